@@ -1,0 +1,81 @@
+"""What other rooms see of accounts, their people and projects, and what each role may do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    VIEW = "view"
+    KEYS = "keys"
+    PROJECTS = "projects"
+    MEMBERS = "members"
+    BILLING = "billing"
+    SETTINGS = "settings"
+    OWNERSHIP = "ownership"
+
+
+_ADMIN = frozenset(Permission) - {Permission.OWNERSHIP}
+
+PERMISSIONS: dict[str, frozenset[Permission]] = {
+    "owner": frozenset(Permission),
+    "admin": _ADMIN,
+    "developer": frozenset({Permission.VIEW, Permission.KEYS}),
+    "billing": frozenset({Permission.VIEW, Permission.BILLING}),
+    "viewer": frozenset({Permission.VIEW}),
+}
+
+ROLES: dict[str, str] = {
+    "owner": "Everything, and who else is an owner",
+    "admin": "Everything except ownership",
+    "developer": "Makes and manages keys, sees usage",
+    "billing": "Manages budgets and money, sees usage",
+    "viewer": "Sees everything, changes nothing",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRow:
+    """An account as one of its members sees it: `role` is that member's."""
+
+    id: int
+    slug: str
+    name: str
+    role: str
+    monthly_budget: int | None
+    suspended: bool
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        return PERMISSIONS[self.role]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRow:
+    user_id: int
+    email: str
+    role: str
+    joined_at: datetime
+    last_login: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectRow:
+    id: int
+    slug: str
+    name: str
+    monthly_budget: int | None
+    created_at: datetime
+    archived: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationRow:
+    id: int
+    account_name: str
+    email: str
+    role: str
+    invited_by: str
+    created_at: datetime
+    expires_at: datetime
+    state: str  # "open", "accepted", "revoked" or "expired"

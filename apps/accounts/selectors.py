@@ -1,0 +1,109 @@
+"""Reads accounts, members, projects and invitations. Everything owned is asked for by account or by member."""
+
+import hashlib
+
+from apps.accounts.contracts import AccountRow, InvitationRow, MemberRow, ProjectRow
+from apps.accounts.models import Invitation, Membership, Project
+from apps.common.errors import NotFound
+
+
+def accounts_of_user(*, user_id: int) -> list[AccountRow]:
+    """The accounts that a person belongs to, by name."""
+    rows = Membership.objects.filter(user_id=user_id).select_related("account").order_by("account__name", "pk")
+    return [account_row(membership) for membership in rows]
+
+
+def account_of_user(*, user_id: int, slug: str) -> AccountRow:
+    """One account as its member sees it. Raises NotFound for everybody else."""
+    membership = Membership.objects.filter(user_id=user_id, account__slug=slug).select_related("account").first()
+    if membership is None:
+        raise NotFound("There is no such account, or you are not a member of it.")
+    return account_row(membership)
+
+
+def account_row(membership: Membership) -> AccountRow:
+    account = membership.account
+    return AccountRow(
+        id=account.pk,
+        slug=account.slug,
+        name=account.name,
+        role=membership.role,
+        monthly_budget=account.monthly_budget,
+        suspended=account.suspended_at is not None,
+    )
+
+
+def members_of_account(*, account_id: int) -> list[MemberRow]:
+    rows = Membership.objects.filter(account_id=account_id).select_related("user").order_by("created_at", "pk")
+    return [
+        MemberRow(
+            user_id=row.user_id,
+            email=row.user.email,
+            role=row.role,
+            joined_at=row.created_at,
+            last_login=row.user.last_login,
+        )
+        for row in rows
+    ]
+
+
+def projects_of_account(*, account_id: int, archived: bool = False) -> list[ProjectRow]:
+    """The account's projects by name; the archived ones only where asked for."""
+    rows = Project.objects.filter(account_id=account_id).order_by("name", "pk")
+    return [project_row(row) for row in (rows if archived else rows.filter(archived_at=None))]
+
+
+def project_of_account(*, account_id: int, slug: str) -> ProjectRow:
+    """Raises NotFound where the account has no such project."""
+    row = Project.objects.filter(account_id=account_id, slug=slug).first()
+    if row is None:
+        raise NotFound("There is no such project in this account.")
+    return project_row(row)
+
+
+def project_row(project: Project) -> ProjectRow:
+    return ProjectRow(
+        id=project.pk,
+        slug=project.slug,
+        name=project.name,
+        monthly_budget=project.monthly_budget,
+        created_at=project.created_at,
+        archived=project.archived_at is not None,
+    )
+
+
+def open_invitations(*, account_id: int) -> list[InvitationRow]:
+    """Those that wait for an answer, expired ones included, newest first."""
+    rows = Invitation.objects.filter(account_id=account_id, accepted_at=None, revoked_at=None)
+    return [invitation_row(row) for row in rows.select_related("account", "invited_by").order_by("-created_at")]
+
+
+def invitation_by_token(*, token: str) -> InvitationRow:
+    """The invitation that a mailed link names. Raises NotFound for a token that was never given out."""
+    row = Invitation.objects.filter(token_hash=token_hash(token)).select_related("account", "invited_by").first()
+    if row is None:
+        raise NotFound("This invitation does not exist. Check that the whole link was opened, or ask for a new one.")
+    return invitation_row(row)
+
+
+def token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def invitation_row(invitation: Invitation) -> InvitationRow:
+    if invitation.accepted_at:
+        state = "accepted"
+    elif invitation.revoked_at:
+        state = "revoked"
+    else:
+        state = "open" if invitation.is_open else "expired"
+    return InvitationRow(
+        id=invitation.pk,
+        account_name=invitation.account.name,
+        email=invitation.email,
+        role=invitation.role,
+        invited_by=invitation.invited_by.email if invitation.invited_by else "",
+        created_at=invitation.created_at,
+        expires_at=invitation.expires_at,
+        state=state,
+    )

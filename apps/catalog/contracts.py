@@ -1,0 +1,68 @@
+"""What other rooms see of the models on offer. Prices in nano-dollars per million tokens."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    version_id: int
+    valid_from: datetime
+    input: int
+    cached_input: int
+    output: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentFacts:
+    """One place that serves a model. `api_key` is the secret itself, only ever handed to the router."""
+
+    name: str
+    provider: str
+    upstream_model: str
+    api_base: str
+    api_key: str = field(repr=False)
+    order: int
+    weight: int
+    rpm: int | None
+    tpm: int | None
+    timeout: float
+    stream_timeout: float
+    model_info: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    public_name: str
+    kind: str
+    description: str
+    owned_by: str
+    account_id: int | None
+    capabilities: tuple[str, ...]
+    extensions: frozenset[str]
+    context_length: int
+    max_output_tokens: int
+    dimensions: int | None
+    created_at: datetime
+    prices: tuple[Price, ...]  # newest first
+    deployments: tuple[DeploymentFacts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingFacts:
+    fallbacks: dict[str, list[str]]
+    context_window_fallbacks: dict[str, list[str]]
+    num_retries: int
+    allowed_fails: int
+    cooldown_time: float
+    routing_strategy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Everything on offer at one version. A gateway holds one and swaps it whole."""
+
+    version: int
+    models: dict[str, ModelFacts]
+    routing: RoutingFacts

@@ -1,0 +1,111 @@
+"""The models on offer, their prices over time, and where each is served."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from apps.accounts.models import Account
+from apps.common.models import TimestampedModel
+from apps.common.money import NanoField
+
+
+class ModelKind(models.TextChoices):
+    CHAT = "chat", "Chat"
+    EMBEDDING = "embedding", "Embedding"
+
+
+class AIModel(TimestampedModel):
+    """A model as callers name it; LiteLLM's "model group"."""
+
+    public_name = models.CharField(max_length=120, unique=True)
+    kind = models.CharField(max_length=16, choices=ModelKind, default=ModelKind.CHAT)
+    description = models.TextField(blank=True)
+    owned_by = models.CharField(max_length=60, default="artemis")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, null=True, blank=True, related_name="models", help_text="Empty: for all"
+    )
+    capabilities = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    extensions = ArrayField(
+        models.CharField(max_length=60),
+        default=list,
+        blank=True,
+        help_text="Request fields of the engine, beyond OpenAI's, that callers may use (a.b for a nested one)",
+    )
+    context_length = models.PositiveIntegerField(default=8192, help_text="Tokens, prompt and answer together")
+    max_output_tokens = models.PositiveIntegerField(default=4096, help_text="Used where the caller gives no limit")
+    dimensions = models.PositiveIntegerField(null=True, blank=True, help_text="Of an embedding model")
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        verbose_name = "model"
+        ordering = ["public_name"]
+
+    def __str__(self) -> str:
+        return self.public_name
+
+
+class PriceVersion(models.Model):
+    """Prices from a moment on, in nano-dollars per million tokens. A new price is a new row."""
+
+    ai_model = models.ForeignKey(AIModel, on_delete=models.PROTECT, related_name="prices", verbose_name="model")
+    valid_from = models.DateTimeField()
+    input_price = NanoField(default=0)
+    cached_input_price = NanoField(default=0)
+    output_price = NanoField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["ai_model", "-valid_from"]
+        constraints = [
+            models.UniqueConstraint(fields=["ai_model", "valid_from"], name="price_once_per_moment"),
+            models.CheckConstraint(
+                condition=models.Q(input_price__gte=0, cached_input_price__gte=0, output_price__gte=0),
+                name="price_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ai_model} from {self.valid_from:%Y-%m-%d %H:%M}"
+
+
+class Deployment(TimestampedModel):
+    """One place that serves a model; a member of LiteLLM's `model_list`."""
+
+    ai_model = models.ForeignKey(AIModel, on_delete=models.CASCADE, related_name="deployments", verbose_name="model")
+    name = models.CharField(max_length=120, unique=True, help_text="Its id towards LiteLLM and in metrics")
+    provider_model = models.CharField(max_length=200, help_text='LiteLLM\'s "provider/model", such as hosted_vllm/qwen3-4b')
+    api_base = models.URLField(blank=True)
+    api_key_env = models.CharField(max_length=120, blank=True, help_text="Environment variable that holds the key")
+    api_key_sealed = models.TextField(blank=True, editable=False, help_text="The key, encrypted with SECRET_KEY")
+    order = models.PositiveIntegerField(default=1, help_text="Lower is tried first")
+    weight = models.PositiveIntegerField(default=1)
+    rpm = models.PositiveIntegerField(null=True, blank=True)
+    tpm = models.PositiveIntegerField(null=True, blank=True)
+    timeout = models.FloatField(default=600, help_text="Seconds for a whole answer")
+    stream_timeout = models.FloatField(default=60, help_text="Seconds to the first byte, and between bytes")
+    model_info = models.JSONField(default=dict, blank=True)
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["ai_model", "order", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RoutingPolicy(TimestampedModel):
+    """LiteLLM's `router_settings` and `litellm_settings`: one row."""
+
+    fallbacks = models.JSONField(default=dict, blank=True, help_text='{"model": ["next", "the one after"]}')
+    context_window_fallbacks = models.JSONField(default=dict, blank=True)
+    num_retries = models.PositiveIntegerField(default=1)
+    allowed_fails = models.PositiveIntegerField(default=3, help_text="Failures a minute before a cooldown")
+    cooldown_time = models.FloatField(default=5, help_text="Seconds")
+    routing_strategy = models.CharField(max_length=40, default="simple-shuffle")
+    version = models.PositiveIntegerField(default=1, editable=False, help_text="Of the whole catalog: rises with each change")
+
+    class Meta:
+        verbose_name_plural = "routing policy"
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="routing_policy_is_one_row")]
+
+    def __str__(self) -> str:
+        return "Routing policy"

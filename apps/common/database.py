@@ -1,0 +1,29 @@
+"""Reads the database from async code without keeping a connection."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import InterfaceError, OperationalError, connection
+
+from apps.common.errors import Unavailable
+
+Result = TypeVar("Result")
+
+
+async def in_thread(read: Callable[[], Result]) -> Result:
+    """Runs a synchronous read in a thread of the pool and gives its connection back at once.
+
+    The /v1 plane sends no request signals, so nobody else would clean up after it. Raises Unavailable where the
+    database does not answer.
+    """
+
+    def work() -> Result:
+        try:
+            return read()
+        except (OperationalError, InterfaceError) as error:
+            raise Unavailable("The database is away for the moment; try again shortly.", retry_after=5) from error
+        finally:
+            connection.close()
+
+    return await sync_to_async(work, thread_sensitive=False)()

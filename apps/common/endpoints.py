@@ -1,0 +1,8 @@
+"""The names of the API's endpoints, as keys allow them and usage records them."""
+
+ENDPOINTS: dict[str, str] = {
+    "chat.completions": "Chat completions",
+    "completions": "Completions",
+    "embeddings": "Embeddings",
+    "models": "Models",
+}

@@ -1,0 +1,21 @@
+"""Connections to Redis: one for synchronous code, one per event loop for the gateway."""
+
+from functools import cache
+
+import redis
+import redis.asyncio
+from django.conf import settings
+
+
+@cache
+def sync_redis() -> "redis.Redis":
+    """For services, tasks and commands. A second is long for Redis: past it, it is away."""
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+
+
+def async_redis(*, connections: int = 64) -> "redis.asyncio.Redis":
+    """For the gateway, made once per worker process, after the fork."""
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        settings.REDIS_URL, max_connections=connections, timeout=1, socket_timeout=1, socket_connect_timeout=1
+    )
+    return redis.asyncio.Redis(connection_pool=pool)

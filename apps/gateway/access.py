@@ -1,0 +1,82 @@
+"""Who may call: from a token to the facts of a key that may be used now, from here, for this."""
+
+import ipaddress
+from datetime import UTC, datetime
+
+from apps.common.errors import Forbidden, NotFound, Unauthenticated
+from apps.catalog.contracts import Catalog, ModelFacts
+from apps.gateway.runtime import Runtime
+from apps.keys.contracts import KeyFacts
+from apps.keys.tokens import is_well_formed, token_hash
+
+RECENT_SECONDS = 1.0
+INVALID_KEY = "This API key is not valid. Check it, or make a new one in the portal."
+
+
+async def key_of_token(runtime: Runtime, token: str, *, address: str) -> KeyFacts:
+    """Raises Unauthenticated or Forbidden where the key cannot be used, Unavailable where nobody can tell.
+
+    Good news may be a minute old, since admission compares it with Redis; bad news is read anew before it is told.
+    """
+    if not is_well_formed(token):
+        raise Unauthenticated(INVALID_KEY)
+    secret_hash = token_hash(token)
+    try:
+        return checked(await runtime.keys.get(secret_hash), address)
+    except (Unauthenticated, Forbidden):
+        return checked(await runtime.keys.get(secret_hash, at_most=RECENT_SECONDS), address)
+
+
+def checked(facts: KeyFacts | None, address: str) -> KeyFacts:
+    if facts is None or facts.revoked:
+        raise Unauthenticated(INVALID_KEY)
+    now = datetime.now(UTC)
+    if any(end is not None and end <= now for end in (facts.secret_expires_at, facts.policy.expires_at)):
+        raise Unauthenticated("This API key has expired. Make a new one in the portal.", code="api_key_expired")
+    if facts.disabled:
+        raise Unauthenticated("This API key is switched off. Switch it on in the portal.", code="api_key_disabled")
+    if facts.account_suspended:
+        raise Forbidden("This account is suspended; its owner finds out why in the portal.", code="account_suspended")
+    if facts.policy.ip_allow_list and not _is_within(address, facts.policy.ip_allow_list):
+        raise Forbidden("This API key may not be used from this address.", code="ip_not_allowed")
+    return facts
+
+
+def _is_within(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        caller = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(caller, "ipv4_mapped", None)
+    return any((mapped or caller) in ipaddress.ip_network(network) for network in networks)
+
+
+def check_endpoint(facts: KeyFacts, endpoint: str) -> None:
+    """Raises Forbidden where the key is for other endpoints."""
+    allowed = facts.policy.allowed_endpoints
+    if allowed and endpoint not in allowed:
+        raise Forbidden(f"This API key may not call {endpoint}.", code="endpoint_not_allowed")
+
+
+def models_of_key(catalog: Catalog, facts: KeyFacts) -> list[ModelFacts]:
+    """What this key may call: on offer to its account and allowed by its policy."""
+    allowed = facts.policy.allowed_models
+    return [
+        model
+        for model in catalog.models.values()
+        if model.account_id in (None, facts.account_id) and (not allowed or model.public_name in allowed)
+    ]
+
+
+def model_of_key(catalog: Catalog, facts: KeyFacts, name: str) -> ModelFacts:
+    """Raises NotFound for a model that does not exist, and just so for one that is not for this account."""
+    model = catalog.models.get(name)
+    if model is None or model.account_id not in (None, facts.account_id):
+        raise NotFound(
+            f"The model {name[:100]!r} does not exist or is not for this account. GET /v1/models lists those that are.",
+            code="model_not_found",
+            param="model",
+        )
+    if facts.policy.allowed_models and name not in facts.policy.allowed_models:
+        raise Forbidden(f"This API key may not use the model {name!r}.", code="model_not_allowed", param="model")
+    return model

@@ -1,0 +1,160 @@
+"""Admits requests and settles them: limits, budgets and holds, each in one atomic call to Redis."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import redis.asyncio
+from django.conf import settings
+from redis.exceptions import NoScriptError, RedisError
+
+from apps.common.errors import LimitExceeded, Unavailable
+from apps.common.money import format_usd
+from apps.common.revisions import CATALOG, account_revision, key_revision
+from apps.gateway.contracts import Call, RateState
+from apps.gateway.estimate import Estimate
+
+LEASE_MS = 90_000
+SCRIPTS = Path(__file__).parent / "lua"
+STREAM = "art:usage"
+
+
+class StaleFactsError(Exception):
+    """What the gateway holds in memory is older than what is true; `what`: "key", "account" or "catalog"."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class UnseededError(Exception):
+    """Redis does not know what a scope ("key:7") spent this month."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(scope)
+        self.scope = scope
+
+
+@cache
+def script(name: str) -> tuple[str, str]:
+    """(SHA-1, text) of a script in lua/."""
+    text = (SCRIPTS / f"{name}.lua").read_text()
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text
+
+
+async def run_script(store: "redis.asyncio.Redis", name: str, *arguments: Any) -> Any:
+    sha, text = script(name)
+    try:
+        return await store.evalsha(sha, 0, *arguments)  # type: ignore[misc]
+    except NoScriptError:
+        return await store.eval(text, 0, *arguments)  # type: ignore[misc]
+
+
+def month_of(moment: datetime) -> str:
+    return moment.strftime("%Y%m")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A key's limits with the platform's defaults filled in."""
+
+    rpm: int
+    tpm: int
+    parallel: int
+
+    @classmethod
+    def of(cls, call: Call) -> "Limits":
+        policy = call.key.policy
+        return cls(
+            policy.rpm_limit or settings.GATEWAY_DEFAULT_RPM,
+            policy.tpm_limit or settings.GATEWAY_DEFAULT_TPM,
+            policy.parallel_limit or settings.GATEWAY_DEFAULT_PARALLEL,
+        )
+
+
+async def admit(
+    store: "redis.asyncio.Redis", call: Call, estimate: Estimate, *, catalog_version: int, month: str
+) -> RateState:
+    """Reserves what the call may use and holds what it may cost.
+
+    Raises LimitExceeded where a limit or budget does not allow it, StaleFactsError and UnseededError where the
+    gateway must first read something anew, Unavailable where Redis does not answer.
+    """
+    key, limits = call.key, Limits.of(call)
+    budgets = (key.policy.monthly_budget, key.project_budget, key.account_budget)
+    try:
+        verdict, detail, *state = await run_script(
+            store,
+            "admit",
+            call.request_id,
+            key_revision(key.public_id),
+            key.version,
+            account_revision(key.account_id),
+            key.account_version,
+            CATALOG,
+            catalog_version,
+            key.key_id,
+            key.project_id,
+            key.account_id,
+            month,
+            limits.rpm,
+            limits.tpm,
+            limits.parallel,
+            estimate.tokens,
+            estimate.hold,
+            *("" if budget is None else budget for budget in budgets),
+            LEASE_MS,
+            int(datetime.now(UTC).timestamp() * 1000),
+        )
+    except RedisError as error:
+        raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error
+    if verdict == b"stale":
+        raise StaleFactsError(detail.decode())
+    if verdict == b"unseeded":
+        raise UnseededError(detail.decode())
+    rates = RateState(
+        limit_requests=limits.rpm,
+        remaining_requests=state[0],
+        reset_requests=state[1] / 1000,
+        limit_tokens=limits.tpm,
+        remaining_tokens=state[2],
+        reset_tokens=state[3] / 1000,
+    )
+    if verdict != b"ok":
+        raise _refusal(verdict.decode(), detail, limits, estimate, rates)
+    return rates
+
+
+class LimitReached(LimitExceeded):
+    """A refusal by a limit, with the state of the limits for the answer's headers."""
+
+    def __init__(self, message: str, *, code: str, retry_after: float | None, rates: RateState) -> None:
+        super().__init__(message, code=code, retry_after=retry_after)
+        self.rates = rates
+
+
+def _refusal(verdict: str, detail: Any, limits: Limits, estimate: Estimate, rates: RateState) -> LimitReached:
+    if verdict == "budget":
+        scope = detail.decode().partition(":")[0]
+        message = (
+            f"The monthly budget of this {scope} does not cover this request, which may cost up to "
+            f"{format_usd(estimate.hold)}. Raise the budget, lower max_tokens, or wait for the next month (UTC)."
+        )
+        return LimitReached(message, code="insufficient_quota", retry_after=None, rates=rates)
+    if verdict == "too_large":
+        message = (
+            f"This request may use {estimate.tokens} tokens, more than the key's limit of {limits.tpm} a minute. "
+            "Shorten the prompt or lower max_tokens."
+        )
+        return LimitReached(message, code="tokens_limit_exceeded", retry_after=None, rates=rates)
+    wait = int(detail) / 1000
+    sentences = {
+        "requests": f"The key's limit of {limits.rpm} requests a minute is reached.",
+        "tokens": f"The key's limit of {limits.tpm} tokens a minute is reached.",
+        "parallel": f"The key's limit of {limits.parallel} requests at once is reached.",
+    }
+    message = f"{sentences[verdict]} Try again in {wait:.1f} seconds."
+    return LimitReached(message, code="rate_limit_exceeded", retry_after=wait, rates=rates)

@@ -1,0 +1,64 @@
+"""What doors give the gateway, and what they get back."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.catalog.contracts import ModelFacts
+from apps.keys.contracts import KeyFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One checked request. `payload` is what goes to the engine, allow-listed fields only, without `model` and `stream`.
+
+    `prompt_bytes` bounds the prompt: a token is at least one byte. `choices` is how many answers are generated for
+    it (n × prompts), `output_limit` the caller's limit of tokens for each, None where it gave none.
+    """
+
+    request_id: str
+    endpoint: str  # a name of apps.common.endpoints
+    path: str  # below an engine's /v1
+    key: KeyFacts
+    address: str
+    model: ModelFacts
+    payload: dict[str, Any]
+    prompt_bytes: int
+    choices: int = 1
+    output_limit: int | None = None
+    output_limit_field: str = "max_tokens"
+    stream: bool = False
+    include_usage: bool = False
+    end_user: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateState:
+    """A key's limits as it stands after an admission; resets in seconds."""
+
+    limit_requests: int
+    remaining_requests: int
+    reset_requests: float
+    limit_tokens: int
+    remaining_tokens: int
+    reset_tokens: float
+
+    def headers(self) -> dict[str, str]:
+        """OpenAI's rate-limit headers."""
+        return {
+            "x-ratelimit-limit-requests": str(self.limit_requests),
+            "x-ratelimit-remaining-requests": str(self.remaining_requests),
+            "x-ratelimit-reset-requests": f"{self.reset_requests:.3f}s",
+            "x-ratelimit-limit-tokens": str(self.limit_tokens),
+            "x-ratelimit-remaining-tokens": str(self.remaining_tokens),
+            "x-ratelimit-reset-tokens": f"{self.reset_tokens:.3f}s",
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole answer (`body`) or a stream of server-sent events (`events`), whose status is 200."""
+
+    body: bytes = b""
+    events: AsyncIterator[bytes] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)

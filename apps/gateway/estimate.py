@@ -1,0 +1,65 @@
+"""What a request can cost at most, and what it will probably use: the hold and the tokens reserved for it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from apps.catalog.contracts import ModelFacts, Price
+from apps.common.money import token_cost
+from apps.gateway.contracts import Call
+
+BYTES_PER_TOKEN = 4  # of English text, for estimates
+TEMPLATE_TOKENS = 256  # what a chat template may add to the request's own bytes
+USUAL_OUTPUT_TOKENS = 256  # reserved of the tokens a minute where the caller sets no limit
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Tokens and nano-dollars. `forwarded_limit` is the limit to send where the caller gave none; None: send none."""
+
+    hold: int
+    tokens: int
+    prompt_tokens: int
+    forwarded_limit: int | None
+
+
+def price_now(model: ModelFacts) -> Price | None:
+    """The price that is valid now; None where the model is free."""
+    now = datetime.now(UTC)
+    return next((price for price in model.prices if price.valid_from <= now), None)
+
+
+def estimate(call: Call, price: Price | None) -> Estimate:
+    """An upper bound of the cost: a token is at least a byte, and prompt and answer share the context."""
+    model = call.model
+    prompt_bound = min(call.prompt_bytes + TEMPLATE_TOKENS, model.context_length)
+    prompt_likely = min(call.prompt_bytes // BYTES_PER_TOKEN + 1, model.context_length)
+    if model.kind == "embedding":
+        return Estimate(_hold(price, call.prompt_bytes, 0), prompt_likely, prompt_likely, None)
+    if call.output_limit is not None:
+        output, forwarded = min(call.output_limit, model.context_length), None
+        likely = output
+    elif model.context_length - prompt_bound >= model.max_output_tokens:
+        output = forwarded = model.max_output_tokens
+        likely = min(output, USUAL_OUTPUT_TOKENS)
+    else:  # the engine itself stops at the end of the context
+        output, forwarded = model.context_length, None
+        likely = USUAL_OUTPUT_TOKENS
+    hold = _hold(price, prompt_bound * call.choices, output * call.choices)
+    return Estimate(hold, prompt_likely + likely * call.choices, prompt_likely, forwarded)
+
+
+def _hold(price: Price | None, prompt_tokens: int, output_tokens: int) -> int:
+    if price is None:
+        return 0
+    return token_cost((prompt_tokens, max(price.input, price.cached_input)), (output_tokens, price.output))
+
+
+def cost(price: Price | None, *, input_tokens: int, cached_input_tokens: int, output_tokens: int) -> int:
+    """Nano-dollars. Cached tokens are part of the input and have their own price."""
+    if price is None:
+        return 0
+    return token_cost(
+        (input_tokens - cached_input_tokens, price.input),
+        (cached_input_tokens, price.cached_input),
+        (output_tokens, price.output),
+    )

@@ -1,0 +1,137 @@
+"""What a gateway keeps in memory: keys by the hash of their secret, and the catalog with its router."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from apps.catalog import selectors as catalog_selectors
+from apps.catalog.contracts import Catalog
+from apps.common.database import in_thread
+from apps.common.errors import Unavailable
+from apps.keys import selectors as key_selectors
+from apps.keys.contracts import KeyFacts
+from inference.router import Deployment, EngineRouter
+
+FRESH_SECONDS = 60.0
+ABSENT_FRESH_SECONDS = 10.0
+MOST_KEYS = 20_000
+Value = TypeVar("Value")
+
+
+class SingleFlight(Generic[Value]):
+    """Lets many who ask for the same thing at once wait for one read of it."""
+
+    def __init__(self) -> None:
+        self._flights: dict[str, asyncio.Task[Value]] = {}
+
+    async def do(self, name: str, read: Callable[[], Awaitable[Value]]) -> Value:
+        flight = self._flights.get(name)
+        if flight is None:
+            flight = asyncio.ensure_future(read())  # type: ignore[assignment]
+            assert flight is not None
+            self._flights[name] = flight
+            flight.add_done_callback(lambda _: self._flights.pop(name, None))
+        return await asyncio.shield(flight)
+
+
+class KeyFactsCache:
+    """Keys by the SHA-256 of their secret. Also remembers, for a shorter while, that there is no such key."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[str, tuple[KeyFacts | None, float]] = OrderedDict()
+        self._flights: SingleFlight[KeyFacts | None] = SingleFlight()
+
+    async def get(self, secret_hash: str, *, at_most: float = FRESH_SECONDS) -> KeyFacts | None:
+        """The key as it was at most so many seconds ago."""
+        entry = self._entries.get(secret_hash)
+        if entry and time.monotonic() - entry[1] < (at_most if entry[0] else min(at_most, ABSENT_FRESH_SECONDS)):
+            return entry[0]
+        try:
+            return await self.read(secret_hash)
+        except Unavailable:
+            if entry and entry[0]:  # PostgreSQL is away: a key that was good goes on, Redis still knows its revision
+                return entry[0]
+            raise
+
+    async def read(self, secret_hash: str) -> KeyFacts | None:
+        """Reads the key from PostgreSQL, whatever is held of it."""
+        facts = await self._flights.do(
+            secret_hash, lambda: in_thread(lambda: key_selectors.facts_of_secret(secret_hash=secret_hash))
+        )
+        self._entries[secret_hash] = (facts, time.monotonic())
+        self._entries.move_to_end(secret_hash)
+        if len(self._entries) > MOST_KEYS:
+            self._entries.popitem(last=False)
+        return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A catalog and the router made from it; swapped whole when the catalog changes."""
+
+    catalog: Catalog
+    router: EngineRouter
+    read_at: float
+
+
+def router_of(catalog: Catalog) -> EngineRouter:
+    routing = catalog.routing
+    return EngineRouter(
+        (
+            Deployment(
+                id=facts.name,
+                model_group=model.public_name,
+                provider=facts.provider,
+                upstream_model=facts.upstream_model,
+                api_base=facts.api_base,
+                api_key=facts.api_key,
+                order=facts.order,
+                weight=facts.weight,
+                rpm=facts.rpm,
+                tpm=facts.tpm,
+                timeout=facts.timeout,
+                stream_timeout=facts.stream_timeout,
+                continuous_usage_stats=bool(facts.model_info.get("continuous_usage_stats")),
+            )
+            for model in catalog.models.values()
+            for facts in model.deployments
+        ),
+        allowed_fails=routing.allowed_fails,
+        cooldown_time=routing.cooldown_time,
+        routing_strategy=routing.routing_strategy,
+    )
+
+
+class OfferCache:
+    def __init__(self) -> None:
+        self._offer: Offer | None = None
+        self._flights: SingleFlight[Offer] = SingleFlight()
+
+    async def get(self) -> Offer:
+        offer = self._offer
+        if offer and time.monotonic() - offer.read_at < FRESH_SECONDS:
+            return offer
+        try:
+            return await self.read()
+        except Unavailable:
+            if offer:
+                return offer
+            raise
+
+    async def read(self) -> Offer:
+        """Reads the catalog from PostgreSQL; keeps the router, and what it knows of failures, where nothing changed."""
+        return await self._flights.do("catalog", self._read)
+
+    async def _read(self) -> Offer:
+        catalog = await in_thread(catalog_selectors.catalog)
+        old = self._offer
+        if old and old.catalog == catalog:
+            self._offer = replace(old, read_at=time.monotonic())
+        else:
+            self._offer = Offer(catalog, router_of(catalog), time.monotonic())
+        return self._offer
+
+

@@ -1,0 +1,161 @@
+"""The only way to an engine: authenticate, admit, route, relay, settle."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from redis.exceptions import RedisError
+
+from apps.catalog.contracts import ModelFacts
+from apps.common.database import in_thread
+from apps.common.errors import ArtemisError, Unavailable
+from apps.common.revisions import CATALOG, RAISE_REVISIONS, account_revision, key_revision
+from apps.gateway import access, admission
+from apps.gateway.admission import StaleFactsError, UnseededError
+from apps.gateway.attempts import Attempts, Opened
+from apps.gateway.contracts import Answer, Call, RateState
+from apps.gateway.estimate import Estimate, estimate, price_now
+from apps.gateway.facts import Offer
+from apps.gateway.metering import Meter
+from apps.gateway.relay import relay, renamed_body
+from apps.gateway.runtime import Runtime, current
+from apps.gateway.settlement import Account
+from apps.keys.contracts import KeyFacts
+from apps.usage.selectors import spend_since
+
+MOST_READS = 8
+COUNTER_SECONDS = 100 * 24 * 3600
+REQUEST_ID = "x-request-id"
+
+
+async def authenticate(token: str, *, address: str) -> KeyFacts:
+    """The key that a token proves. Raises Unauthenticated, Forbidden or Unavailable."""
+    return await access.key_of_token(current(), token, address=address)
+
+
+async def model_for(key: KeyFacts, *, name: str, endpoint: str) -> ModelFacts:
+    """The model that a key asks for. Raises NotFound or Forbidden."""
+    access.check_endpoint(key, endpoint)
+    offer = await current().offers.get()
+    return access.model_of_key(offer.catalog, key, name)
+
+
+async def models_for(key: KeyFacts, *, address: str) -> list[ModelFacts]:
+    """What a key may call. This endpoint needs no admission, so the key's revision is compared here."""
+    runtime = current()
+    access.check_endpoint(key, "models")
+    revisions = {key_revision(key.public_id): key.version, account_revision(key.account_id): key.account_version}
+    offer = await runtime.offers.get()
+    revisions[CATALOG] = offer.catalog.version
+    try:
+        known = await runtime.redis.mget(*revisions)
+    except RedisError:
+        known = []
+    if [int(value or 0) for value in known] != list(revisions.values()):
+        key = access.checked(await runtime.keys.read(key.secret_hash), address)
+        offer = await runtime.offers.read()
+    return access.models_of_key(offer.catalog, key)
+
+
+async def complete(call: Call) -> Answer:
+    """Answers one call. Raises ArtemisError before anything was sent; after that, the stream itself tells."""
+    runtime = current()
+    started = datetime.now(UTC)
+    month = admission.month_of(started)
+    call, offer, guess, rates = await _admit(runtime, call, month)
+    meter = Meter(prompt_estimate=guess.prompt_tokens)
+    account = Account(runtime, call, price_now(call.model), meter, started)
+    account.open()
+    payload = dict(call.payload)
+    if guess.forwarded_limit:
+        payload[call.output_limit_field] = guess.forwarded_limit
+    attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload)
+    outcome, code = "cancelled", ""
+    try:
+        opened = await attempts.open(meter)
+    except ArtemisError as error:
+        outcome, code = "failed", error.code
+        raise
+    except Exception:
+        outcome, code = "failed", "internal_error"
+        raise
+    else:
+        return await _answer(opened, account, rates, attempts.made)
+    finally:
+        if not account.deployment:
+            account.close(outcome, code)
+
+
+async def _answer(opened: Opened, account: Account, rates: RateState, tries: int) -> Answer:
+    account.deployment = opened.deployment.id
+    headers = {
+        **rates.headers(),
+        "x-artemis-deployment": opened.deployment.id,
+        "x-artemis-tries": str(tries),
+    }
+    if opened.chunks is not None:
+        return Answer(events=relay(opened, account), headers=headers)
+    account.note_first_byte()
+    account.close("completed")
+    await opened.upstream.close(finished=True)
+    return Answer(body=renamed_body(opened.first, opened, account), headers=headers)
+
+
+async def _admit(runtime: Runtime, call: Call, month: str) -> tuple[Call, Offer, Estimate, RateState]:
+    """Admits the call by what is true now: reads anew whatever Redis says is stale, and tries again."""
+    reads: list[str] = []
+    while True:
+        offer = await runtime.offers.get()
+        call = replace(call, model=access.model_of_key(offer.catalog, call.key, call.model.public_name))
+        guess = estimate(call, price_now(call.model))
+        try:
+            rates = await admission.admit(
+                runtime.redis, call, guess, catalog_version=offer.catalog.version, month=month
+            )
+        except StaleFactsError as stale:
+            call = await _refresh(runtime, call, stale.what, again=stale.what in reads)
+            reads.append(stale.what)
+        except UnseededError as unseeded:
+            await _seed(runtime, unseeded.scope, month)
+            reads.append(unseeded.scope)
+        else:
+            return call, offer, guess, rates
+        if len(reads) > MOST_READS:
+            raise Unavailable("What the gateway knows of this key keeps changing; try again shortly.", retry_after=1)
+
+
+async def _refresh(runtime: Runtime, call: Call, what: str, *, again: bool) -> Call:
+    """Reads anew and publishes what was read. A second time in one request the revision in Redis is overruled: it is
+    higher than any that PostgreSQL has, which happens when PostgreSQL was restored from a backup."""
+    revisions: Mapping[str, int]
+    if what == "catalog":
+        offer = await runtime.offers.read()
+        revisions = {CATALOG: offer.catalog.version}
+    else:
+        facts = access.checked(await runtime.keys.read(call.key.secret_hash), call.address)
+        access.check_endpoint(facts, call.endpoint)
+        call = replace(call, key=facts)
+        revisions = {key_revision(facts.public_id): facts.version, account_revision(facts.account_id): facts.account_version}
+    try:
+        if again:
+            await runtime.redis.mset({name: str(revision) for name, revision in revisions.items()})
+        else:
+            values = map(str, revisions.values())
+            await runtime.redis.eval(RAISE_REVISIONS, len(revisions), *revisions, *values)  # type: ignore[misc]
+    except RedisError as error:
+        raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error
+    return call
+
+
+async def _seed(runtime: Runtime, scope: str, month: str) -> None:
+    """Begins a counter of this month's spending from what PostgreSQL has recorded."""
+    kind, _, identifier = scope.partition(":")
+    first = datetime.strptime(month, "%Y%m").replace(tzinfo=UTC).date()
+    columns = {"key": "api_key", "project": "project", "account": "account"}
+    spent = await in_thread(
+        lambda: spend_since(since=first, scope=columns[kind], identifier=int(identifier))  # type: ignore[arg-type]
+    )
+    try:
+        await runtime.redis.set(f"art:spent:{scope}:{month}", spent, nx=True, ex=COUNTER_SECONDS)
+    except RedisError as error:
+        raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error

@@ -1,0 +1,103 @@
+"""Ends a request, whatever became of it: exactly one settlement, from whatever the meter has read."""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from redis.exceptions import RedisError
+
+from apps.catalog.contracts import Price
+from apps.gateway.admission import month_of, run_script
+from apps.gateway.contracts import Call
+from apps.gateway.estimate import cost
+from apps.gateway.metering import Meter
+from apps.gateway.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Account:
+    """The running account of one admitted call. `close` may be called from every way out; the first one counts."""
+
+    runtime: Runtime
+    call: Call
+    price: Price | None
+    meter: Meter
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.monotonic)
+    deployment: str = ""
+    first_byte: float | None = None
+    closed: bool = False
+
+    @property
+    def month(self) -> str:
+        return month_of(self.started)
+
+    def open(self) -> None:
+        self.runtime.in_flight[self.call.request_id] = self.call.key.key_id
+
+    def note_first_byte(self) -> None:
+        if self.first_byte is None:
+            self.first_byte = time.monotonic()
+
+    def close(self, outcome: str, error_code: str = "") -> None:
+        """Starts the settlement, which goes on even if the caller is gone."""
+        if self.closed:
+            return
+        self.closed = True
+        self.runtime.in_flight.pop(self.call.request_id, None)
+        self.meter.close()
+        self.runtime.keep(_settle(self.runtime, self.call.request_id, self._arguments(outcome, error_code)))
+
+    def _arguments(self, outcome: str, error_code: str) -> list[Any]:
+        call, meter = self.call, self.meter
+        charge = cost(
+            self.price,
+            input_tokens=meter.input_tokens,
+            cached_input_tokens=meter.cached_input_tokens,
+            output_tokens=meter.output_tokens,
+        )
+        event = {
+            "request_id": call.request_id,
+            "account": call.key.account_id,
+            "project": call.key.project_id,
+            "key": call.key.key_id,
+            "model": call.model.public_name,
+            "deployment": self.deployment,
+            "endpoint": call.endpoint,
+            "outcome": outcome,
+            "error_code": error_code,
+            "streamed": call.stream,
+            "price_version": self.price.version_id if self.price else None,
+            "input_tokens": meter.input_tokens,
+            "cached_input_tokens": meter.cached_input_tokens,
+            "output_tokens": meter.output_tokens,
+            "estimated": meter.estimated,
+            "cost": charge,
+            "end_user": call.end_user,
+            "started_at": self.started.isoformat(),
+            "duration_ms": round((time.monotonic() - self.clock) * 1000),
+            "first_token_ms": round((self.first_byte - self.clock) * 1000) if self.first_byte else None,
+        }
+        return [
+            call.request_id,
+            call.key.key_id,
+            call.key.project_id,
+            call.key.account_id,
+            self.month,
+            charge,
+            meter.input_tokens + meter.output_tokens,
+            msgspec.json.encode(event).decode(),
+        ]
+
+
+async def _settle(runtime: Runtime, request_id: str, arguments: list[Any]) -> None:
+    try:
+        await run_script(runtime.redis, "settle", *arguments)
+    except (RedisError, OSError):
+        logger.warning("Redis did not take the settlement of %s; it is kept on disk", request_id)
+        runtime.spool.add(request_id, arguments)

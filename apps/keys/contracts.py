@@ -1,0 +1,71 @@
+"""What other rooms see of API keys."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPolicy:
+    """What a key may do. None means the platform's default, an empty tuple means everything.
+
+    Budgets in nano-dollars a calendar month (UTC); limits a minute, or at once for `parallel_limit`.
+    """
+
+    allowed_models: tuple[str, ...] = ()
+    allowed_endpoints: tuple[str, ...] = ()
+    ip_allow_list: tuple[str, ...] = ()
+    rpm_limit: int | None = None
+    tpm_limit: int | None = None
+    parallel_limit: int | None = None
+    monthly_budget: int | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedKey:
+    """A key just made or rotated: the only moment at which its secret is known."""
+
+    public_id: str
+    secret: str = field(repr=False)
+    name: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """All that the gateway needs to know of a key to admit a request; no secret in it.
+
+    The versions are compared with those in Redis at each admission: a changed key or account is read anew.
+    """
+
+    secret_hash: str = field(repr=False)
+    key_id: int
+    public_id: str
+    version: int
+    account_id: int
+    account_version: int
+    project_id: int
+    policy: KeyPolicy
+    account_budget: int | None
+    project_budget: int | None
+    secret_expires_at: datetime | None
+    disabled: bool
+    revoked: bool
+    account_suspended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow:
+    """A key as its account's people see it."""
+
+    public_id: str
+    name: str
+    project_slug: str
+    project_name: str
+    hints: tuple[str, ...]
+    status: str  # "active", "disabled", "expired" or "revoked"
+    policy: KeyPolicy
+    created_at: datetime
+    created_by: str
+    last_used_at: datetime | None
+    rotating_until: datetime | None

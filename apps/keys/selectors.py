@@ -1,0 +1,106 @@
+"""Reads API keys: for their account's people, and for the gateway."""
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from apps.common.errors import NotFound
+from apps.keys.contracts import KeyFacts, KeyPolicy, KeyRow
+from apps.keys.models import ApiKey, KeySecret
+
+
+def keys_of_account(*, account_id: int, project_slug: str | None = None) -> list[KeyRow]:
+    """The newest first, revoked ones at the end."""
+    keys = _rows().filter(account_id=account_id)
+    if project_slug:
+        keys = keys.filter(project__slug=project_slug)
+    return sorted((_row(key) for key in keys), key=lambda row: row.status == "revoked")
+
+
+def key_of_account(*, account_id: int, public_id: str) -> KeyRow:
+    key = _rows().filter(account_id=account_id, public_id=public_id).first()
+    if key is None:
+        raise NotFound("There is no such key in this account.")
+    return _row(key)
+
+
+def facts_of_secret(*, secret_hash: str) -> KeyFacts | None:
+    """What the gateway must know of the key whose token has this SHA-256; None where there is none."""
+    secret = (
+        KeySecret.objects.filter(secret_hash=secret_hash)
+        .select_related("api_key", "api_key__account", "api_key__project")
+        .first()
+    )
+    if secret is None:
+        return None
+    key = secret.api_key
+    return KeyFacts(
+        secret_hash=secret_hash,
+        key_id=key.pk,
+        public_id=key.public_id,
+        version=key.version,
+        account_id=key.account_id,
+        account_version=key.account.version,
+        project_id=key.project_id,
+        policy=_policy(key),
+        account_budget=key.account.monthly_budget,
+        project_budget=key.project.monthly_budget,
+        secret_expires_at=secret.expires_at,
+        disabled=key.disabled_at is not None or key.project.archived_at is not None,
+        revoked=key.revoked_at is not None,
+        account_suspended=key.account.suspended_at is not None,
+    )
+
+
+def key_by_public_id(*, public_id: str) -> tuple[int, int]:
+    """(key id, account id), for staff and commands, which act for any account. Raises NotFound."""
+    row = ApiKey.objects.filter(public_id=public_id).values_list("pk", "account_id").first()
+    if row is None:
+        raise NotFound(f"There is no key {public_id!r}.")
+    return row
+
+
+def _rows() -> QuerySet[ApiKey]:
+    return ApiKey.objects.select_related("project", "created_by").prefetch_related("secrets")
+
+
+def _policy(key: ApiKey) -> KeyPolicy:
+    return KeyPolicy(
+        allowed_models=tuple(key.allowed_models),
+        allowed_endpoints=tuple(key.allowed_endpoints),
+        ip_allow_list=tuple(key.ip_allow_list),
+        rpm_limit=key.rpm_limit,
+        tpm_limit=key.tpm_limit,
+        parallel_limit=key.parallel_limit,
+        monthly_budget=key.monthly_budget,
+        expires_at=key.expires_at,
+    )
+
+
+def _row(key: ApiKey) -> KeyRow:
+    now = timezone.now()
+    live = [secret for secret in key.secrets.all() if secret.expires_at is None or secret.expires_at > now]
+    return KeyRow(
+        public_id=key.public_id,
+        name=key.name,
+        project_slug=key.project.slug,
+        project_name=key.project.name,
+        hints=tuple(secret.hint for secret in live),
+        status=_status(key, now),
+        policy=_policy(key),
+        created_at=key.created_at,
+        created_by=key.created_by.email if key.created_by else "",
+        last_used_at=key.last_used_at,
+        rotating_until=max((secret.expires_at for secret in live if secret.expires_at), default=None),
+    )
+
+
+def _status(key: ApiKey, now: datetime) -> str:
+    if key.revoked_at:
+        return "revoked"
+    if key.disabled_at:
+        return "disabled"
+    if key.expires_at and key.expires_at <= now:
+        return "expired"
+    return "active"

@@ -1,0 +1,73 @@
+"""Who may open a page: signed in, a member of the account that the address names, and with a role that allows it."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.decorators.cache import never_cache
+from django_ratelimit.decorators import ratelimit
+
+from apps.accounts import selectors
+from apps.accounts.contracts import AccountRow, Permission
+from apps.accounts.models import User
+from apps.common.errors import Forbidden, NotFound
+
+P = ParamSpec("P")
+POSTS_A_MINUTE = "60/m"
+
+
+class PersonRequest(HttpRequest):
+    """A request of somebody who is signed in."""
+
+    user: User
+
+
+class MemberRequest(PersonRequest):
+    """A request for a page of an account, from one of its members."""
+
+    account: AccountRow
+
+
+PersonView = Callable[Concatenate[PersonRequest, P], HttpResponseBase]
+MemberView = Callable[Concatenate[MemberRequest, P], HttpResponseBase]
+Page = Callable[..., HttpResponseBase]
+
+
+def person_page(view: PersonView[P]) -> Page:
+    """A private page: never cached, signed in only, its POSTs limited in rate, services' errors as error pages."""
+
+    @wraps(view)
+    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        try:
+            return view(cast(PersonRequest, request), *args, **kwargs)
+        except NotFound as error:
+            raise Http404(error.message) from error
+        except Forbidden as error:
+            raise PermissionDenied(error.message) from error
+
+    limited = ratelimit(key="user", rate=POSTS_A_MINUTE, method="POST")(page)
+    return cast(Page, never_cache(login_required(limited)))
+
+
+def member_page(permission: Permission = Permission.VIEW) -> Callable[[MemberView[P]], Page]:
+    """A page under /a/<slug>/: 404 for anybody who is not a member, 403 for a role that may not."""
+
+    def decorate(view: MemberView[P]) -> Page:
+        @person_page
+        @wraps(view)
+        def page(request: PersonRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            member = cast(MemberRequest, request)
+            member.account = selectors.account_of_user(user_id=request.user.pk, slug=slug)
+            if permission not in member.account.permissions:
+                raise PermissionDenied(f"Your role ({member.account.role}) does not let you do this. Ask an owner or an admin.")
+            if request.session.get("account") != slug:
+                request.session["account"] = slug
+            return view(member, *args, **kwargs)
+
+        return page
+
+    return decorate

@@ -1,0 +1,82 @@
+"""What a page's address says of what is to be shown."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_aware
+
+from apps.accounts import selectors as accounts
+from apps.common.errors import NotFound
+from apps.keys import selectors as keys
+from apps.portal.access import MemberRequest
+from apps.portal.charts import METRICS, Metric
+from apps.portal.periods import PERIODS, Period
+from apps.usage.selectors import GroupBy
+
+GROUPS = {"model": "Model", "key": "Key", "project": "Project"}
+LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageFilters:
+    period: Period
+    metric: Metric
+    group: GroupBy
+    project: str | None
+    key: str | None
+    model: str | None
+    before: datetime | None
+
+    @property
+    def owned(self) -> dict[str, Any]:
+        """As the selectors of usage take it."""
+        return {"project_slug": self.project, "key_public_id": self.key, "model": self.model}
+
+    @property
+    def address(self) -> str:
+        """The filters without the place in the log, for links."""
+        chosen = {"project": self.project, "key": self.key, "model": self.model}
+        fixed = {"period": self.period.slug, "metric": self.metric.slug, "group": self.group}
+        return urlencode({**fixed, **{name: value for name, value in chosen.items() if value}})
+
+
+def usage_filters(request: MemberRequest) -> UsageFilters:
+    """Unknown choices fall back to the usual ones. Raises NotFound for a project or key of somebody else."""
+    asked = request.GET
+    group = asked.get("group", "")
+    key = _text(request, "key")
+    if key:
+        keys.key_of_account(account_id=request.account.id, public_id=key)
+    return UsageFilters(
+        period=PERIODS.get(asked.get("period", ""), PERIODS["30d"]),
+        metric=METRICS.get(asked.get("metric", ""), METRICS["cost"]),
+        group=cast(GroupBy, group if group in GROUPS else "model"),
+        project=project_of_request(request),
+        key=key,
+        model=_text(request, "model"),
+        before=_moment(asked.get("before", "")),
+    )
+
+
+def project_of_request(request: MemberRequest) -> str | None:
+    """The project that the page is filtered by. Raises NotFound for one that is not the account's."""
+    slug = _text(request, "project")
+    return accounts.project_of_account(account_id=request.account.id, slug=slug).slug if slug else None
+
+
+def _text(request: MemberRequest, name: str) -> str | None:
+    value = request.GET.get(name) or None
+    if value and ("\x00" in value or len(value) > LONGEST):
+        raise NotFound("There is nothing of this name.")
+    return value
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment and is_aware(moment) else None

@@ -1,0 +1,50 @@
+"""Accounts, projects, members."""
+
+from typing import Any
+
+from allauth.account.forms import SignupForm as AllauthSignupForm
+from allauth.core import context
+from django import forms
+from django.conf import settings
+
+from apps.accounts.contracts import ROLES
+from apps.portal.adapter import INVITED
+from apps.portal.forms.money import UsdField
+
+ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
+
+
+class SignupForm(AllauthSignupForm):  # type: ignore[misc]
+    """Where sign-up is closed, an invitation opens it for its own address only."""
+
+    def clean_email(self) -> str:
+        email: str = super().clean_email()
+        invited = context.request.session.get(INVITED, "")
+        if not settings.SIGNUP_OPEN and email.lower() != invited.lower():
+            raise forms.ValidationError(f"Sign-up is by invitation. Use the address that was invited: {invited}")
+        return email
+
+
+class AccountForm(forms.Form):
+    name = forms.CharField(label="Account name", max_length=120)
+
+
+class BudgetForm(forms.Form):
+    monthly_budget = UsdField(
+        label="Monthly budget (USD)", required=False, help_text="Over all projects and keys, each calendar month (UTC)."
+    )
+
+
+class ProjectForm(forms.Form):
+    name = forms.CharField(label="Project name", max_length=120, help_text="One project for each application.")
+    monthly_budget = UsdField(label="Monthly budget (USD)", required=False, help_text="Over all its keys, each calendar month (UTC).")
+
+
+class InvitationForm(forms.Form):
+    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    role = forms.ChoiceField(choices=ROLE_CHOICES, initial="developer")
+
+    def __init__(self, *args: Any, may_make_owners: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not may_make_owners:
+            self.fields["role"].choices = [choice for choice in ROLE_CHOICES if choice[0] != "owner"]  # type: ignore[attr-defined]

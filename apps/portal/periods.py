@@ -1,0 +1,44 @@
+"""The spans of time that use is looked at in, cut into hours or days (UTC)."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    slug: str
+    label: str
+    slots: int
+    step: timedelta
+
+    @property
+    def by_hour(self) -> bool:
+        return self.step == HOUR
+
+    def times(self, now: datetime) -> list[datetime]:
+        """The beginnings of its hours or days, oldest first; the last one holds `now`."""
+        last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        if not self.by_hour:
+            last = last.replace(hour=0)
+        return [last - self.step * back for back in range(self.slots - 1, -1, -1)]
+
+    def since(self, now: datetime) -> datetime:
+        return self.times(now)[0]
+
+
+PERIODS = {
+    period.slug: period
+    for period in (
+        Period(slug="24h", label="24 hours", slots=24, step=HOUR),
+        Period(slug="7d", label="7 days", slots=7, step=DAY),
+        Period(slug="30d", label="30 days", slots=30, step=DAY),
+        Period(slug="90d", label="90 days", slots=90, step=DAY),
+    )
+}
+
+
+def midnight(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,56 @@
+"""What other rooms see of consumption. Costs in nano-dollars, counts in tokens."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageTotals:
+    requests: int = 0
+    failed_requests: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageBucket:
+    """Totals of one hour or day; `label` names the group where the series is grouped (a model, a key, a project)."""
+
+    start: datetime | date
+    totals: UsageTotals
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageShare:
+    """Totals of one model, key or project over a span of time."""
+
+    label: str
+    identifier: str
+    totals: UsageTotals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRow:
+    """One request, as an account's people see it in their log."""
+
+    request_id: str
+    started_at: datetime
+    key_name: str
+    key_public_id: str
+    project_name: str
+    model: str
+    deployment: str
+    endpoint: str
+    outcome: str
+    error_code: str
+    streamed: bool
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    estimated: bool
+    cost: int
+    duration_ms: int
+    first_token_ms: int | None

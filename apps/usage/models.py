@@ -1,0 +1,89 @@
+"""The append-only record of consumption, and its rollups by hour and day."""
+
+from django.db import models
+
+from apps.accounts.models import Account, Project
+from apps.catalog.models import PriceVersion
+from apps.common.money import NanoField
+from apps.keys.models import ApiKey
+
+
+class Outcome(models.TextChoices):
+    COMPLETED = "completed", "Completed"
+    CANCELLED = "cancelled", "Cancelled by the caller"
+    FAILED = "failed", "Failed"
+
+
+class UsageEvent(models.Model):
+    """One request that was admitted. Never changed after it is written (a trigger of the database holds that)."""
+
+    request_id = models.CharField(max_length=64, unique=True)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+")
+    model = models.CharField(max_length=120, help_text="As the caller named it")
+    deployment = models.CharField(max_length=120, blank=True, help_text="Which one answered")
+    endpoint = models.CharField(max_length=40)
+    outcome = models.CharField(max_length=12, choices=Outcome)
+    error_code = models.CharField(max_length=60, blank=True)
+    streamed = models.BooleanField(default=False)
+    price_version = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, null=True, related_name="+")
+    input_tokens = models.PositiveIntegerField(default=0, help_text="Cached ones included")
+    cached_input_tokens = models.PositiveIntegerField(default=0)
+    output_tokens = models.PositiveIntegerField(default=0)
+    estimated = models.BooleanField(default=False, help_text="The engine reported no count; these are ours")
+    cost = NanoField(default=0)
+    end_user = models.CharField(max_length=120, blank=True)
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField(default=0)
+    first_token_ms = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        ordering = ["-started_at"]
+        indexes = [
+            models.Index(fields=["account", "-started_at"], name="event_account_time"),
+            models.Index(fields=["api_key", "-started_at"], name="event_key_time"),
+        ]
+
+    def __str__(self) -> str:
+        return self.request_id
+
+
+class UsageRollup(models.Model):
+    """Sums of events by account, project, key and model over a period."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+")
+    model = models.CharField(max_length=120)
+    requests = models.PositiveBigIntegerField(default=0)
+    failed_requests = models.PositiveBigIntegerField(default=0)
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    cached_input_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    cost = NanoField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class UsageHour(UsageRollup):
+    hour = models.DateTimeField(help_text="Its beginning, UTC")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["api_key", "model", "hour"], name="usage_hour_once")]
+        indexes = [models.Index(fields=["account", "hour"], name="usage_hour_account")]
+
+    def __str__(self) -> str:
+        return f"{self.api_key_id} {self.model} {self.hour:%Y-%m-%dT%H}"
+
+
+class UsageDay(UsageRollup):
+    day = models.DateField(help_text="UTC")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["api_key", "model", "day"], name="usage_day_once")]
+        indexes = [models.Index(fields=["account", "day"], name="usage_day_account")]
+
+    def __str__(self) -> str:
+        return f"{self.api_key_id} {self.model} {self.day}"

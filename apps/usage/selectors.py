@@ -1,0 +1,142 @@
+"""Reads consumption. Everything owned is asked for by account."""
+
+from datetime import date, datetime
+from typing import Any, Literal
+
+from django.db.models import QuerySet, Sum
+
+from apps.usage.contracts import RequestRow, UsageBucket, UsageShare, UsageTotals
+from apps.usage.models import UsageDay, UsageEvent, UsageHour
+
+GroupBy = Literal["model", "key", "project"]
+_SUMS = {
+    name: Sum(name)
+    for name in ("requests", "failed_requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost")
+}
+_GROUPS: dict[str, tuple[str, str]] = {
+    "model": ("model", "model"),
+    "key": ("api_key__name", "api_key__public_id"),
+    "project": ("project__name", "project__slug"),
+}
+
+
+def _totals(row: dict[str, Any]) -> UsageTotals:
+    return UsageTotals(**{name: row[name] or 0 for name in _SUMS})
+
+
+def _owned(
+    rows: QuerySet[Any], account_id: int, key_public_id: str | None, project_slug: str | None, model: str | None
+) -> QuerySet[Any]:
+    filters: dict[str, Any] = {"account_id": account_id}
+    if key_public_id:
+        filters["api_key__public_id"] = key_public_id
+    if project_slug:
+        filters["project__slug"] = project_slug
+    if model:
+        filters["model"] = model
+    return rows.filter(**filters)
+
+
+def totals_of_account(
+    *,
+    account_id: int,
+    since: datetime,
+    key_public_id: str | None = None,
+    project_slug: str | None = None,
+    model: str | None = None,
+) -> UsageTotals:
+    """Sums of the account's hours that begin at `since` or later."""
+    rows = _owned(UsageHour.objects.filter(hour__gte=since), account_id, key_public_id, project_slug, model)
+    return _totals(rows.aggregate(**_SUMS))
+
+
+def daily_series(
+    *,
+    account_id: int,
+    since: date,
+    group_by: GroupBy | None = None,
+    key_public_id: str | None = None,
+    project_slug: str | None = None,
+    model: str | None = None,
+) -> list[UsageBucket]:
+    """Days with use, oldest first; days without are left out."""
+    rows = _owned(UsageDay.objects.filter(day__gte=since), account_id, key_public_id, project_slug, model)
+    return _series(rows, "day", group_by)
+
+
+def hourly_series(
+    *,
+    account_id: int,
+    since: datetime,
+    group_by: GroupBy | None = None,
+    key_public_id: str | None = None,
+    project_slug: str | None = None,
+    model: str | None = None,
+) -> list[UsageBucket]:
+    """Hours with use, oldest first; hours without are left out."""
+    rows = _owned(UsageHour.objects.filter(hour__gte=since), account_id, key_public_id, project_slug, model)
+    return _series(rows, "hour", group_by)
+
+
+def _series(rows: QuerySet[Any], period: str, group_by: GroupBy | None) -> list[UsageBucket]:
+    label = _GROUPS[group_by][0] if group_by else None
+    columns = [period, label] if label else [period]
+    return [
+        UsageBucket(start=row[period], label=row[label] if label else "", totals=_totals(row))
+        for row in rows.order_by(*columns).values(*columns).annotate(**_SUMS)
+    ]
+
+
+def shares(*, account_id: int, since: datetime, group_by: GroupBy) -> list[UsageShare]:
+    """Who used what, the dearest first."""
+    label, identifier = _GROUPS[group_by]
+    rows = UsageHour.objects.filter(account_id=account_id, hour__gte=since)
+    return [
+        UsageShare(label=row[label], identifier=row[identifier], totals=_totals(row))
+        for row in rows.values(*{label, identifier}).annotate(**_SUMS).order_by("-cost", identifier)
+    ]
+
+
+def recent_requests(
+    *,
+    account_id: int,
+    limit: int = 50,
+    before: datetime | None = None,
+    key_public_id: str | None = None,
+    project_slug: str | None = None,
+    model: str | None = None,
+) -> list[RequestRow]:
+    """The newest requests first; `before` pages back through time."""
+    rows = _owned(UsageEvent.objects.all(), account_id, key_public_id, project_slug, model)
+    if before:
+        rows = rows.filter(started_at__lt=before)
+    return [_request_row(event) for event in rows.select_related("api_key", "project")[:limit]]
+
+
+def _request_row(event: UsageEvent) -> RequestRow:
+    return RequestRow(
+        request_id=event.request_id,
+        started_at=event.started_at,
+        key_name=event.api_key.name,
+        key_public_id=event.api_key.public_id,
+        project_name=event.project.name,
+        model=event.model,
+        deployment=event.deployment,
+        endpoint=event.endpoint,
+        outcome=event.outcome,
+        error_code=event.error_code,
+        streamed=event.streamed,
+        input_tokens=event.input_tokens,
+        cached_input_tokens=event.cached_input_tokens,
+        output_tokens=event.output_tokens,
+        estimated=event.estimated,
+        cost=event.cost,
+        duration_ms=event.duration_ms,
+        first_token_ms=event.first_token_ms,
+    )
+
+
+def spend_since(*, since: date, scope: Literal["api_key", "project", "account"], identifier: int) -> int:
+    """Nano-dollars spent by one key, project or account since a day: what a lost budget counter is rebuilt from."""
+    rows = UsageDay.objects.filter(day__gte=since, **{f"{scope}_id": identifier})
+    return rows.aggregate(total=Sum("cost"))["total"] or 0

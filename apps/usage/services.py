@@ -1,0 +1,70 @@
+"""Records consumption: events once each, and their sums by hour and day in the same transaction."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from apps.usage.models import UsageDay, UsageEvent, UsageHour
+
+_COUNTS = ("requests", "failed_requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost")
+
+
+@transaction.atomic
+def record_events(*, events: Sequence[str]) -> int:
+    """Writes events (JSON, as the gateway settles them) and adds the new ones to the rollups; the number of new ones.
+
+    An event whose request id is already there changes nothing, so that a batch can be recorded again.
+    """
+    rows = {row.request_id: row for row in map(_event, events)}
+    known = set(UsageEvent.objects.filter(request_id__in=rows).values_list("request_id", flat=True))
+    # One worker drains at a time (see tasks.py); the unique index holds should there ever be two.
+    new = [row for request_id, row in rows.items() if request_id not in known]
+    UsageEvent.objects.bulk_create(new)
+    _add(UsageHour, "hour", _sums(new, lambda event: event.started_at.replace(minute=0, second=0, microsecond=0)))
+    _add(UsageDay, "day", _sums(new, lambda event: event.started_at.date()))
+    return len(new)
+
+
+def _event(text: str) -> UsageEvent:
+    fields = json.loads(text)
+    return UsageEvent(
+        account_id=fields.pop("account"),
+        project_id=fields.pop("project"),
+        api_key_id=fields.pop("key"),
+        price_version_id=fields.pop("price_version"),
+        started_at=datetime.fromisoformat(fields.pop("started_at")),
+        **fields,
+    )
+
+
+def _sums(events: Iterable[UsageEvent], period: Any) -> dict[tuple[Any, ...], list[int]]:
+    sums: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(_COUNTS))
+    for event in events:
+        group = (event.account_id, event.project_id, event.api_key_id, event.model, period(event))
+        counts = (
+            1,
+            int(event.outcome == "failed"),
+            event.input_tokens,
+            event.cached_input_tokens,
+            event.output_tokens,
+            event.cost,
+        )
+        sums[group] = [total + count for total, count in zip(sums[group], counts, strict=True)]
+    return sums
+
+
+def _add(rollup: type[UsageHour] | type[UsageDay], period: str, sums: dict[tuple[Any, ...], list[int]]) -> None:
+    """One statement a group; groups in order, so that two writers never wait for each other in a circle."""
+    table = rollup._meta.db_table
+    columns = ("account_id", "project_id", "api_key_id", "model", period, *_COUNTS)
+    updates = ", ".join(f"{name} = {table}.{name} + EXCLUDED.{name}" for name in _COUNTS)
+    statement = (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))}) "  # noqa: S608
+        f"ON CONFLICT (api_key_id, model, {period}) DO UPDATE SET {updates}"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, [(*group, *counts) for group, counts in sorted(sums.items())])

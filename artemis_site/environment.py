@@ -1,0 +1,51 @@
+"""Reads the environment, once, and refuses to start a production with settings that are not fit for it."""
+
+import ipaddress
+import os
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+PLACEHOLDERS = ("", "change-me", "changeme", "secret", "insecure", "placeholder", "example")
+MIN_SECRET_LENGTH = 40
+
+env = environ.Env()
+
+
+def artemis_home() -> Path:
+    """Where the state of a one-machine platform lives."""
+    return Path(os.environ.get("ARTEMIS_HOME", BASE_DIR / ".artemis")).expanduser().resolve()
+
+
+def read_running_platform() -> None:
+    """Lets commands find the platform that `make run` started in this checkout: its addresses and its secret.
+
+    What the environment already says stays as it is.
+    """
+    if os.environ.get("ARTEMIS_ENV", "development") == "development":
+        environ.Env.read_env(artemis_home() / "platform.env", overwrite=False)
+
+
+def refuse_unfit_production(*, debug: bool, secret_key: str, database_url: str, redis_url: str, hosts: list[str]) -> None:
+    """Raises ImproperlyConfigured, in one sentence a person can act on, for the first setting that is not fit."""
+    if debug:
+        raise ImproperlyConfigured("DEBUG is on in production: unset DEBUG or set it to 0.")
+    if len(secret_key) < MIN_SECRET_LENGTH or any(word and word in secret_key.lower() for word in PLACEHOLDERS):
+        raise ImproperlyConfigured(
+            f"SECRET_KEY is missing, a placeholder or too short: set it to at least {MIN_SECRET_LENGTH} random characters."
+        )
+    for name, value in (("DATABASE_URL", database_url), ("REDIS_URL", redis_url)):
+        if not value:
+            raise ImproperlyConfigured(f"{name} is missing: set it to the address of the production server.")
+    if not hosts or "*" in hosts:
+        raise ImproperlyConfigured("ALLOWED_HOSTS is missing or '*': set it to the host names that you serve.")
+
+
+def trusted_proxies(value: list[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """The networks whose X-Forwarded-For is believed. Raises ImproperlyConfigured for what is no network."""
+    try:
+        return [ipaddress.ip_network(item) for item in value]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}; give networks such as 10.0.0.0/8.") from error

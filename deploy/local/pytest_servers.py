@@ -1,0 +1,84 @@
+"""A pytest plugin: a PostgreSQL and a Redis of the test run's own, started before Django reads its settings.
+
+`DATABASE_URL` and `REDIS_URL`, where set, are used instead.
+"""
+
+import atexit
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import redis as redis_client
+
+from deploy.local import postgres, redis
+from deploy.local.ports import free_port
+
+PASSWORD = "only-for-this-test-run"
+
+
+def _start(command: list[str], log: Path, user: int | None = None) -> None:
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, user=user, cwd="/", start_new_session=True)
+
+    def stop() -> None:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+
+    atexit.register(stop)
+
+
+def _wait_for_postgres(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with psycopg.connect(url, autocommit=True):
+                return
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _wait_for_redis(url: str) -> None:
+    deadline = time.monotonic() + 30
+    client = redis_client.Redis.from_url(url)
+    while True:
+        try:
+            client.ping()
+            return
+        except redis_client.ConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _start_servers() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="artemis-tests-"))
+    folder.chmod(0o711)
+    os.environ["ARTEMIS_ENV"] = "test"
+    os.environ.setdefault("ARTEMIS_HOME", str(folder))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if "DATABASE_URL" not in os.environ:
+        port = free_port()
+        data = folder / "postgres"
+        postgres.initialise(data, password=PASSWORD)
+        _start(postgres.command(data, port=port, durable=False), folder / "postgres.log", postgres.user(data))
+        os.environ["DATABASE_URL"] = postgres.url(port=port, password=PASSWORD, database="postgres")
+        _wait_for_postgres(os.environ["DATABASE_URL"])
+    if "REDIS_URL" not in os.environ:
+        port = free_port()
+        _start(
+            redis.command(folder / "redis", port=port, password=PASSWORD, durable=False), folder / "redis.log"
+        )
+        os.environ["REDIS_URL"] = redis.url(port=port, password=PASSWORD)
+        _wait_for_redis(os.environ["REDIS_URL"])
+
+
+_start_servers()

@@ -1,0 +1,79 @@
+"""Decides what one answer will be, before any dialect puts it into words."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from inference.fake import text
+from inference.fake.schema import minimal
+from inference.fake.script import Script
+
+DEFAULT_MAX_TOKENS = 1 << 30
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hashable: the dialects keep the frames of plans that they have seen."""
+
+    texts: tuple[str, ...]
+    finish_reason: str
+    """In OpenAI's words."""
+    tool: ToolCall | None = None
+    choices: int = 1
+    logprobs: int | None = None
+    """Number of top logprobs; None for none."""
+
+    @property
+    def completion_tokens(self) -> int:
+        return max(1, len(self.texts)) * self.choices
+
+
+def make_plan(fields: dict[str, Any], script: Script, *, prefix: str = "") -> Plan:
+    """`prefix` is the beginning of the answer where the caller gave one: the numbering goes on after it."""
+    choices = fields.get("n") or 1
+    if script.tool_call and fields.get("tools"):
+        return Plan((), script.finish_reason or "tool_calls", _tool_call(fields["tools"], script), choices)
+    wanted = script.texts or _json_texts(fields)
+    if wanted is None:
+        first = text.next_number(prefix)
+        wanted = text.numbered_tokens(max(0, script.output_tokens - first + 1), first)
+    limit = fields.get("max_completion_tokens") or fields.get("max_tokens") or DEFAULT_MAX_TOKENS
+    reason = "length" if limit < len(wanted) else "stop"
+    return Plan(
+        texts=wanted[:limit],
+        finish_reason=script.finish_reason or reason,
+        choices=choices,
+        logprobs=_logprobs(fields),
+    )
+
+
+def _logprobs(fields: dict[str, Any]) -> int | None:
+    """Chat says `logprobs: true, top_logprobs: 3`, completions say `logprobs: 3`."""
+    asked = fields.get("logprobs")
+    if asked is None or asked is False:
+        return None
+    return (fields.get("top_logprobs") or 0) if asked is True else int(asked)
+
+
+def _json_texts(fields: dict[str, Any]) -> tuple[str, ...] | None:
+    wanted = fields.get("response_format")
+    if not isinstance(wanted, dict) or wanted.get("type") not in ("json_schema", "json_object"):
+        return None
+    schema = (wanted.get("json_schema") or {}).get("schema", {})
+    value = minimal(schema) if schema else {"engine": "fake engine"}
+    answer = json.dumps(value)
+    return tuple(answer[start : start + 8] for start in range(0, len(answer), 8))
+
+
+def _tool_call(tools: list[dict[str, Any]], script: Script) -> ToolCall:
+    """Understands OpenAI's and Anthropic's way to declare a tool."""
+    declared = [tool.get("function", tool) for tool in tools]
+    chosen = next((one for one in declared if one["name"] == script.tool_call), declared[0])
+    schema = chosen.get("parameters") or chosen.get("input_schema") or {}
+    return ToolCall(name=chosen["name"], arguments=json.dumps(minimal(schema)))

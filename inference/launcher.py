@@ -1,0 +1,132 @@
+"""Brings an engine up: environment, model, process, readiness; keeps it up until it is told to stop."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import inference
+from inference.environments.install import Progress, install, run_with_progress
+from inference.probes import http_get, http_ready
+from inference.process import ManagedProcess, ProcessError, ProcessSpec, Report
+from inference.profiles import EngineProfile, Launch
+
+PACKAGE_PARENT = Path(inference.__file__).parent.parent
+# What an engine may inherit of our environment: none of the platform's secrets.
+INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "XDG_CACHE_HOME",
+)
+INHERITED_PREFIXES = ("CUDA_", "NVIDIA_", "NCCL_", "OMP_", "HF_", "HUGGING", "VLLM_")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that answers."""
+
+    profile: EngineProfile
+    base_url: str
+    """Without /v1."""
+    api_key: str | None
+    process: ManagedProcess
+
+    async def stop(self, grace_seconds: float = 15.0) -> None:
+        await self.process.stop(grace_seconds)
+
+
+async def prepare(profile: EngineProfile, *, home: Path, progress: Progress) -> Path:
+    """Install and convert what is not there yet; returns the environment's Python."""
+    python = await install(profile.environment, home=home, progress=progress)
+    step = profile.preparation
+    folder = model_folder(profile, home)
+    if step is not None and not (folder / "config.json").is_file():
+        progress(f"preparing the model {profile.model} for {profile.name}")
+        arguments = [argument.format(target=folder) for argument in step.arguments]
+        env = _environ(profile, api_key=None)
+        await run_with_progress([str(python), "-m", step.module, *arguments], env=env, progress=progress)
+    return python
+
+
+async def launch(
+    profile: EngineProfile,
+    *,
+    home: Path,
+    port: int,
+    progress: Progress,
+    host: str = "127.0.0.1",
+    api_key: str | None = None,
+    threads: int | None = None,
+    log_path: Path | None = None,
+    report: Report | None = None,
+) -> Engine:
+    """Bring the engine up and wait until it lists its model; after that, crashes restart it with back-off.
+
+    Raises ProcessError (with the log's last lines) or InstallError. `report` hears of crashes and restarts.
+    """
+    home = home.resolve()
+    python = await prepare(profile, home=home, progress=progress)
+    base_url = f"http://{host}:{port}"
+    where = Launch(
+        python=python,
+        host=host,
+        port=port,
+        model_folder=model_folder(profile, home),
+        threads=threads or os.cpu_count() or 2,
+    )
+    process = ManagedProcess(
+        ProcessSpec(
+            name=f"engine {profile.name}",
+            argv=profile.command(profile, where),
+            env=_environ(profile, api_key=api_key),
+            cwd=home,
+            log_path=log_path or home / "logs" / f"engine-{profile.name}.log",
+            ready=http_ready(f"{base_url}/health"),
+            ready_timeout=profile.startup_seconds,
+            signal_group=False,  # vLLM takes its workers down itself, in order
+        ),
+        report=report,
+    )
+    progress(f"starting the engine {profile.name} with {profile.model}")
+    await process.start()
+    try:
+        await process.wait_ready()
+        await _check_model(profile, base_url, api_key)
+    except BaseException:
+        await process.stop(grace_seconds=2.0)
+        raise
+    progress(f"engine {profile.name} answers at {base_url}")
+    return Engine(profile=profile, base_url=base_url, api_key=api_key, process=process)
+
+
+def model_folder(profile: EngineProfile, home: Path) -> Path:
+    return home / "models" / (profile.preparation.folder if profile.preparation else profile.model)
+
+
+async def _check_model(profile: EngineProfile, base_url: str, api_key: str | None) -> None:
+    """/health may be a neighbour's, on a port that was taken: only the model's name proves our engine."""
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    answer = await http_get(f"{base_url}/v1/models", headers=headers, timeout=10.0)
+    served = [card["id"] for card in json.loads(answer.body)["data"]] if answer.status == 200 else []
+    if profile.model not in served:
+        raise ProcessError(
+            f"{base_url}/v1/models says {answer.status} and lists {served}, not {profile.model}"
+        )
+
+
+def _environ(profile: EngineProfile, *, api_key: str | None) -> dict[str, str]:
+    env = {name: value for name, value in os.environ.items() if _may_inherit(name)}
+    env |= {"PYTHONPATH": str(PACKAGE_PARENT), "PYTHONUNBUFFERED": "1", **profile.environ}
+    if api_key:  # in the environment, not in the arguments: those are visible to everyone on the machine
+        env |= {"ARTEMIS_ENGINE_KEY": api_key, "VLLM_API_KEY": api_key}
+    return env
+
+
+def _may_inherit(name: str) -> bool:
+    return name in INHERITED or name.startswith(INHERITED_PREFIXES)

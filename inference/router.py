@@ -1,0 +1,114 @@
+"""Which deployment answers: LiteLLM's Router chooses by order and weight, and remembers failures."""
+
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+# LiteLLM reads these as it is imported: without the first it fetches its price list from the network.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+import litellm
+from litellm import Router
+from litellm.router_utils.cooldown_handlers import _set_cooldown_deployments
+from litellm.types.router import RouterRateLimitError
+
+ROUTING_STRATEGIES = ("simple-shuffle",)
+# Providers that speak OpenAI's protocol themselves: their bytes are relayed, not translated.
+OPENAI_PROVIDERS = frozenset({"hosted_vllm", "openai", "llamafile", "custom_openai"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One place that serves a model group. Time limits in seconds; `order` lower is first."""
+
+    id: str
+    model_group: str
+    provider: str
+    upstream_model: str
+    api_base: str
+    api_key: str = field(repr=False)
+    order: int = 1
+    weight: int = 1
+    rpm: int | None = None
+    tpm: int | None = None
+    timeout: float = 600
+    stream_timeout: float = 60
+    continuous_usage_stats: bool = False
+
+    @property
+    def speaks_openai(self) -> bool:
+        return self.provider in OPENAI_PROVIDERS
+
+    def litellm_entry(self) -> dict[str, Any]:
+        """Its member of LiteLLM's `model_list`."""
+        params: dict[str, Any] = {
+            "model": f"{self.provider}/{self.upstream_model}",
+            "api_key": self.api_key or "none",
+            "order": self.order,
+            "weight": self.weight,
+            "timeout": self.timeout,
+            "stream_timeout": self.stream_timeout,
+        }
+        optional = {"api_base": self.api_base, "rpm": self.rpm, "tpm": self.tpm}
+        params.update({name: value for name, value in optional.items() if value})
+        return {"model_name": self.model_group, "litellm_params": params, "model_info": {"id": self.id}}
+
+
+class NoDeployment(Exception):
+    """Nothing can serve the model now. `retry_after`: seconds until a cooldown ends."""
+
+    def __init__(self, model_group: str, retry_after: float) -> None:
+        super().__init__(f"no deployment of {model_group} is available")
+        self.retry_after = retry_after
+
+
+class EngineRouter:
+    """Chooses among deployments; told of failures, it leaves a failing one alone for a while."""
+
+    def __init__(
+        self,
+        deployments: Iterable[Deployment],
+        *,
+        allowed_fails: int = 3,
+        cooldown_time: float = 5,
+        routing_strategy: str = "simple-shuffle",
+    ) -> None:
+        self._cooldown_time = cooldown_time
+        self._deployments = {deployment.id: deployment for deployment in deployments}
+        self._groups: dict[str, list[Deployment]] = {}
+        for deployment in self._deployments.values():
+            self._groups.setdefault(deployment.model_group, []).append(deployment)
+        self._router = Router(
+            model_list=[deployment.litellm_entry() for deployment in self._deployments.values()],
+            allowed_fails=allowed_fails,
+            cooldown_time=cooldown_time,
+            num_retries=0,
+            routing_strategy=routing_strategy,
+        )
+
+    async def pick(self, model_group: str, *, tried: Collection[str] = ()) -> Deployment:
+        """The next deployment to try. Raises NoDeployment where all were tried or are cooling down."""
+        untried = [d for d in self._groups.get(model_group, ()) if d.id not in tried]
+        if not untried:
+            raise NoDeployment(model_group, self._cooldown_time)
+        try:
+            chosen = await self._router.async_get_available_deployment(model=model_group, request_kwargs={})
+        except (RouterRateLimitError, litellm.BadRequestError) as error:
+            raise NoDeployment(model_group, getattr(error, "cooldown_time", 0) or self._cooldown_time) from error
+        deployment = self._deployments[chosen["model_info"]["id"]]
+        # LiteLLM does not know what this request has tried; of the rest, the first by order takes over.
+        return deployment if deployment.id not in tried else min(untried, key=lambda d: d.order)
+
+    def report_failure(self, deployment: Deployment, *, status: int, message: str) -> None:
+        """Counts a failure: past `allowed_fails` a minute the deployment cools down, also where it is the only one."""
+        error = litellm.InternalServerError(
+            message=message, model=deployment.upstream_model, llm_provider=deployment.provider
+        )
+        _set_cooldown_deployments(
+            litellm_router_instance=self._router,
+            original_exception=error,
+            exception_status=status,
+            deployment=deployment.id,
+            time_to_cooldown=self._cooldown_time,
+        )

@@ -1,0 +1,1 @@
+"""The embeddings engine: OpenAI's /v1/embeddings over ONNX or sentence-transformers."""

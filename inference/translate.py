@@ -1,0 +1,74 @@
+"""Providers that do not speak OpenAI's protocol, Claude among them: LiteLLM translates, both ways."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import litellm
+
+from inference.client import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
+from inference.router import Deployment
+
+litellm.suppress_debug_info = True
+litellm.drop_params = True  # what a provider cannot do (logprobs at Claude's) is left out rather than refused
+_CALLS = {
+    "/chat/completions": litellm.acompletion,
+    "/completions": litellm.atext_completion,
+    "/embeddings": litellm.aembedding,
+}
+
+
+class TranslatedUpstream:
+    """LiteLLM's answer, written as OpenAI would."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    async def body(self) -> bytes:
+        text: str = self._answer.model_dump_json(exclude_none=True)
+        return text.encode()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._answer:
+                yield b"data: %s\n\n" % chunk.model_dump_json(exclude_none=True).encode()
+        except Exception as error:
+            raise _engine_error(error) from error
+        yield b"data: [DONE]\n\n"
+
+    async def close(self, *, finished: bool = False) -> None:
+        closing = getattr(self._answer, "aclose", None)
+        if closing is not None:
+            await closing()
+
+
+async def open_translated(deployment: Deployment, path: str, payload: dict[str, Any]) -> TranslatedUpstream:
+    """Calls the provider through LiteLLM. `payload` is the checked request in OpenAI's form. Raises EngineError."""
+    try:
+        answer = await _CALLS[path](
+            **payload,
+            model=f"{deployment.provider}/{deployment.upstream_model}",
+            api_base=deployment.api_base or None,
+            api_key=deployment.api_key or None,
+            timeout=httpx.Timeout(deployment.timeout, connect=5.0, read=deployment.stream_timeout),
+            max_retries=0,
+            num_retries=0,
+        )
+    except Exception as error:
+        raise _engine_error(error) from error
+    return TranslatedUpstream(answer)
+
+
+def _engine_error(error: Exception) -> EngineError:
+    """LiteLLM raises OpenAI's exception classes for every provider."""
+    if isinstance(error, EngineError):
+        return error
+    if isinstance(error, litellm.Timeout):
+        return EngineTimeout("the provider was silent for too long")
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int) or isinstance(error, litellm.APIConnectionError):
+        return EngineUnreachable(f"the provider could not be reached: {type(error).__name__}")
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    retry_after = headers.get("retry-after", "")
+    seconds = float(retry_after) if retry_after.replace(".", "", 1).isdigit() else None
+    return EngineRefused(status, str(getattr(error, "message", "")).encode(), seconds)
