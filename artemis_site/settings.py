@@ -15,6 +15,7 @@ read_running_platform()
 
 ARTEMIS_ENV = env.str("ARTEMIS_ENV", "development")
 ARTEMIS_HOME = artemis_home()
+PLANE = env.str("ARTEMIS_PLANE", "all")
 PRODUCTION = ARTEMIS_ENV == "production"
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "" if PRODUCTION else "insecure-development-key-for-this-machine-only")
@@ -73,7 +74,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "artemis_site.urls"
-V1_URLCONF = "artemis_site.urls_v1"
+V1_URLCONF = "apps.api.urls"
 ASGI_APPLICATION = "artemis_site.asgi.application"
 
 TEMPLATES = [
@@ -136,6 +137,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", "mandatory" if PRODUCTION else "optional")
 ACCOUNT_ADAPTER = "apps.portal.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "apps.portal.forms.people.SignupForm"}
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 LOGIN_URL = "account_login"
@@ -158,6 +160,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://") o
 SESSION_COOKIE_NAME = f"artemis_session_{env.int('ARTEMIS_PORT', 8000)}" if not PRODUCTION else "__Host-artemis_session"
 CSRF_COOKIE_NAME = f"artemis_csrf_{env.int('ARTEMIS_PORT', 8000)}" if not PRODUCTION else "__Host-artemis_csrf"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "apps.portal.views.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [csp.NONE],

@@ -1,12 +1,14 @@
 """Brings an engine up: environment, model, process, readiness; keeps it up until it is told to stop."""
 
+import asyncio
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import inference
-from inference.environments.install import Progress, install, run_with_progress
+from inference.environments.install import HEARTBEAT_SECONDS, Progress, install, run_with_progress
 from inference.probes import http_get, http_ready
 from inference.process import ManagedProcess, ProcessError, ProcessSpec, Report
 from inference.profiles import EngineProfile, Launch
@@ -96,7 +98,7 @@ async def launch(
     progress(f"starting the engine {profile.name} with {profile.model}")
     await process.start()
     try:
-        await process.wait_ready()
+        await _wait_ready(process, progress)
         await _check_model(profile, base_url, api_key)
     except BaseException:
         await process.stop(grace_seconds=2.0)
@@ -107,6 +109,19 @@ async def launch(
 
 def model_folder(profile: EngineProfile, home: Path) -> Path:
     return home / "models" / (profile.preparation.folder if profile.preparation else profile.model)
+
+
+async def _wait_ready(process: ManagedProcess, progress: Progress) -> None:
+    """With a sign of life and the engine's own last word, since a large model takes its minutes."""
+    waiting = asyncio.ensure_future(process.wait_ready())
+    began = time.monotonic()
+    try:
+        while not (await asyncio.wait({waiting}, timeout=HEARTBEAT_SECONDS))[0]:
+            last = process.log_tail().rpartition("\n")[2]
+            progress(f"  … starting for {time.monotonic() - began:.0f} s: {last[:120]}")
+        await waiting
+    finally:
+        waiting.cancel()
 
 
 async def _check_model(profile: EngineProfile, base_url: str, api_key: str | None) -> None:

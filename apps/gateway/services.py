@@ -159,3 +159,17 @@ async def _seed(runtime: Runtime, scope: str, month: str) -> None:
         await runtime.redis.set(f"art:spent:{scope}:{month}", spent, nx=True, ex=COUNTER_SECONDS)
     except RedisError as error:
         raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error
+
+
+async def readiness() -> dict[str, bool]:
+    """Whether what the gateway needs answers: Redis, PostgreSQL, and a catalog with something on offer."""
+    runtime = current()
+    try:
+        redis_answers = bool(await runtime.redis.ping())
+    except RedisError:
+        redis_answers = False
+    try:
+        offer = await runtime.offers.read()
+    except Unavailable:
+        return {"redis": redis_answers, "postgres": False, "catalog": False}
+    return {"redis": redis_answers, "postgres": True, "catalog": bool(offer.catalog.models)}

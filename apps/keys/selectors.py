@@ -8,6 +8,7 @@ from django.utils import timezone
 from apps.common.errors import NotFound
 from apps.keys.contracts import KeyFacts, KeyPolicy, KeyRow
 from apps.keys.models import ApiKey, KeySecret
+from apps.keys.tokens import token_hash
 
 
 def keys_of_account(*, account_id: int, project_slug: str | None = None) -> list[KeyRow]:
@@ -59,6 +60,18 @@ def key_by_public_id(*, public_id: str) -> tuple[int, int]:
     if row is None:
         raise NotFound(f"There is no key {public_id!r}.")
     return row
+
+
+def is_usable(*, token: str) -> bool:
+    """Whether a key would be admitted now, from some address."""
+    secret = KeySecret.objects.filter(secret_hash=token_hash(token)).select_related("api_key").first()
+    return secret is not None and secret.expires_at is None and _status(secret.api_key, timezone.now()) == "active"
+
+
+def key_ids(*, account_id: int | None = None) -> list[int]:
+    """The ids of an account's keys; of all keys without one, for staff and commands."""
+    keys = ApiKey.objects.all() if account_id is None else ApiKey.objects.filter(account_id=account_id)
+    return list(keys.values_list("pk", flat=True))
 
 
 def _rows() -> QuerySet[ApiKey]:

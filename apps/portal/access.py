@@ -1,4 +1,4 @@
-"""Who may open a page: signed in, a member of the account that the address names, and with a role that allows it."""
+"""Who may open a page: signed in, a member of the account in the address, with a role that allows it."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -38,7 +38,7 @@ Page = Callable[..., HttpResponseBase]
 
 
 def person_page(view: PersonView[P]) -> Page:
-    """A private page: never cached, signed in only, its POSTs limited in rate, services' errors as error pages."""
+    """A private page: never cached, signed in only, its POSTs limited, services' errors as error pages."""
 
     @wraps(view)
     def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
@@ -57,17 +57,16 @@ def member_page(permission: Permission = Permission.VIEW) -> Callable[[MemberVie
     """A page under /a/<slug>/: 404 for anybody who is not a member, 403 for a role that may not."""
 
     def decorate(view: MemberView[P]) -> Page:
-        @person_page
-        @wraps(view)
         def page(request: PersonRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             member = cast(MemberRequest, request)
             member.account = selectors.account_of_user(user_id=request.user.pk, slug=slug)
             if permission not in member.account.permissions:
-                raise PermissionDenied(f"Your role ({member.account.role}) does not let you do this. Ask an owner or an admin.")
+                role = member.account.role
+                raise PermissionDenied(f"The role {role} does not allow this. Ask an owner or an admin.")
             if request.session.get("account") != slug:
                 request.session["account"] = slug
             return view(member, *args, **kwargs)
 
-        return page
+        return person_page(wraps(view)(page))
 
     return decorate

@@ -18,7 +18,7 @@ class PublicSite:
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Accounts themselves are made at the first visit to the dashboard: `accounts.services.ensure_account`."""
+    """Accounts are made at the first visit to the dashboard (`accounts.services.ensure_account`)."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return settings.SIGNUP_OPEN or INVITED in request.session

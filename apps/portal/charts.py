@@ -34,7 +34,10 @@ METRICS = {
         Metric(slug="cost", label="Cost", unit="usd", of=lambda totals: totals.cost),
         Metric(slug="requests", label="Requests", unit="count", of=lambda totals: totals.requests),
         Metric(
-            slug="tokens", label="Tokens", unit="count", of=lambda totals: totals.input_tokens + totals.output_tokens
+            slug="tokens",
+            label="Tokens",
+            unit="count",
+            of=lambda totals: totals.input_tokens + totals.output_tokens,
         ),
     )
 }
@@ -102,11 +105,17 @@ def build_chart(buckets: list[UsageBucket], *, period: Period, metric: Metric, n
         if slot is not None:
             values[bucket.label or metric.label][slot] += metric.of(bucket.totals)
     ranked = sorted(values.items(), key=lambda item: (-sum(item[1]), item[0]))
-    series = [Series(label=label, color=color, values=row) for color, (label, row) in enumerate(ranked[:MAX_SERIES])]
+    series = [
+        Series(label=label, color=color, values=row) for color, (label, row) in enumerate(ranked[:MAX_SERIES])
+    ]
     if rest := [row for _, row in ranked[MAX_SERIES:]]:
-        series.append(Series(label=OTHERS, color=MAX_SERIES, values=[sum(column) for column in zip(*rest, strict=True)]))
+        series.append(
+            Series(label=OTHERS, color=MAX_SERIES, values=[sum(column) for column in zip(*rest, strict=True)])
+        )
     return Chart(metric=metric, period=period, times=times, series=series)
 
 
 def _moment(start: datetime | date) -> datetime:
-    return start.astimezone(UTC) if isinstance(start, datetime) else datetime.combine(start, time(), tzinfo=UTC)
+    return (
+        start.astimezone(UTC) if isinstance(start, datetime) else datetime.combine(start, time(), tzinfo=UTC)
+    )

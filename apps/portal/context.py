@@ -7,15 +7,25 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from apps.accounts import selectors
+from apps.accounts.contracts import AccountRow
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
     context: dict[str, Any] = {
         "api_base_url": f"{settings.PUBLIC_URL}/v1",
         "signup_open": settings.SIGNUP_OPEN,
-        "account": getattr(request, "account", None),
     }
-    if request.user.is_authenticated:
-        user_id = request.user.pk
-        context["my_accounts"] = SimpleLazyObject(lambda: selectors.accounts_of_user(user_id=user_id))
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        mine = SimpleLazyObject(lambda: selectors.accounts_of_user(user_id=user.pk))
+        last = request.session.get("account")
+        context["my_accounts"] = mine
+        context["account"] = getattr(request, "account", None) or SimpleLazyObject(
+            lambda: _last_opened(mine, last)
+        )
     return context
+
+
+def _last_opened(mine: Any, slug: str | None) -> AccountRow | None:
+    """On a person's own pages the navigation stays that of the account that was open last."""
+    return next((account for account in mine if account.slug == slug), None)

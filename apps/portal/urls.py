@@ -2,7 +2,19 @@
 
 from django.urls import include, path
 
-from apps.portal.views import dashboard, docs, home, invitations, keys, members, models, profile, projects, settings, usage
+from apps.portal.views import (
+    dashboard,
+    docs,
+    home,
+    invitations,
+    keys,
+    members,
+    models,
+    profile,
+    projects,
+    settings,
+    usage,
+)
 
 app_name = "portal"
 

@@ -3,10 +3,10 @@
 from datetime import date, datetime
 from typing import Any, Literal
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from apps.usage.contracts import RequestRow, UsageBucket, UsageShare, UsageTotals
-from apps.usage.models import UsageDay, UsageEvent, UsageHour
+from apps.usage.models import Outcome, UsageDay, UsageEvent, UsageHour
 
 GroupBy = Literal["model", "key", "project"]
 _SUMS = {
@@ -134,6 +134,20 @@ def _request_row(event: UsageEvent) -> RequestRow:
         duration_ms=event.duration_ms,
         first_token_ms=event.first_token_ms,
     )
+
+
+def event_totals(
+    *, key_id: int | None = None, account_id: int | None = None, since: datetime | None = None
+) -> UsageTotals:
+    """Sums of the events themselves, to the moment, for staff and commands: of all accounts where none is named."""
+    wanted = {"api_key_id": key_id, "account_id": account_id, "started_at__gte": since}
+    events = UsageEvent.objects.filter(**{name: value for name, value in wanted.items() if value is not None})
+    sums = events.aggregate(
+        requests=Count("pk"),
+        failed_requests=Count("pk", filter=Q(outcome=Outcome.FAILED)),
+        **{name: Sum(name) for name in ("input_tokens", "cached_input_tokens", "output_tokens", "cost")},
+    )
+    return _totals(sums)
 
 
 def spend_since(*, since: date, scope: Literal["api_key", "project", "account"], identifier: int) -> int:

@@ -1,16 +1,65 @@
 """Records consumption: events once each, and their sums by hour and day in the same transaction."""
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
+from apps.common.redis import sync_redis
 from apps.usage.models import UsageDay, UsageEvent, UsageHour
 
+STREAM = "art:usage"
+DEAD_STREAM = "art:usage:dead"
+BATCH = 1000
+ONE_DRAIN = 0x617274  # an advisory lock of PostgreSQL: one drain at a time
+logger = logging.getLogger(__name__)
 _COUNTS = ("requests", "failed_requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost")
+
+
+def drain_events() -> int:
+    """Moves what is in the stream into PostgreSQL; how many entries there were."""
+    drained = 0
+    while count := _drain_batch():
+        drained += count
+        if count < BATCH:
+            break
+    return drained
+
+
+def _drain_batch() -> int:
+    """An event leaves Redis only after PostgreSQL has committed it; one that cannot be recorded goes to a stream of
+    its own, where staff find it, so that it does not hold up the others."""
+    store = sync_redis()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_DRAIN])
+        entries = [(entry_id, fields[b"event"].decode()) for entry_id, fields in store.xrange(STREAM, count=BATCH)]
+        if not entries:
+            return 0
+        try:
+            record_events(events=[event for _, event in entries])
+            dead = []
+        except (DataError, IntegrityError, ValueError, TypeError, KeyError):
+            dead = _record_one_by_one(entries)
+    for _, event in dead:
+        store.xadd(DEAD_STREAM, {"event": event})
+    store.xdel(STREAM, *(entry_id for entry_id, _ in entries))
+    return len(entries)
+
+
+def _record_one_by_one(entries: list[tuple[bytes, str]]) -> list[tuple[bytes, str]]:
+    dead = []
+    for entry_id, event in entries:
+        try:
+            record_events(events=[event])
+        except (DataError, IntegrityError, ValueError, TypeError, KeyError):
+            logger.exception("a usage event cannot be recorded; it is kept in %s", DEAD_STREAM)
+            dead.append((entry_id, event))
+    return dead
 
 
 @transaction.atomic
@@ -21,7 +70,7 @@ def record_events(*, events: Sequence[str]) -> int:
     """
     rows = {row.request_id: row for row in map(_event, events)}
     known = set(UsageEvent.objects.filter(request_id__in=rows).values_list("request_id", flat=True))
-    # One worker drains at a time (see tasks.py); the unique index holds should there ever be two.
+    # One worker drains at a time (ONE_DRAIN); the unique index holds should there ever be two.
     new = [row for request_id, row in rows.items() if request_id not in known]
     UsageEvent.objects.bulk_create(new)
     _add(UsageHour, "hour", _sums(new, lambda event: event.started_at.replace(minute=0, second=0, microsecond=0)))

@@ -1,11 +1,13 @@
 """Builds an engine's environment from its lock file, once, and says what it is doing all the while."""
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 LOCKS = Path(__file__).parent
@@ -55,22 +57,35 @@ def is_installed(home: Path, environment: str) -> bool:
 
 async def install(environment: str, *, home: Path, progress: Progress) -> Path:
     """Make sure that the environment exists and is current; return its Python interpreter."""
-    python = environment_python(home, environment)
-    if is_installed(home, environment):
-        return python
+    if not is_installed(home, environment):
+        async with _alone(home, environment):
+            if not is_installed(home, environment):  # a neighbour may have done it while we waited
+                await _build(environment, home=home, progress=progress)
+    return environment_python(home, environment)
 
+
+@contextlib.asynccontextmanager
+async def _alone(home: Path, environment: str) -> AsyncIterator[None]:
+    """Two processes that need the same environment must not build it over each other."""
+    folder = environment_folder(home, environment)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{environment}.building").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        yield
+
+
+async def _build(environment: str, *, home: Path, progress: Progress) -> None:
+    python = environment_python(home, environment)
     folder = environment_folder(home, environment)
     began = time.monotonic()
     progress(f"installing the engine environment {environment}")
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     await run_with_progress([sys.executable, "-m", "venv", "--without-pip", str(folder)], progress=progress)
     await run_with_progress(_locked_command(python, LOCKS / f"{environment}.lock"), progress=progress)
     if environment in TORCH_APART:
         await run_with_progress(_torch_command(python), progress=progress)
     (folder / MARKER).write_text(fingerprint(environment))
     progress(f"engine environment {environment} ready in {time.monotonic() - began:.1f} s")
-    return python
 
 
 def _locked_command(python: Path, lock: Path) -> list[str]:
@@ -146,7 +161,7 @@ async def _follow(process: asyncio.subprocess.Process, progress: Progress) -> li
 
 
 def _worth_showing(line: str) -> bool:
-    """Downloads and results yes, the list of every installed package no."""
+    """Downloads and results; no list of packages, no complaints about what was left out on purpose."""
     noise = (
         " + ",
         " - ",
@@ -156,4 +171,4 @@ def _worth_showing(line: str) -> bool:
         "WARNING",
         "ERROR: pip's",
     )
-    return bool(line.strip()) and not line.startswith(noise)
+    return bool(line.strip()) and not line.startswith(noise) and "which is not installed" not in line

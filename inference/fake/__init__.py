@@ -1,1 +1,1 @@
-"""The fake engine: vLLM's protocol from its own process, with scripted faults. For tests and benchmarks only."""
+"""The fake engine: vLLM's protocol from a process of its own, with scripted faults. For tests only."""

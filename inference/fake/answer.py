@@ -1,4 +1,4 @@
-"""One answer on its way into a dialect, and the little JSON that every dialect needs, built without a serializer."""
+"""One answer on its way into a dialect, and the JSON that OpenAI's dialects share, mostly ready-made."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -39,7 +39,9 @@ class Answer:
 
     def envelope(self, prefix: bytes, kind: bytes) -> bytes:
         """The beginning of every OpenAI object: everything before its `choices`."""
-        head = b'{"id":"%s-fake-%d","object":"%s","created":%d,"model":%s,"system_fingerprint":"artemis-fake",'
+        head = (
+            b'{"id":"%s-fake-%d","object":"%s","created":%d,"model":%s,"system_fingerprint":"artemis-fake",'
+        )
         return head % (prefix, self.number, kind, self.created, encode(self.model))
 
 
@@ -56,7 +58,9 @@ class Dialect(Protocol):
 
     def frames(self, answer: Answer) -> list[Frame]: ...
 
-    def refusal(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> bytes: ...
+    def refusal(
+        self, status: int, message: str, *, param: str | None = None, code: str | None = None
+    ) -> bytes: ...
 
     def broken(self, message: str) -> bytes:
         """An error event within a stream."""
@@ -73,14 +77,14 @@ def openai_refusal(status: int, message: str, *, param: str | None = None, code:
 
 
 def openai_frames(answer: Answer, head: bytes, fragments: tuple[Frame, ...]) -> list[Frame]:
-    """Fragments (`"choices":[…]`) are the same for every answer of a plan; only what is round them differs."""
+    """Fragments (`"choices":[…]`) are the same for each answer of a plan; only what is round them differs."""
     start = b"data: " + head
     if answer.continuous_usage and not answer.omit_usage:
         frames: list[Frame] = []
         total = 0
         for fragment, tokens in fragments:
             total += tokens
-            frames.append((b"%s%s,\"usage\":%s}\n\n" % (start, fragment, answer.usage(total)), tokens))
+            frames.append((b'%s%s,"usage":%s}\n\n' % (start, fragment, answer.usage(total)), tokens))
     else:
         frames = [(start + fragment + b"}\n\n", tokens) for fragment, tokens in fragments]
     if answer.include_usage and not answer.omit_usage:

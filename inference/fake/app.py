@@ -10,7 +10,7 @@ from inference.fake import metrics, text, vectors
 from inference.fake.answer import Dialect
 from inference.fake.chat import Chat
 from inference.fake.completions import Completions
-from inference.fake.engine import Engine
+from inference.fake.engine import Engine, Work
 from inference.fake.messages import Messages
 from inference.fake.script import Script, ScriptError
 from inference.fake.settings import Settings
@@ -23,11 +23,10 @@ DEFAULT_MODEL = "fake-model"
 class FakeApp:
     def __init__(self, settings: Settings) -> None:
         self._engine = Engine(settings)
-        self._chat = Chat()
         self._metric_overrides: dict[str, float] = {}
         self._model = settings.models[0] if settings.models else DEFAULT_MODEL
         self._routes: dict[tuple[str, str], Handler] = {
-            ("POST", "/v1/chat/completions"): self._generation(self._chat),
+            ("POST", "/v1/chat/completions"): self._generation(Chat()),
             ("POST", "/v1/completions"): self._generation(Completions()),
             ("POST", "/v1/messages"): self._generation(Messages()),
             ("POST", "/v1/messages/count_tokens"): self._count_tokens,
@@ -58,19 +57,17 @@ class FakeApp:
         else:
             await handler(scope, receive, send)
 
-    def _generation(self, dialect: Dialect) -> Handler:
+    def _work(self, work: Work, dialect: Dialect) -> Handler:
         async def handle(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-            await self._engine.generate(dialect, scope, receive, send)
+            await self._engine.handle(work, dialect, scope, receive, send)
 
         return handle
+
+    def _generation(self, dialect: Dialect) -> Handler:
+        return self._work(self._engine.generation(dialect), dialect)
 
     def _vectors(self, make: VectorMaker) -> Handler:
-        """Embeddings and reranking: the same faults, nothing to stream."""
-
-        async def handle(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-            await self._engine.compute(make, self._chat, scope, receive, send)
-
-        return handle
+        return self._work(self._engine.computation(make), Chat())
 
     def _embeddings(self, fields: dict[str, Any]) -> tuple[bytes, int]:
         return vectors.embeddings(fields, model=fields["model"], dimensions=self._engine.settings.dimensions)
@@ -151,4 +148,3 @@ class FakeApp:
 def app_from_environment() -> FakeApp:
     """For uvicorn's workers, which import their application by name."""
     return FakeApp(Settings.from_environment())
-

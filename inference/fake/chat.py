@@ -9,12 +9,17 @@ from inference.fake.text import content_text, count_messages
 
 LOGPROB = -0.25
 
+Step = tuple[dict[str, Any], int, str | None]
+"""A delta, its number of tokens, and the token that has a logprob."""
+
 
 class Chat:
     done = b"data: [DONE]\n\n"
 
     def prompt(self, fields: dict[str, Any]) -> tuple[int, str]:
         messages = fields["messages"]
+        if not messages:
+            raise ValueError("messages must not be empty")
         prefix = ""
         if fields.get("continue_final_message") and messages[-1].get("role") == "assistant":
             prefix = content_text(messages[-1].get("content"))
@@ -28,7 +33,9 @@ class Chat:
         head = answer.envelope(b"chatcmpl", b"chat.completion.chunk")
         return openai_frames(answer, head, _fragments(answer.plan))
 
-    def refusal(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> bytes:
+    def refusal(
+        self, status: int, message: str, *, param: str | None = None, code: str | None = None
+    ) -> bytes:
         return openai_refusal(status, message, param=param, code=code)
 
     def broken(self, message: str) -> bytes:
@@ -55,22 +62,28 @@ def _fragments(plan: Plan) -> tuple[Frame, ...]:
     """One for the role, one per token and choice; the last of a choice carries its finish reason."""
     indices = range(plan.choices)
     made = [_fragment(index, {"role": "assistant", "content": ""}) for index in indices]
-    steps = _tool_steps(plan.tool) if plan.tool else [({"content": one}, 1, one) for one in plan.texts]
-    steps = steps or [({}, 1, None)]
+    steps = _tool_steps(plan.tool) if plan.tool else _text_steps(plan.texts)
     for position, (delta, tokens, token) in enumerate(steps, start=1):
         logprobs = None
         if plan.logprobs is not None and token is not None:
             logprobs = {"content": [_logprob(token, plan.logprobs)]}
         finish = plan.finish_reason if position == len(steps) else None
-        made += [_fragment(index, delta, tokens=tokens, logprobs=logprobs, finish=finish) for index in indices]
+        made += [
+            _fragment(index, delta, tokens=tokens, logprobs=logprobs, finish=finish) for index in indices
+        ]
     return tuple(made)
 
 
-def _tool_steps(tool: ToolCall) -> list[tuple[dict[str, Any], int, str | None]]:
-    """The name first, then the arguments in two halves, as engines stream them. A call counts as one token."""
+def _text_steps(texts: tuple[str, ...]) -> list[Step]:
+    steps: list[Step] = [({"content": one}, 1, one) for one in texts]
+    return steps or [({}, 1, None)]
+
+
+def _tool_steps(tool: ToolCall) -> list[Step]:
+    """The name first, then the arguments in two halves. A call counts as one token."""
     half = len(tool.arguments) // 2
     opening = _tool(ToolCall(tool.name, ""), index=0)
-    steps: list[tuple[dict[str, Any], int, str | None]] = [({"tool_calls": [opening]}, 1, None)]
+    steps: list[Step] = [({"tool_calls": [opening]}, 1, None)]
     for part in (tool.arguments[:half], tool.arguments[half:]):
         steps.append(({"tool_calls": [{"index": 0, "function": {"arguments": part}}]}, 0, None))
     return [*steps, ({}, 0, None)]

@@ -1,4 +1,4 @@
-"""Sends one answer, at the script's pace and with the script's faults, and notices when the caller hangs up."""
+"""Sends one answer at the script's pace, with its faults, and notices when the caller hangs up."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from inference import asgi
-from inference.fake.answer import Frame
+from inference.fake.answer import Dialect, Frame, encode
 from inference.fake.journal import Entry
 from inference.fake.script import Script
 
@@ -22,7 +22,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Delivery:
-    """One response. A script that lets no time pass is not watched for hang-ups: that is the benchmarks' path."""
+    """One response. Where a script lets no time pass, nobody watches for hang-ups: the benchmarks' path."""
 
     def __init__(self, script: Script, entry: Entry, receive: asgi.Receive, send: asgi.Send) -> None:
         self._script, self._entry, self._receive, self._send = script, entry, receive, send
@@ -42,8 +42,8 @@ class Delivery:
         if self._hang_up.done():
             raise asgi.DisconnectedError
 
-    async def before_headers(self) -> bool:
-        """The faults that need no answer; True where the request ends with one."""
+    async def instead_of_answer(self, dialect: Dialect) -> bool:
+        """The faults that come before an answer; True where one took its place."""
         script, entry = self._script, self._entry
         await self.pause(script.header_delay)
         if script.exit_on_request:
@@ -54,7 +54,13 @@ class Delivery:
         if script.reset:
             entry.fault = "reset"
             await self._reset()
-        return script.reset
+            return True
+        if script.status is not None:
+            entry.status = script.status
+            entry.fault = f"status {script.status}"
+            await self._scripted_status(script.status, dialect)
+            return True
+        return False
 
     async def whole(self, body: bytes, tokens: int) -> None:
         """An answer in one piece: it comes when its last token is made."""
@@ -121,6 +127,17 @@ class Delivery:
             entry.fault = "cut"
             return True
         return False
+
+    async def _scripted_status(self, status: int, dialect: Dialect) -> None:
+        content_type, body = (
+            asgi.JSON_TYPE,
+            dialect.refusal(status, f"the fake engine was told to answer {status}"),
+        )
+        if isinstance(self._script.body, str):
+            content_type, body = (b"content-type", b"text/html"), self._script.body.encode()
+        elif self._script.body is not None:
+            body = encode(self._script.body)
+        await asgi.respond(self._send, status, body, headers=[content_type, *self._script.retry_headers])
 
     async def _start(self, headers: list[asgi.Header]) -> None:
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})

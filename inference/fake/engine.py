@@ -1,7 +1,8 @@
-"""One generation: read it, take the script, refuse or admit it, answer it, write it down."""
+"""One request of the fake engine: read it, take the script, refuse or admit it, answer it, write it down."""
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -15,18 +16,24 @@ from inference.fake.script import Script, ScriptBook
 from inference.fake.settings import Settings
 from inference.fake.text import last_user_message
 
+Fields = dict[str, Any]
+Work = Callable[[Fields, Script, Entry, Delivery], Awaitable[None]]
+
 MAX_BODY_BYTES = 64 << 20
 BUSY = (
     "The engine is currently busy and cannot accept new requests. "
     "Please try again later or on a different instance."
 )
 POLICY = "Your request was rejected as a result of our safety system (fake engine)."
+MALFORMED_REQUEST = (KeyError, IndexError, TypeError, AttributeError, ValueError)
 
 
 class RefusedError(Exception):
     """An answer with an error status."""
 
-    def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, *, param: str | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.message, self.param, self.code = status, message, param, code
 
@@ -40,55 +47,57 @@ class Engine:
         self._slots = asyncio.Semaphore(settings.max_running)
         self._bearer = f"Bearer {settings.api_key}"
 
-    async def generate(
-        self, dialect: Dialect, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send
-    ) -> None:
-        entry = self.journal.open(scope["path"], scope["headers"])
-        delivery: Delivery | None = None
-        script: Script | None = None
-        try:
-            fields, script = await self.read(entry, scope, receive)
-            delivery = Delivery(script, entry, receive, send)
-            if await delivery.before_headers():
-                return
-            if script.status is not None:
-                await self._scripted_status(entry, script, dialect, send)
-                return
-            await self._admit(dialect, fields, script, entry, delivery)
-        except RefusedError as refusal:
-            await self.refuse(entry, refusal, dialect, send, script=script)
-        except asgi.DisconnectedError:
-            entry.disconnected_after = entry.age
-        finally:
-            if delivery is not None:
-                delivery.close()
-            self.journal.close(entry)
+    def generation(self, dialect: Dialect) -> Work:
+        """Tokens, streamed or not, when a slot is free."""
 
-    async def compute(
-        self,
-        make: Callable[[dict[str, Any]], tuple[bytes, int]],
-        dialect: Dialect,
-        scope: asgi.Scope,
-        receive: asgi.Receive,
-        send: asgi.Send,
-    ) -> None:
-        """Embeddings and reranking: `make` gives the body and the tokens read; nothing is generated."""
-        entry = self.journal.open(scope["path"], scope["headers"])
-        delivery: Delivery | None = None
-        script: Script | None = None
-        try:
-            fields, script = await self.read(entry, scope, receive)
-            delivery = Delivery(script, entry, receive, send)
-            if await delivery.before_headers():
-                return
-            if script.status is not None:
-                await self._scripted_status(entry, script, dialect, send)
-                return
-            body, tokens = _checked(make, fields)
+        async def work(fields: Fields, script: Script, entry: Entry, delivery: Delivery) -> None:
+            self._refuse_by_preset(script)
+            answer = self._answer(dialect, fields, script, entry)
+            self.journal.waiting += 1
+            try:
+                await self._slots.acquire()
+            finally:
+                self.journal.waiting -= 1
+            self.journal.running += 1
+            try:
+                await self._deliver(dialect, fields, answer, delivery, script)
+            finally:
+                self.journal.running -= 1
+                self._slots.release()
+
+        return work
+
+    def computation(self, make: Callable[[Fields], tuple[bytes, int]]) -> Work:
+        """Embeddings and reranking: `make` gives the body and the number of tokens read."""
+
+        async def work(fields: Fields, script: Script, entry: Entry, delivery: Delivery) -> None:
+            self._refuse_by_preset(script)
+            try:
+                body, tokens = make(fields)
+            except MALFORMED_REQUEST as error:
+                raise RefusedError(400, f"validation error: {error!r}") from error
             self.journal.totals["prompt_tokens"] += tokens
             await delivery.whole(body, 0)
+
+        return work
+
+    async def handle(
+        self, work: Work, dialect: Dialect, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send
+    ) -> None:
+        entry = self.journal.open(scope["path"], scope["headers"])
+        script = self.scripts.default
+        delivery: Delivery | None = None
+        try:
+            fields = await self._read(entry, scope, receive)
+            if not self.scripts.is_empty:
+                script = self.scripts.take(last_user_message(fields))
+            delivery = Delivery(script, entry, receive, send)
+            if not await delivery.instead_of_answer(dialect):
+                await work(fields, script, entry, delivery)
         except RefusedError as refusal:
-            await self.refuse(entry, refusal, dialect, send, script=script)
+            entry.status = refusal.status
+            body = dialect.refusal(refusal.status, refusal.message, param=refusal.param, code=refusal.code)
+            await asgi.respond(send, refusal.status, body, headers=[asgi.JSON_TYPE, *script.retry_headers])
         except asgi.DisconnectedError:
             entry.disconnected_after = entry.age
         finally:
@@ -96,9 +105,7 @@ class Engine:
                 delivery.close()
             self.journal.close(entry)
 
-    async def read(
-        self, entry: Entry, scope: asgi.Scope, receive: asgi.Receive
-    ) -> tuple[dict[str, Any], Script]:
+    async def _read(self, entry: Entry, scope: asgi.Scope, receive: asgi.Receive) -> Fields:
         entry.body = await asgi.read_body(receive, limit=MAX_BODY_BYTES)
         self._authorize(scope)
         try:
@@ -110,50 +117,37 @@ class Engine:
         model = fields.get("model")
         if not isinstance(model, str) or (self.settings.models and model not in self.settings.models):
             raise RefusedError(404, f"The model `{model}` does not exist.", param="model")
-        if self.scripts.is_empty:
-            return fields, self.scripts.default
-        return fields, self.scripts.take(last_user_message(fields))
+        return fields
 
-    async def _admit(
-        self, dialect: Dialect, fields: dict[str, Any], script: Script, entry: Entry, delivery: Delivery
-    ) -> None:
-        """A full queue refuses, as vLLM does with --max-num-queued-reqs; otherwise wait for a slot."""
-        journal = self.journal
-        if script.error == "queue_full" or journal.waiting >= self.settings.max_queued:
+    def _refuse_by_preset(self, script: Script) -> None:
+        """A full queue refuses, as vLLM does with --max-num-queued-reqs."""
+        if script.error == "queue_full" or self.journal.waiting >= self.settings.max_queued:
             self.queue_rejections += 1
             raise RefusedError(503, BUSY)
         if script.error == "content_policy":
             raise RefusedError(400, POLICY, code="content_policy_violation")
-        answer = self._answer(dialect, fields, script, entry)
-        journal.waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            journal.waiting -= 1
-        journal.running += 1
-        try:
-            await self._deliver(dialect, fields, answer, delivery, script)
-        finally:
-            journal.running -= 1
-            self._slots.release()
+        if script.error == "context_length":
+            raise self._too_long(self.settings.max_model_len + 1)
 
-    def _answer(self, dialect: Dialect, fields: dict[str, Any], script: Script, entry: Entry) -> Answer:
+    def _too_long(self, tokens: int) -> RefusedError:
+        limit = self.settings.max_model_len
+        message = (
+            f"This model's maximum context length is {limit} tokens. However, your prompt contains at least "
+            f"{tokens} input tokens, which exceeds this limit even without any output tokens. Please reduce "
+            f"the length of the input prompt. (parameter=input_tokens, value={tokens})"
+        )
+        return RefusedError(400, message, param="input_tokens")
+
+    def _answer(self, dialect: Dialect, fields: Fields, script: Script, entry: Entry) -> Answer:
         try:
             prompt_tokens, prefix = dialect.prompt(fields)
             plan = make_plan(fields, script, prefix=prefix)
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+            options = fields.get("stream_options") or {}
+            include, continuous = options.get("include_usage"), options.get("continuous_usage_stats")
+        except MALFORMED_REQUEST as error:
             raise RefusedError(400, f"validation error: {error!r}") from error
-        limit = self.settings.max_model_len
-        if script.error == "context_length" or prompt_tokens > limit:
-            asked = max(prompt_tokens, limit + 1)
-            raise RefusedError(
-                400,
-                f"This model's maximum context length is {limit} tokens. However, your prompt contains at least "
-                f"{asked} input tokens, which exceeds this limit even without any output tokens. Please reduce "
-                f"the length of the input prompt. (parameter=input_tokens, value={asked})",
-                param="input_tokens",
-            )
-        options = fields.get("stream_options") or {}
+        if prompt_tokens > self.settings.max_model_len:
+            raise self._too_long(prompt_tokens)
         cached = min(script.cached_tokens, prompt_tokens)
         self.journal.totals["prompt_tokens"] += prompt_tokens
         self.journal.totals["cached_tokens"] += cached
@@ -164,13 +158,13 @@ class Engine:
             plan=plan,
             prompt_tokens=prompt_tokens,
             cached_tokens=cached,
-            include_usage=bool(options.get("include_usage")),
-            continuous_usage=bool(options.get("continuous_usage_stats")),
+            include_usage=bool(include),
+            continuous_usage=bool(continuous),
             omit_usage=script.omit_usage,
         )
 
     async def _deliver(
-        self, dialect: Dialect, fields: dict[str, Any], answer: Answer, delivery: Delivery, script: Script
+        self, dialect: Dialect, fields: Fields, answer: Answer, delivery: Delivery, script: Script
     ) -> None:
         self.journal.totals["first_tokens"] += 1
         self.journal.ttft_seconds += script.header_delay + script.first_token_delay
@@ -180,34 +174,9 @@ class Engine:
         else:
             await delivery.whole(dialect.whole(answer), answer.plan.completion_tokens)
 
-    async def refuse(
-        self, entry: Entry, refusal: RefusedError, dialect: Dialect, send: asgi.Send, *, script: Script | None
-    ) -> None:
-        entry.status = refusal.status
-        body = dialect.refusal(refusal.status, refusal.message, param=refusal.param, code=refusal.code)
-        await asgi.respond(send, refusal.status, body, headers=[asgi.JSON_TYPE, *_retry_after(script)])
-
-    async def _scripted_status(self, entry: Entry, script: Script, dialect: Dialect, send: asgi.Send) -> None:
-        entry.status = status = script.status or 500
-        entry.fault = f"status {status}"
-        kind = asgi.JSON_TYPE
-        if isinstance(script.body, str):
-            kind, body = (b"content-type", b"text/html"), script.body.encode()
-        elif script.body is not None:
-            body = msgspec.json.encode(script.body)
-        else:
-            body = dialect.refusal(status, f"the fake engine was told to answer {status}")
-        await asgi.respond(send, status, body, headers=[kind, *_retry_after(script)])
-
     def _authorize(self, scope: asgi.Scope) -> None:
         if self.settings.api_key is None:
             return
-        given = asgi.header(scope, b"authorization"), asgi.header(scope, b"x-api-key")
-        if given[0] != self._bearer and given[1] != self.settings.api_key:
+        bearer, plain = asgi.header(scope, b"authorization"), asgi.header(scope, b"x-api-key")
+        if bearer != self._bearer and plain != self.settings.api_key:
             raise RefusedError(401, "Unauthorized")
-
-
-def _retry_after(script: Script | None) -> list[asgi.Header]:
-    if script is None or script.retry_after is None:
-        return []
-    return [(b"retry-after", str(script.retry_after).encode())]

@@ -81,8 +81,20 @@ class Journal:
             totals["success"] += 1
 
     def counters(self) -> dict[str, Any]:
-        names = ("requests", "success", "abort", "error", "prompt_tokens", "cached_tokens", "completion_tokens")
-        return {**{name: self.totals[name] for name in names}, "running": self.running, "waiting": self.waiting}
+        names = (
+            "requests",
+            "success",
+            "abort",
+            "error",
+            "prompt_tokens",
+            "cached_tokens",
+            "completion_tokens",
+        )
+        return {
+            **{name: self.totals[name] for name in names},
+            "running": self.running,
+            "waiting": self.waiting,
+        }
 
 
 def _redact(name: bytes, value: bytes) -> str:

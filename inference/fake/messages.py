@@ -8,7 +8,12 @@ from inference.fake.answer import Answer, Frame, encode
 from inference.fake.plan import Plan
 from inference.fake.text import content_text, count_messages, count_tokens
 
-STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+STOP_REASONS = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "content_filter": "refusal",
+}
 KINDS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -50,9 +55,13 @@ class Messages:
         ending = [(event("message_delta", closing), 0), (event("message_stop", {}), 0)]
         return [(start, 0), *_blocks(answer.plan), *ending]
 
-    def refusal(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> bytes:
+    def refusal(
+        self, status: int, message: str, *, param: str | None = None, code: str | None = None
+    ) -> bytes:
         kind = KINDS.get(status, "api_error")
-        return encode({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_fake"})
+        return encode(
+            {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_fake"}
+        )
 
     def broken(self, message: str) -> bytes:
         return event("error", {"error": {"type": "overloaded_error", "message": message}})

@@ -1,4 +1,4 @@
-"""The smallest JSON value that a JSON schema allows, for response_format and for the arguments of tool calls."""
+"""The smallest JSON value that a JSON schema allows, for response_format and tool calls."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ MAX_DEPTH = 32
 
 
 def minimal(schema: Any, root: Any = None, depth: int = 0) -> Any:
-    """Covers what structured-output clients send: objects, arrays, scalars, enums, unions and local references."""
+    """Covers what clients send: objects, arrays, scalars, enums, unions and local references."""
     root = schema if root is None else root
     if not isinstance(schema, dict) or depth > MAX_DEPTH:
         return {}
@@ -28,7 +28,9 @@ def _of_type(schema: dict[str, Any], root: Any, depth: int) -> Any:
     match kind[0] if isinstance(kind, list) else kind:
         case "object":
             properties = schema.get("properties", {})
-            return {name: minimal(properties.get(name), root, depth + 1) for name in schema.get("required", [])}
+            return {
+                name: minimal(properties.get(name), root, depth + 1) for name in schema.get("required", [])
+            }
         case "array":
             return [minimal(schema.get("items"), root, depth + 1) for _ in range(schema.get("minItems", 0))]
         case "string":

@@ -1,4 +1,4 @@
-"""What the fake engine is told to do: scripts with faults, posted by a test, taken by the requests that match."""
+"""What the fake engine is told to do: scripts, posted by a test, taken by the requests that match."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -64,6 +64,10 @@ class Script:
         """Whether time passes within the answer, so that a hang-up can be noticed."""
         delays = self.header_delay or self.first_token_delay or self.tokens_per_second
         return bool(delays or self.silent or self.stall_after is not None)
+
+    @property
+    def retry_headers(self) -> list[tuple[bytes, bytes]]:
+        return [] if self.retry_after is None else [(b"retry-after", str(self.retry_after).encode())]
 
     @classmethod
     def parse(cls, fields: Any) -> "Script":

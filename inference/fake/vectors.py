@@ -24,7 +24,12 @@ def embeddings(fields: dict[str, Any], *, model: str, dimensions: int) -> tuple[
             vector = base64.b64encode(struct.pack(f"<{asked}f", *vector)).decode()
         data.append({"object": "embedding", "index": index, "embedding": vector})
     tokens = sum(count_tokens(one) if isinstance(one, str) else len(one) for one in given)
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens, "completion_tokens": 0, "prompt_tokens_details": None}
+    usage = {
+        "prompt_tokens": tokens,
+        "total_tokens": tokens,
+        "completion_tokens": 0,
+        "prompt_tokens_details": None,
+    }
     body = {"id": "embd-fake", "object": "list", "created": 0, "model": model, "data": data, "usage": usage}
     return encode(body), tokens
 
@@ -40,7 +45,9 @@ def rerank(fields: dict[str, Any], *, model: str) -> tuple[bytes, int]:
     results.sort(key=lambda one: (-float(str(one["relevance_score"])), one["index"]))
     tokens = sum(count_tokens(str(one["document"])) for one in results) + len(query)
     kept = results[: fields.get("top_n") or len(results)]
-    return encode({"id": "rerank-fake", "model": model, "usage": {"total_tokens": tokens}, "results": kept}), tokens
+    return encode(
+        {"id": "rerank-fake", "model": model, "usage": {"total_tokens": tokens}, "results": kept}
+    ), tokens
 
 
 @lru_cache(maxsize=4096)

@@ -54,7 +54,7 @@ function draw(element) {
   const format = units[data.unit];
   const sums = cumulated(data.series);
   const quiet = color(element, "quiet");
-  const lines = getComputedStyle(element).getPropertyValue("border-color") || "transparent";
+  const lines = color(element, "chart-line");
   const bars = uPlot.paths.bars({ size: [0.72, 36], radius: 0.12 });
   const axis = { stroke: quiet, font: "12px Geist, sans-serif", ticks: { show: false } };
   const first = data.times[0] - data.step * 0.6;
@@ -69,7 +69,7 @@ function draw(element) {
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: { x: { range: () => [first, last] }, y: { range: () => [0, top * 1.08 || 1] } },
       axes: [
-        { ...axis, grid: { show: false }, space: 64, values: data.step < 86400 ? [[3600, "{HH}:{mm}", null, null, null, null, null, null, 1]] : [[86400, "{MMM} {D}", null, null, null, null, null, null, 1]] },
+        { ...axis, size: 28, grid: { show: false }, space: 64, values: data.step < 86400 ? [[3600, "{HH}:{mm}", null, null, null, null, null, null, 1]] : [[86400, "{MMM} {D}", null, null, null, null, null, null, 1]] },
         { ...axis, size: 56, splits: undefined, grid: { stroke: lines, width: 1 }, values: (_, ticks) => ticks.map(format) },
       ],
       series: [{}, ...data.series.map((one, index) => {

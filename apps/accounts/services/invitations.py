@@ -64,14 +64,22 @@ def accept_invitation(*, token: str, user_id: int) -> AccountRow:
     with transaction.atomic():
         invitation = Invitation.objects.filter(token_hash=token_hash(token)).select_related("account").first()
         if invitation is None:
-            raise NotFound("This invitation does not exist. Check that the whole link was opened, or ask for a new one.")
+            raise NotFound(
+                "This invitation does not exist. Check that the whole link was opened, or ask for a new one."
+            )
         user = User.objects.get(pk=user_id)
         if user.email.lower() != invitation.email.lower():
-            raise Forbidden("This invitation is for another address. Sign in with the address that it was mailed to.")
+            raise Forbidden(
+                "This invitation is for another address. Sign in with the address that it was mailed to."
+            )
         now = timezone.now()
-        taken = _open(invitation.account_id).filter(pk=invitation.pk, expires_at__gt=now).update(accepted_at=now)
+        taken = (
+            _open(invitation.account_id).filter(pk=invitation.pk, expires_at__gt=now).update(accepted_at=now)
+        )
         if not taken:
-            raise Invalid("token", "This invitation was used, withdrawn or is too old. Ask for a new one.", status=410)
+            raise Invalid(
+                "token", "This invitation was used, withdrawn or is too old. Ask for a new one.", status=410
+            )
         membership, _ = Membership.objects.get_or_create(
             account=invitation.account, user=user, defaults={"role": invitation.role}
         )

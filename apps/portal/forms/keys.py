@@ -20,7 +20,10 @@ class KeyForm(forms.Form):
     name = forms.CharField(max_length=120, help_text="What it is for: “production backend”, “Bob's laptop”.")
     project = forms.ChoiceField(required=False)
     allowed_models = forms.MultipleChoiceField(
-        label="Models", required=False, widget=forms.CheckboxSelectMultiple, help_text="None ticked: all of them."
+        label="Models",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None ticked: all of them.",
     )
     allowed_endpoints = forms.MultipleChoiceField(
         label="Endpoints",
@@ -35,10 +38,18 @@ class KeyForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="Empty: never.",
     )
-    monthly_budget = UsdField(label="Monthly budget (USD)", required=False, help_text="Spent, the key pauses until the next month (UTC).")
-    rpm_limit = forms.IntegerField(label="Requests a minute", required=False, min_value=1, max_value=MAX_LIMIT)
+    monthly_budget = UsdField(
+        label="Monthly budget (USD)",
+        required=False,
+        help_text="Spent, the key pauses until the next month (UTC).",
+    )
+    rpm_limit = forms.IntegerField(
+        label="Requests a minute", required=False, min_value=1, max_value=MAX_LIMIT
+    )
     tpm_limit = forms.IntegerField(label="Tokens a minute", required=False, min_value=1, max_value=MAX_LIMIT)
-    parallel_limit = forms.IntegerField(label="Requests at once", required=False, min_value=1, max_value=MAX_LIMIT)
+    parallel_limit = forms.IntegerField(
+        label="Requests at once", required=False, min_value=1, max_value=MAX_LIMIT
+    )
     ip_allow_list = forms.CharField(
         label="Allowed addresses",
         required=False,
@@ -47,7 +58,9 @@ class KeyForm(forms.Form):
         help_text="Addresses or networks (CIDR), one a line. Empty: from anywhere.",
     )
 
-    def __init__(self, *args: Any, models: Sequence[str], projects: Sequence[ProjectRow], **options: Any) -> None:
+    def __init__(
+        self, *args: Any, models: Sequence[str], projects: Sequence[ProjectRow], **options: Any
+    ) -> None:
         super().__init__(*args, **options)
         self.fields["allowed_models"].choices = [(name, name) for name in models]  # type: ignore[attr-defined]
         self.fields["project"].choices = [(project.slug, project.name) for project in projects]  # type: ignore[attr-defined]
@@ -91,7 +104,10 @@ class RotateForm(forms.Form):
 
     GRACE = (("0", "None: stop the old one now"), ("1", "1 hour"), ("24", "24 hours"), ("168", "7 days"))
     grace = forms.ChoiceField(
-        label="Grace period", choices=GRACE, initial="24", help_text="Until it ends, the old secret and the new one both work."
+        label="Grace period",
+        choices=GRACE,
+        initial="24",
+        help_text="Until it ends, the old secret and the new one both work.",
     )
 
     def period(self) -> timedelta:

@@ -21,7 +21,9 @@ class SignupForm(AllauthSignupForm):  # type: ignore[misc]
         email: str = super().clean_email()
         invited = context.request.session.get(INVITED, "")
         if not settings.SIGNUP_OPEN and email.lower() != invited.lower():
-            raise forms.ValidationError(f"Sign-up is by invitation. Use the address that was invited: {invited}")
+            raise forms.ValidationError(
+                f"Sign-up is by invitation. Use the address that was invited: {invited}"
+            )
         return email
 
 
@@ -31,13 +33,21 @@ class AccountForm(forms.Form):
 
 class BudgetForm(forms.Form):
     monthly_budget = UsdField(
-        label="Monthly budget (USD)", required=False, help_text="Over all projects and keys, each calendar month (UTC)."
+        label="Monthly budget (USD)",
+        required=False,
+        help_text="Over all projects and keys, each calendar month (UTC).",
     )
 
 
 class ProjectForm(forms.Form):
-    name = forms.CharField(label="Project name", max_length=120, help_text="One project for each application.")
-    monthly_budget = UsdField(label="Monthly budget (USD)", required=False, help_text="Over all its keys, each calendar month (UTC).")
+    name = forms.CharField(
+        label="Project name", max_length=120, help_text="One project for each application."
+    )
+    monthly_budget = UsdField(
+        label="Monthly budget (USD)",
+        required=False,
+        help_text="Over all its keys, each calendar month (UTC).",
+    )
 
 
 class InvitationForm(forms.Form):

@@ -46,13 +46,13 @@ def count(number: int | None) -> str:
 @register.filter
 def milliseconds(duration: int | None) -> str:
     if duration is None:
-        return "–"
+        return "n/a"
     return f"{duration} ms" if duration < 1000 else f"{duration / 1000:.1f} s"
 
 
 @register.filter
 def ago(moment: datetime | None) -> str:
-    """"3 min ago"; "never" for what did not happen."""
+    """ "3 min ago"; "never" for what did not happen."""
     if moment is None:
         return "never"
     age = timezone.now() - moment

@@ -47,7 +47,10 @@ def invite(request: MemberRequest) -> HttpResponse:
 def change_role(request: MemberRequest, user_id: int) -> HttpResponse:
     try:
         services.change_role(
-            account_id=request.account.id, user_id=user_id, role=request.POST.get("role", ""), by_id=request.user.pk
+            account_id=request.account.id,
+            user_id=user_id,
+            role=request.POST.get("role", ""),
+            by_id=request.user.pk,
         )
     except Invalid as error:
         messages.error(request, error.message)
@@ -75,7 +78,9 @@ def remove(request: MemberRequest, user_id: int) -> HttpResponse:
 @require_POST
 @member_page(Permission.MEMBERS)
 def revoke_invitation(request: MemberRequest, invitation_id: int) -> HttpResponse:
-    services.revoke_invitation(account_id=request.account.id, invitation_id=invitation_id, by_id=request.user.pk)
+    services.revoke_invitation(
+        account_id=request.account.id, invitation_id=invitation_id, by_id=request.user.pk
+    )
     messages.success(request, "The invitation is withdrawn; its link no longer works.")
     return redirect("portal:members", slug=request.account.slug)
 
@@ -85,7 +90,9 @@ def _link(token: str) -> str:
 
 
 def _form(request: MemberRequest) -> InvitationForm:
-    return InvitationForm(request.POST or None, may_make_owners=Permission.OWNERSHIP in request.account.permissions)
+    return InvitationForm(
+        request.POST or None, may_make_owners=Permission.OWNERSHIP in request.account.permissions
+    )
 
 
 def _context(request: MemberRequest, form: InvitationForm) -> dict[str, Any]:

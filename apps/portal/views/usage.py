@@ -51,7 +51,8 @@ def export(request: MemberRequest) -> HttpResponse:
     filters = usage_filters(request)
     since = filters.period.since(timezone.now())
     response = HttpResponse(
-        requests_csv(_log(request, filters, since, limit=MOST_EXPORTED)), content_type="text/csv; charset=utf-8"
+        requests_csv(_log(request, filters, since, limit=MOST_EXPORTED)),
+        content_type="text/csv; charset=utf-8",
     )
     name = f"artemis-{request.account.slug}-{filters.period.slug}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -81,11 +82,16 @@ def _shares(buckets: list[UsageBucket], filters: UsageFilters) -> list[dict[str,
         row["cost"] += bucket.totals.cost
     whole = sum(row[filters.metric.slug] for row in sums.values())
     ranked = sorted(sums.items(), key=lambda item: (-item[1][filters.metric.slug], item[0]))
-    return [{"label": label, **row, "part": row[filters.metric.slug], "whole": whole} for label, row in ranked]
+    return [
+        {"label": label, **row, "part": row[filters.metric.slug], "whole": whole} for label, row in ranked
+    ]
 
 
 def _choices(request: MemberRequest, since: datetime, filters: UsageFilters) -> dict[str, Any]:
-    used = {share.identifier for share in selectors.shares(account_id=request.account.id, since=since, group_by="model")}
+    used = {
+        share.identifier
+        for share in selectors.shares(account_id=request.account.id, since=since, group_by="model")
+    }
     return {
         "periods": PERIODS.values(),
         "metrics": METRICS.values(),

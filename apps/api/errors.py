@@ -1,0 +1,52 @@
+"""OpenAI's error envelope: https://platform.openai.com/docs/guides/error-codes"""
+
+import math
+from typing import Any
+
+import msgspec
+from django.http import HttpResponse
+from rest_framework import exceptions
+
+from apps.common.errors import ArtemisError, Unauthenticated
+from apps.gateway.admission import LimitReached
+
+_encode = msgspec.json.Encoder().encode
+_CODES = {
+    400: "invalid_request",
+    401: "invalid_api_key",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+    431: "headers_too_large",
+}
+
+
+def envelope(message: str, *, kind: str, code: str, param: str | None, request_id: str) -> bytes:
+    error = {"message": message, "type": kind, "param": param, "code": code, "request_id": request_id}
+    return _encode({"error": error})
+
+
+def error_response(error: ArtemisError, request_id: str) -> HttpResponse:
+    headers: dict[str, str] = {}
+    if isinstance(error, LimitReached):
+        headers |= error.rates.headers()
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="artemis"'
+    body = envelope(error.message, kind=error.kind, code=error.code, param=error.param, request_id=request_id)
+    return HttpResponse(body, status=error.status, content_type="application/json", headers=headers)
+
+
+def plain_error(status: int, message: str, request_id: str, headers: dict[str, Any] | None = None) -> HttpResponse:
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    code = _CODES.get(status, "internal_error" if status >= 500 else "invalid_request")
+    body = envelope(message, kind=kind, code=code, param=None, request_id=request_id)
+    return HttpResponse(body, status=status, content_type="application/json", headers=headers)
+
+
+def framework_error(error: exceptions.APIException, request_id: str) -> HttpResponse:
+    """DRF's own exceptions (wrong method, wrong content type) in the same form."""
+    return plain_error(error.status_code, str(error.detail), request_id)

@@ -1,0 +1,92 @@
+"""From a request's bytes to a checked request: only what is allowed gets through, anything else is named."""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from apps.api.schemas.fields import Request
+from apps.common.errors import Invalid
+
+Schema = TypeVar("Schema", bound=Request)
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
+_MISSING = re.compile(r"missing required field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
+_AT = re.compile(r" - at `\$\.?([^`]*)`$")
+_decode = msgspec.json.Decoder().decode
+_SCALARS = (str, int, float, bool, type(None))
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The body as a JSON object. Raises Invalid with the code `invalid_json`."""
+    try:
+        value = _decode(body)
+    except RecursionError:
+        raise Invalid(None, "The JSON is nested too deeply.", code="invalid_json") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(None, f"The body is not valid JSON in UTF-8: {error}.", code="invalid_json") from None
+    if not isinstance(value, dict):
+        raise Invalid(None, "The body must be a JSON object.", code="invalid_json")
+    return value
+
+
+def model_name(body: dict[str, Any]) -> str:
+    name = body.get("model")
+    if not isinstance(name, str) or not name:
+        raise Invalid("model", "Give the name of a model; GET /v1/models lists them.", code="missing_required_parameter")
+    return name
+
+
+def check(body: dict[str, Any], schema: type[Schema], *, extensions: frozenset[str]) -> tuple[Schema, dict[str, Any]]:
+    """The checked request, and the payload for an engine: the fields that are not ours alone.
+
+    `extensions` are the fields beyond OpenAI's that the model's engine may be given ("a" or "a.b").
+    Raises Invalid, with the code `unknown_parameter` for a field that nobody knows.
+    """
+    published = schema.__struct_fields__
+    extra = {name: value for name, value in body.items() if name not in published}
+    if extra:
+        _check_extensions(extra, extensions)
+        body = {name: value for name, value in body.items() if name in published}
+    try:
+        request = msgspec.convert(body, schema)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise _invalid(str(error)) from None
+    problem = request.inconsistency()  # type: ignore[attr-defined]
+    if problem:
+        raise Invalid(*problem)
+    local = schema.LOCAL
+    payload = {name: value for name, value in body.items() if name not in local and value is not None}
+    return request, payload | extra
+
+
+def _check_extensions(extra: dict[str, Any], extensions: frozenset[str]) -> None:
+    for name, value in extra.items():
+        nested = {known.partition(".")[2] for known in extensions if known.startswith(f"{name}.")}
+        if nested and isinstance(value, dict):
+            unknown = [f"{name}.{inner}" for inner in value if inner not in nested]
+            if unknown:
+                raise _unknown(unknown[0])
+            values = list(value.values())
+        elif name in extensions:
+            values = [value]
+        else:
+            raise _unknown(name)
+        if not all(isinstance(item, _SCALARS) for item in values):
+            raise Invalid(name, f"{name} takes a number, a text or a truth value.")
+
+
+def _unknown(name: str) -> Invalid:
+    return Invalid(name[:100], f"Unknown parameter: {name[:100]!r}. This model does not take it.", code="unknown_parameter")
+
+
+def _invalid(message: str) -> Invalid:
+    """msgspec's sentence as an error that names the parameter."""
+    if found := _UNKNOWN.search(message):
+        return _unknown(".".join(part for part in (found[2], found[1]) if part))
+    if found := _MISSING.search(message):
+        param = ".".join(part for part in (found[2], found[1]) if part)
+        return Invalid(param, f"Missing required parameter: {param!r}.", code="missing_required_parameter")
+    at = _AT.search(message)
+    param = at[1] if at else None
+    sentence = _AT.sub("", message).replace("`", "'")
+    return Invalid(param, f"Invalid value for {param!r}: {sentence}." if param else f"{sentence}.")

@@ -1,0 +1,122 @@
+"""POST /v1/chat/completions, by https://platform.openai.com/docs/api-reference/chat/create"""
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+from apps.api.schemas.fields import (
+    Choices,
+    EndUser,
+    JSONObject,
+    LogitBias,
+    Penalty,
+    Positive,
+    Probability,
+    Request,
+    Seed,
+    Stop,
+    StreamOptions,
+    Temperature,
+)
+
+
+class Message(Struct, forbid_unknown_fields=True):
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[JSONObject] | None = None
+    name: str | None = None
+    tool_calls: list[JSONObject] | None = None
+    tool_call_id: str | None = None
+    function_call: JSONObject | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+
+
+class Function(Struct, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_.-]+$")]
+    description: str | None = None
+    parameters: JSONObject | None = None
+    strict: bool | None = None
+
+
+class Tool(Struct, forbid_unknown_fields=True):
+    type: Literal["function"]
+    function: Function
+
+
+class JSONSchema(Struct, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
+    description: str | None = None
+    schema: JSONObject | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(Struct, forbid_unknown_fields=True):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JSONSchema | None = None
+
+
+class ChatRequest(Request, kw_only=True):
+    LOCAL: ClassVar[frozenset[str]] = Request.LOCAL | {
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "modalities",
+        "prediction",
+    }
+
+    messages: Annotated[list[Message], Meta(min_length=1, max_length=10_000)]
+    frequency_penalty: Penalty | None = None
+    function_call: Literal["none", "auto"] | JSONObject | None = None
+    functions: Annotated[list[Function], Meta(min_length=1, max_length=128)] | None = None
+    logit_bias: LogitBias | None = None
+    logprobs: bool | None = None
+    max_completion_tokens: Positive | None = None
+    max_tokens: Positive | None = None
+    metadata: Annotated[dict[str, Annotated[str, Meta(max_length=512)]], Meta(max_length=16)] | None = None
+    modalities: list[Literal["text"]] | None = None
+    n: Choices | None = None
+    parallel_tool_calls: bool | None = None
+    prediction: JSONObject | None = None
+    presence_penalty: Penalty | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    response_format: ResponseFormat | None = None
+    safety_identifier: EndUser | None = None
+    seed: Seed | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority"] | None = None
+    stop: Stop = None
+    store: bool | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Temperature | None = None
+    tool_choice: Literal["none", "auto", "required"] | JSONObject | None = None
+    tools: Annotated[list[Tool], Meta(max_length=128)] | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    top_p: Probability | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+
+    @property
+    def output_limit(self) -> int | None:
+        return self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
+
+    @property
+    def choices(self) -> int:
+        return self.n or 1
+
+    def inconsistency(self) -> tuple[str, str] | None:
+        """(field, sentence) of fields that do not go together, as OpenAI refuses them."""
+        if self.top_logprobs and not self.logprobs:
+            return "top_logprobs", "top_logprobs needs logprobs to be true."
+        if self.stream_options is not None and not self.stream:
+            return "stream_options", "stream_options is only for stream: true."
+        if self.max_tokens is not None and self.max_completion_tokens is not None:
+            return "max_tokens", "Give max_completion_tokens or max_tokens, not both."
+        if self.response_format and (self.response_format.type == "json_schema") != bool(self.response_format.json_schema):
+            return "response_format", "response_format needs json_schema for the type json_schema, and only for it."
+        return None
+

@@ -1,0 +1,46 @@
+"""Types of fields that several endpoints share, with the bounds that OpenAI publishes or that we set."""
+
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta, Struct
+
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Temperature = Annotated[float, Meta(ge=0, le=2)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Choices = Annotated[int, Meta(ge=1, le=16)]
+Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+LogitBias = Annotated[dict[str, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=300)]
+StopText = Annotated[str, Meta(min_length=1, max_length=1000)]
+Stop = StopText | Annotated[list[StopText], Meta(max_length=4)] | None
+EndUser = Annotated[str, Meta(max_length=120)]
+JSONObject = dict[str, Any]
+Token = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+# A text, several, one text's tokens, or several texts' tokens; `count_texts` sees that a list is of one kind.
+Texts = str | Annotated[list[str | Token | list[Token]], Meta(min_length=1, max_length=100_000)]
+MOST_TEXTS = 2048
+
+
+class StreamOptions(Struct, forbid_unknown_fields=True):
+    include_usage: bool = False
+    include_obfuscation: bool = False
+
+
+class Request(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What every inference request may have. `LOCAL`: fields that are ours to use and do not go to an engine."""
+
+    LOCAL: ClassVar[frozenset[str]] = frozenset({"model", "stream", "stream_options", "user"})
+
+    model: Annotated[str, Meta(min_length=1, max_length=200)]
+    user: EndUser | None = None
+
+
+def count_texts(texts: str | list[Any]) -> int:
+    """How many texts these are; 0 for a list of mixed kinds, or of too many or empty ones."""
+    if isinstance(texts, str) or all(isinstance(item, int) for item in texts):
+        return 1
+    if len(texts) > MOST_TEXTS:
+        return 0
+    if all(isinstance(item, str) for item in texts) or all(isinstance(item, list) and item for item in texts):
+        return len(texts)
+    return 0

@@ -1,0 +1,16 @@
+"""The routes of the /v1 plane."""
+
+from django.urls import path
+
+from apps.api import views
+from apps.api.health import healthz, readyz
+
+urlpatterns = [
+    path("v1/chat/completions", views.ChatCompletionsView.as_view()),
+    path("v1/completions", views.CompletionsView.as_view()),
+    path("v1/embeddings", views.EmbeddingsView.as_view()),
+    path("v1/models", views.ModelsView.as_view()),
+    path("v1/models/<path:name>", views.ModelView.as_view()),
+    path("healthz", healthz),
+    path("readyz", readyz),
+]

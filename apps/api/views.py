@@ -1,0 +1,116 @@
+"""OpenAI's endpoints: parse, call the gateway, answer."""
+
+from typing import Any, ClassVar
+
+import msgspec
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from apps.api.authentication import caller_address
+from apps.api.base import V1View
+from apps.api.parsing import check, model_name, parse_object
+from apps.api.schemas import ChatRequest, CompletionRequest, EmbeddingRequest
+from apps.catalog.contracts import ModelFacts
+from apps.common.errors import Invalid, NotFound
+from apps.gateway import services
+from apps.gateway.contracts import Answer, Call
+
+_encode = msgspec.json.Encoder().encode
+
+
+class InferenceView(V1View):
+    """An endpoint that an engine answers."""
+
+    endpoint: ClassVar[str]
+    path: ClassVar[str]
+    kind: ClassVar[str] = "chat"
+    schema_class: ClassVar[Any]
+
+    async def post(self, request: HttpRequest) -> HttpResponseBase:
+        if request.content_type != "application/json":
+            raise Invalid(None, "Send JSON, with Content-Type: application/json.", code="unsupported_media_type", status=415)
+        raw = request.body
+        body = parse_object(raw)
+        model = await services.model_for(self.key, name=model_name(body), endpoint=self.endpoint)
+        if model.kind != self.kind:
+            raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
+        parsed, payload = check(body, self.schema_class, extensions=model.extensions)
+        answer = await services.complete(
+            Call(
+                request_id=self.request_id,
+                endpoint=self.endpoint,
+                path=self.path,
+                key=self.key,
+                address=caller_address(request),
+                model=model,
+                payload=payload,
+                prompt_bytes=len(raw),
+                choices=parsed.choices,
+                output_limit=parsed.output_limit,
+                stream=bool(parsed.stream),
+                include_usage=bool(parsed.stream and parsed.stream_options and parsed.stream_options.include_usage),
+                end_user=getattr(parsed, "safety_identifier", None) or parsed.user or "",
+            )
+        )
+        return _response(answer)
+
+
+def _response(answer: Answer) -> HttpResponseBase:
+    if answer.events is None:
+        return HttpResponse(answer.body, content_type="application/json", headers=answer.headers)
+    headers = {**answer.headers, "cache-control": "no-cache", "x-accel-buffering": "no"}
+    return StreamingHttpResponse(answer.events, content_type="text/event-stream; charset=utf-8", headers=headers)
+
+
+class ChatCompletionsView(InferenceView):
+    endpoint, path = "chat.completions", "/chat/completions"
+    schema_class = ChatRequest
+
+
+class CompletionsView(InferenceView):
+    endpoint, path = "completions", "/completions"
+    schema_class = CompletionRequest
+
+
+class EmbeddingsView(InferenceView):
+    endpoint, path, kind = "embeddings", "/embeddings", "embedding"
+    schema_class = EmbeddingRequest
+
+
+class ModelsView(V1View):
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        models = await services.models_for(self.key, address=caller_address(request))
+        return _json({"object": "list", "data": [_card(model) for model in models]})
+
+
+class ModelView(V1View):
+    async def get(self, request: HttpRequest, name: str) -> HttpResponse:
+        models = await services.models_for(self.key, address=caller_address(request))
+        for model in models:
+            if model.public_name == name:
+                return _json(_card(model))
+        raise NotFound(f"The model {name[:100]!r} does not exist or is not for this key.", code="model_not_found", param="model")
+
+
+def _card(model: ModelFacts) -> dict[str, Any]:
+    price = model.prices[0] if model.prices else None
+    return {
+        "id": model.public_name,
+        "object": "model",
+        "created": int(model.created_at.timestamp()),
+        "owned_by": model.owned_by,
+        "kind": model.kind,
+        "context_length": model.context_length,
+        "max_output_tokens": model.max_output_tokens,
+        "capabilities": list(model.capabilities),
+        "pricing": price
+        and {
+            "unit": "nano-dollars per million tokens",
+            "input": price.input,
+            "cached_input": price.cached_input,
+            "output": price.output,
+        },
+    }
+
+
+def _json(value: Any) -> HttpResponse:
+    return HttpResponse(_encode(value), content_type="application/json")

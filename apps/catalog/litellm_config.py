@@ -1,0 +1,306 @@
+"""Reads a LiteLLM proxy's YAML as it stands. What is not understood is an error that names it.
+
+The format: https://docs.litellm.ai/docs/proxy/configs
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import yaml
+
+from apps.common.errors import Invalid
+from apps.common.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
+from inference.prices import known_model, known_providers
+
+STRATEGIES = ("simple-shuffle",)
+MODES = {"chat": "chat", "completion": "chat", "embedding": "embedding"}
+FROM_ENVIRONMENT = "os.environ/"
+DEFAULT_CONTEXT = 8192
+DEFAULT_OUTPUT = 4096
+OPENAI_BASE = "https://api.openai.com/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentConfig:
+    """`api_key` is a secret of the file; `api_key_env` the name of a variable that holds one."""
+
+    name: str
+    provider_model: str
+    api_base: str = ""
+    api_key: str = field(default="", repr=False)
+    api_key_env: str = ""
+    order: int = 1
+    weight: int = 1
+    rpm: int | None = None
+    tpm: int | None = None
+    timeout: float = 600.0
+    stream_timeout: float = 60.0
+    model_info: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Prices in nano-dollars per million tokens; None where neither the file nor LiteLLM's list gives one."""
+
+    public_name: str
+    kind: str
+    description: str
+    owned_by: str
+    capabilities: tuple[str, ...]
+    extensions: tuple[str, ...]
+    context_length: int
+    max_output_tokens: int
+    dimensions: int | None
+    prices: tuple[int, int, int] | None
+    deployments: tuple[DeploymentConfig, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogConfig:
+    """`routing` holds only what the file sets."""
+
+    models: tuple[ModelConfig, ...]
+    routing: dict[str, Any]
+
+
+_PARAMS: dict[str, type | tuple[type, ...]] = {
+    "model": str,
+    "api_base": str,
+    "api_key": str,
+    "timeout": (int, float),
+    "stream_timeout": (int, float),
+    "rpm": int,
+    "tpm": int,
+    "weight": int,
+    "order": int,
+    "input_cost_per_token": (int, float, str),
+    "output_cost_per_token": (int, float, str),
+    "cache_read_input_token_cost": (int, float, str),
+}
+_COSTS = ("input_cost_per_token", "cache_read_input_token_cost", "output_cost_per_token")
+_INFO: dict[str, type | tuple[type, ...]] = {
+    "id": str,
+    "mode": str,
+    "base_model": str,
+    "description": str,
+    "owned_by": str,
+    "max_tokens": int,
+    "max_input_tokens": int,
+    "max_output_tokens": int,
+    "output_vector_size": int,
+    "input_cost_per_token": (int, float, str),
+    "output_cost_per_token": (int, float, str),
+    "cache_read_input_token_cost": (int, float, str),
+    "supports_function_calling": bool,
+    "supports_tool_choice": bool,
+    "supports_parallel_function_calling": bool,
+    "supports_response_schema": bool,
+    "supports_vision": bool,
+    "supports_reasoning": bool,
+    "supports_prompt_caching": bool,
+    "supports_assistant_prefill": bool,
+    "supports_system_messages": bool,
+    # Artemis's own
+    "extensions": list,
+    "capabilities": list,
+    "continuous_usage_stats": bool,
+}
+_ROUTER: dict[str, type | tuple[type, ...]] = {
+    "routing_strategy": str,
+    "num_retries": int,
+    "allowed_fails": int,
+    "cooldown_time": (int, float),
+    "fallbacks": list,
+    "context_window_fallbacks": list,
+}
+_LITELLM = {name: kind for name, kind in _ROUTER.items() if name != "routing_strategy"}
+_CAPABILITIES = {
+    "supports_function_calling": "tools",
+    "supports_response_schema": "json_schema",
+    "supports_vision": "vision",
+    "supports_reasoning": "reasoning",
+    "supports_assistant_prefill": "prefill",
+}
+
+
+def parse_config(text: str) -> CatalogConfig:
+    """Raises Invalid, with the setting's path as its parameter."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise Invalid("file", f"The file is no valid YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise Invalid("file", "The file must be a mapping with a model_list, as LiteLLM's proxy reads it.")
+    _only(document, {"model_list", "router_settings", "litellm_settings"}, "")
+    entries = document.get("model_list")
+    if not isinstance(entries, list) or not entries:
+        raise Invalid("model_list", "model_list must be a list of at least one deployment.")
+    models = _models(entries)
+    names = {model.public_name for model in models}
+    routing = _routing(document, names)
+    return CatalogConfig(models=models, routing=routing)
+
+
+def _models(entries: list[Any]) -> tuple[ModelConfig, ...]:
+    groups: dict[str, list[tuple[str, dict[str, Any], dict[str, Any]]]] = {}
+    for index, entry in enumerate(entries):
+        path = f"model_list[{index}]"
+        entry = _mapping(entry, path)
+        _only(entry, {"model_name", "litellm_params", "model_info"}, path)
+        name = entry.get("model_name")
+        if not isinstance(name, str) or not 1 <= len(name) <= 120:
+            raise Invalid(f"{path}.model_name", "Give the name that callers use, of 1 to 120 characters.")
+        params = _typed(entry.get("litellm_params"), _PARAMS, f"{path}.litellm_params")
+        info = _typed(entry.get("model_info") or {}, _INFO, f"{path}.model_info")
+        groups.setdefault(name, []).append((path, params, info))
+    models = tuple(_model(name, members) for name, members in groups.items())
+    ids = [deployment.name for model in models for deployment in model.deployments]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise Invalid("model_info.id", f"The id {name!r} stands twice; each deployment needs one of its own.")
+    return models
+
+
+def _model(name: str, members: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> ModelConfig:
+    deployments = tuple(
+        _deployment(name, number, path, params, info) for number, (path, params, info) in enumerate(members, 1)
+    )
+    provider, _, upstream = deployments[0].provider_model.partition("/")
+    known = known_model(provider, upstream)
+    # The first deployment speaks for the model: what one caller gets must not depend on who happens to answer.
+    path, params, given = members[0]
+    info = {**known, **given}
+    mode = info.get("mode", "chat")
+    if mode not in MODES:
+        raise Invalid(f"{path}.model_info.mode", f"{mode!r} is not served; {', '.join(MODES)} are.")
+    context = info.get("max_input_tokens") or info.get("max_tokens") or DEFAULT_CONTEXT
+    capabilities = {word for key, word in _CAPABILITIES.items() if info.get(key)} | set(given.get("capabilities", ()))
+    return ModelConfig(
+        public_name=name,
+        kind=MODES[mode],
+        description=str(info.get("description", "")),
+        owned_by=str(given.get("owned_by", "artemis" if not known else provider)),
+        capabilities=tuple(sorted(capabilities)),
+        extensions=tuple(str(field) for field in given.get("extensions", ())),
+        context_length=context,
+        max_output_tokens=min(info.get("max_output_tokens") or DEFAULT_OUTPUT, context),
+        dimensions=info.get("output_vector_size"),
+        prices=_prices({**known, **given, **params}, path),
+        deployments=deployments,
+    )
+
+
+def _deployment(name: str, number: int, path: str, params: dict[str, Any], info: dict[str, Any]) -> DeploymentConfig:
+    model = params.get("model", "")
+    provider, slash, upstream = model.partition("/")
+    if not slash:  # LiteLLM takes a bare name for OpenAI's
+        provider, upstream = "openai", model
+    if not upstream or provider not in known_providers():
+        raise Invalid(f"{path}.litellm_params.model", f"{model!r} names no provider that LiteLLM knows.")
+    key = params.get("api_key", "")
+    env_name = key.removeprefix(FROM_ENVIRONMENT) if key.startswith(FROM_ENVIRONMENT) else ""
+    base = str(params.get("api_base", "")) or (OPENAI_BASE if provider == "openai" else "")
+    if base and not base.startswith(("http://", "https://")):
+        raise Invalid(f"{path}.litellm_params.api_base", f"{base!r} is no http:// or https:// address.")
+    return DeploymentConfig(
+        name=info.get("id") or f"{name}-{number}",
+        provider_model=f"{provider}/{upstream}",
+        api_base=base,
+        api_key="" if env_name else key,
+        api_key_env=env_name,
+        order=_at_least(params, "order", 0, path, default=1),
+        weight=_at_least(params, "weight", 0, path, default=1),
+        rpm=_at_least(params, "rpm", 1, path, default=None),
+        tpm=_at_least(params, "tpm", 1, path, default=None),
+        timeout=float(_at_least(params, "timeout", 0.001, path, default=600)),
+        stream_timeout=float(_at_least(params, "stream_timeout", 0.001, path, default=60)),
+        model_info={key: value for key, value in info.items() if key not in _COSTS and key != "id"},
+    )
+
+
+def _prices(values: Mapping[str, Any], path: str) -> tuple[int, int, int] | None:
+    if "input_cost_per_token" not in values and "output_cost_per_token" not in values:
+        return None
+    given = {name: _price(values.get(name, 0), f"{path}.{name}") for name in _COSTS}
+    cached = given["cache_read_input_token_cost"] if "cache_read_input_token_cost" in values else None
+    prompt = given["input_cost_per_token"]
+    return prompt, prompt if cached is None else cached, given["output_cost_per_token"]
+
+
+def _price(dollars_per_token: Any, path: str) -> int:
+    """US dollars per token as nano-dollars per million tokens; LiteLLM writes them as 1.5e-07."""
+    try:
+        price = Decimal(str(dollars_per_token)) * NANO_PER_USD * TOKENS_PER_PRICE_UNIT
+    except InvalidOperation as error:
+        raise Invalid(path, f"{dollars_per_token!r} is no price in US dollars per token.") from error
+    if not price.is_finite() or price < 0:
+        raise Invalid(path, "A price is zero or more US dollars per token.")
+    return int(price.to_integral_value())
+
+
+def _routing(document: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    routing: dict[str, Any] = {}
+    for section, allowed in (("litellm_settings", _LITELLM), ("router_settings", _ROUTER)):
+        settings = dict(document.get(section) or {})
+        if settings.get("drop_params") is True and section == "litellm_settings":
+            settings.pop("drop_params")  # what Artemis does anyway
+        routing |= _typed(settings, allowed, section)
+    for key in ("fallbacks", "context_window_fallbacks"):
+        if key in routing:
+            routing[key] = _fallbacks(routing[key], names, key)
+    for key in ("num_retries", "allowed_fails", "cooldown_time"):
+        if routing.get(key, 0) < 0:
+            raise Invalid(key, f"{key} cannot be negative.")
+    strategy = routing.get("routing_strategy", STRATEGIES[0])
+    if strategy not in STRATEGIES:
+        raise Invalid("router_settings.routing_strategy", f"{strategy!r} is not served; {', '.join(STRATEGIES)} is.")
+    return routing
+
+
+def _fallbacks(entries: list[Any], names: set[str], path: str) -> dict[str, list[str]]:
+    """LiteLLM's list of {"model": ["next", …]} as one mapping."""
+    merged: dict[str, list[str]] = {}
+    for index, entry in enumerate(entries):
+        for model, nexts in _mapping(entry, f"{path}[{index}]").items():
+            targets = [nexts] if isinstance(nexts, str) else nexts
+            if not isinstance(targets, list):
+                raise Invalid(f"{path}[{index}]", f"{model!r} must fall back to a list of models.")
+            for name in (model, *targets):
+                if name not in names:
+                    raise Invalid(f"{path}[{index}]", f"{name!r} stands in no model_list entry.")
+            merged[model] = targets
+    return merged
+
+
+def _typed(value: Any, allowed: Mapping[str, type | tuple[type, ...]], path: str) -> dict[str, Any]:
+    """The mapping without its nulls. Raises Invalid for an unknown name or a value of another type."""
+    mapping = {key: item for key, item in _mapping(value, path).items() if item is not None}
+    _only(mapping, allowed, path)
+    for key, item in mapping.items():
+        wanted = allowed[key]
+        if not isinstance(item, wanted) or (isinstance(item, bool) and wanted is not bool):
+            raise Invalid(f"{path}.{key}", f"{path}.{key} has the wrong type: {item!r}.")
+    return mapping
+
+
+def _mapping(value: Any, path: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Invalid(path, f"{path} must be a mapping.")
+    return value
+
+
+def _only(mapping: Mapping[str, Any], allowed: Iterable[str], path: str) -> None:
+    known = set(allowed)
+    for name in mapping:
+        if name not in known:
+            full = f"{path}.{name}" if path else str(name)
+            raise Invalid(full, f"The setting {full} is not understood; take it out. Known: {', '.join(sorted(known))}.")
+
+
+def _at_least(params: dict[str, Any], name: str, least: float, path: str, *, default: Any) -> Any:
+    value = params.get(name, default)
+    if value is not None and value < least:
+        raise Invalid(f"{path}.litellm_params.{name}", f"{name} must be at least {least:g}.")
+    return value

@@ -1,0 +1,44 @@
+"""One ASGI application of two planes: /v1 and health run lean, everything else is the portal's Django.
+
+ARTEMIS_PLANE (all, gateway or portal) says which of them this process serves.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artemis_site.settings")
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+from apps.api.handler import V1Handler  # noqa: E402
+from apps.gateway import runtime  # noqa: E402
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+LEAN_PATHS = frozenset({"/v1", "/healthz", "/readyz", "/metrics"})
+
+portal = get_asgi_application()
+v1 = V1Handler(settings.V1_URLCONF, max_body_bytes=settings.GATEWAY_MAX_BODY_BYTES)
+
+
+async def application(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    elif scope["path"].startswith("/v1/") or scope["path"] in LEAN_PATHS or settings.PLANE == "gateway":
+        await v1(scope, receive, send)
+    else:
+        await portal(scope, receive, send)  # type: ignore[arg-type]
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    await receive()
+    await runtime.start()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await runtime.stop()
+    await send({"type": "lifespan.shutdown.complete"})

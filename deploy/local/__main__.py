@@ -1,0 +1,76 @@
+"""`make run`: the platform on one machine, until Ctrl-C."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from deploy.local.platform import ROOT, Platform, PlatformError, only_one
+from inference.environments.install import InstallError
+from inference.process import ProcessError
+from inference.selection import UnknownEngineError
+
+BLOCK = """
+  Artemis is running.
+
+  Portal     {portal_url}
+  Admin      {admin_email}
+  Password   {password}
+  API key    {api_key}
+
+  Try it:
+
+  curl {base_url}/chat/completions \\
+    -H "Authorization: Bearer {api_key}" \\
+    -H "Content-Type: application/json" \\
+    -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello to the moon."}}]}}'
+
+  The same in {file}. Stop with Ctrl-C.
+"""
+
+
+async def run() -> None:
+    home = Path(os.environ.get("ARTEMIS_HOME", ROOT / ".artemis")).expanduser().resolve()
+    port = int(os.environ.get("ARTEMIS_PORT", "8000"))
+    platform = Platform(home, port=port, bind=os.environ.get("ARTEMIS_BIND", "127.0.0.1"))
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    with only_one(home):
+        try:
+            start = asyncio.create_task(platform.start())
+            stop = asyncio.create_task(stopping.wait())
+            await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if start.done():
+                await start
+                show(platform)
+                await stop
+            else:
+                start.cancel()
+                await asyncio.gather(start, return_exceptions=True)
+            platform.say("stopping")
+        finally:
+            await platform.stop()
+    platform.say("stopped")
+
+
+def show(platform: Platform) -> None:
+    facts = json.loads(platform.quickstart_file.read_text())
+    password = facts["admin_password"] or "(the one you chose)"
+    print(BLOCK.format(**facts, password=password, file=platform.quickstart_file), flush=True)
+
+
+def main() -> int:
+    try:
+        asyncio.run(run())
+    except (PlatformError, ProcessError, InstallError, UnknownEngineError, RuntimeError) as error:
+        print(f"\nArtemis could not start. {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Starts the fake engine: `python -m inference.fake --port N`. No model, as every word of it shows."""
+
+import argparse
+import sys
+
+import uvicorn
+
+from inference.fake.script import Script
+from inference.fake.settings import Settings
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m inference.fake", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument(
+        "--workers", type=int, default=1, help="each has scripts, log and counters of its own"
+    )
+    parser.add_argument(
+        "--model", action="append", default=[], help="served name; none given: any name is served"
+    )
+    parser.add_argument("--api-key", help="refuse requests without it")
+    parser.add_argument("--max-model-len", type=int, default=32_768)
+    parser.add_argument("--max-running", type=int, default=256)
+    parser.add_argument("--max-queued", type=int, default=1024)
+    parser.add_argument("--dimensions", type=int, default=384)
+    parser.add_argument("--output-tokens", type=int, default=16)
+    parser.add_argument("--tokens-per-second", type=float)
+    parser.add_argument("--header-delay", type=float, default=0.0)
+    parser.add_argument("--first-token-delay", type=float, default=0.0)
+    parser.add_argument("--cached-tokens", type=int, default=0)
+    parser.add_argument("--coalesce", action="store_true", help="let chunks share a write")
+    return parser.parse_args(arguments)
+
+
+def settings(options: argparse.Namespace) -> Settings:
+    return Settings(
+        models=tuple(options.model),
+        api_key=options.api_key,
+        max_model_len=options.max_model_len,
+        max_running=options.max_running,
+        max_queued=options.max_queued,
+        dimensions=options.dimensions,
+        script=Script(
+            output_tokens=options.output_tokens,
+            tokens_per_second=options.tokens_per_second,
+            header_delay=options.header_delay,
+            first_token_delay=options.first_token_delay,
+            cached_tokens=options.cached_tokens,
+            coalesce=options.coalesce,
+        ),
+    )
+
+
+def main() -> int:
+    options = parse()
+    settings(options).to_environment()
+    uvicorn.run(
+        "inference.fake.app:app_from_environment",
+        factory=True,
+        host=options.host,
+        port=options.port,
+        workers=options.workers,
+        access_log=False,
+        log_level="critical",  # cut answers are on purpose
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,  # nothing may stand between the application and the transport
+        timeout_keep_alive=300,
+        timeout_graceful_shutdown=1,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Tests of the engines' room: real processes, real sockets, loopback only."""
