@@ -17,6 +17,7 @@ keepalive = 75
 accesslog = None
 errorlog = "-"
 loglevel = "info"
+control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
 
 

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import pwd
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 Probe = Callable[[], Awaitable[bool]]
 Report = Callable[[str, str], None]
@@ -104,24 +106,25 @@ class ManagedProcess:
     async def stop(self, grace_seconds: float = 10.0) -> None:
         """Ask, wait, then kill; leaves no member of the child's process group behind."""
         self._stopping = True
-        child, supervisor = self._child, self._supervisor
-        if child is not None and child.returncode is None:
+        if self._supervisor is not None:  # first, so that nothing is started again meanwhile
+            self._supervisor.cancel()
+            await asyncio.wait({self._supervisor})
+        child = self._child
+        if child is None:
+            return
+        if child.returncode is None:
             self._send(self.spec.stop_signal, group=self.spec.signal_group)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(asyncio.shield(child.wait()), grace_seconds)
-        if child is not None:
-            self._send(signal.SIGKILL, group=True)
-            await child.wait()
-        if supervisor is not None:
-            supervisor.cancel()
-            await asyncio.gather(supervisor, return_exceptions=True)
-            self._supervisor = None
+        self._send(signal.SIGKILL, group=True)
+        await child.wait()
 
     async def wait(self) -> int:
         """Wait until the child has ended and will not be started again; its exit status."""
-        if self._supervisor is not None:
-            await asyncio.shield(self._supervisor)
-        return self.returncode if self.returncode is not None else 0
+        if self._supervisor is None or self._child is None:
+            raise ProcessError(f"{self.spec.name} was never started")
+        await asyncio.wait({self._supervisor})
+        return await self._child.wait()
 
     def log_tail(self) -> str:
         """The last lines that this run of the child wrote."""
@@ -138,17 +141,20 @@ class ManagedProcess:
         # The child writes to the file itself: no pipe that could fill up, nothing lost when we die.
         with spec.log_path.open("ab") as log:
             self._log_start = log.tell()
-            self._child = await asyncio.create_subprocess_exec(
-                *spec.argv,
-                env=None if spec.env is None else dict(spec.env),
-                cwd=spec.cwd,
-                user=spec.user,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_tie_to_parent(spec.stop_signal),
-            )
+            try:
+                self._child = await asyncio.create_subprocess_exec(
+                    *spec.argv,
+                    env=None if spec.env is None else dict(spec.env),
+                    cwd=spec.cwd,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    preexec_fn=_tie_to_parent(spec.stop_signal),
+                    **_identity(spec.user),
+                )
+            except OSError as error:
+                raise ProcessError(f"{spec.name} cannot be started: {error}") from error
 
     async def _supervise(self) -> None:
         delay = self.spec.backoff.first
@@ -166,7 +172,10 @@ class ManagedProcess:
             await asyncio.sleep(delay)
             delay = min(delay * 2, self.spec.backoff.longest)
             self.restarts += 1
-            await self._spawn()
+            try:
+                await self._spawn()
+            except ProcessError as error:
+                self._report(self.spec.name, str(error))
 
     async def _probe(self, deadline: float) -> bool:
         if self.spec.ready is None:
@@ -186,6 +195,14 @@ class ManagedProcess:
         if code is None or code >= 0:
             return f"exit status {code}"
         return signal.Signals(-code).name
+
+
+def _identity(user: str | int | None) -> dict[str, Any]:
+    """Arguments that drop root's groups together with root: a changed user id alone would keep them."""
+    if user is None:
+        return {}
+    entry = pwd.getpwnam(user) if isinstance(user, str) else pwd.getpwuid(user)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
 def _tie_to_parent(death_signal: signal.Signals) -> Callable[[], None]:

@@ -85,7 +85,6 @@ VLLM_EXTENSIONS = frozenset(
         "skip_special_tokens",
         "add_generation_prompt",
         "continue_final_message",
-        "priority",
     }
 )
 LLAMACPP_EXTENSIONS = frozenset(

@@ -32,9 +32,14 @@ class MemberRequest(PersonRequest):
     account: AccountRow
 
 
+Page = Callable[..., HttpResponseBase]
 PersonView = Callable[Concatenate[PersonRequest, P], HttpResponseBase]
 MemberView = Callable[Concatenate[MemberRequest, P], HttpResponseBase]
-Page = Callable[..., HttpResponseBase]
+
+
+def limited(rate: str, *, key: str, method: str | None = None) -> Callable[[Page], Page]:
+    """At most so many requests, such as "60/m", for each user or address; more are answered with 429."""
+    return cast(Callable[[Page], Page], ratelimit(key=key, rate=rate, method=method))
 
 
 def person_page(view: PersonView[P]) -> Page:
@@ -49,8 +54,7 @@ def person_page(view: PersonView[P]) -> Page:
         except Forbidden as error:
             raise PermissionDenied(error.message) from error
 
-    limited = ratelimit(key="user", rate=POSTS_A_MINUTE, method="POST")(page)
-    return cast(Page, never_cache(login_required(limited)))
+    return cast(Page, never_cache(login_required(limited(POSTS_A_MINUTE, key="user", method="POST")(page))))
 
 
 def member_page(permission: Permission = Permission.VIEW) -> Callable[[MemberView[P]], Page]:

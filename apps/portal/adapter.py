@@ -38,4 +38,4 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 def public(url: str) -> str:
     """The same page under PUBLIC_URL: links in mails never follow a forged Host."""
-    return settings.PUBLIC_URL + urlsplit(url).path
+    return f"{settings.PUBLIC_URL}{urlsplit(url).path}"

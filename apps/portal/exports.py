@@ -2,17 +2,31 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from apps.common.money import NANO_PER_USD
 from apps.usage.contracts import RequestRow
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-HEADER = (
-    "started_at", "request_id", "project", "key", "key_id", "model", "endpoint", "outcome", "error_code", "streamed",
-    "input_tokens", "cached_input_tokens", "output_tokens", "cost_usd", "duration_ms", "first_token_ms",
-)  # fmt: skip
+COLUMNS: dict[str, Callable[[RequestRow], object]] = {
+    "started_at": lambda row: row.started_at.isoformat(),
+    "request_id": lambda row: row.request_id,
+    "project": lambda row: row.project_name,
+    "key": lambda row: row.key_name,
+    "key_id": lambda row: row.key_public_id,
+    "model": lambda row: row.model,
+    "endpoint": lambda row: row.endpoint,
+    "outcome": lambda row: row.outcome,
+    "error_code": lambda row: row.error_code,
+    "streamed": lambda row: row.streamed,
+    "input_tokens": lambda row: row.input_tokens,
+    "cached_input_tokens": lambda row: row.cached_input_tokens,
+    "output_tokens": lambda row: row.output_tokens,
+    "cost_usd": lambda row: format(Decimal(row.cost) / NANO_PER_USD, "f"),
+    "duration_ms": lambda row: row.duration_ms,
+    "first_token_ms": lambda row: row.first_token_ms,
+}
 
 
 def neutral(cell: object) -> object:
@@ -25,12 +39,7 @@ def neutral(cell: object) -> object:
 def requests_csv(rows: Iterable[RequestRow]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(HEADER)
+    writer.writerow(COLUMNS)
     for row in rows:
-        cells = (
-            row.started_at.isoformat(), row.request_id, row.project_name, row.key_name, row.key_public_id, row.model,
-            row.endpoint, row.outcome, row.error_code, row.streamed, row.input_tokens, row.cached_input_tokens,
-            row.output_tokens, format(Decimal(row.cost) / NANO_PER_USD, "f"), row.duration_ms, row.first_token_ms,
-        )  # fmt: skip
-        writer.writerow([neutral(cell) for cell in cells])
+        writer.writerow([neutral(cell(row)) for cell in COLUMNS.values()])
     return buffer.getvalue()

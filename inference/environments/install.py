@@ -168,6 +168,7 @@ def _worth_showing(line: str) -> bool:
         "Requirement already satisfied",
         "Using Python",
         "Looking in",
+        "Collecting",
         "WARNING",
         "ERROR: pip's",
     )

@@ -1,6 +1,7 @@
 """A supervised child: crashes, readiness, stopping, and the death of its supervisor."""
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -136,6 +137,35 @@ async def test_stop_takes_grandchildren_along(nursery: Nursery) -> None:
     grandchild = int(tail[tail.index("pid") + 1])
     await process.stop(grace_seconds=0.2)
     await until(lambda: _is_gone(grandchild))
+
+
+async def test_stop_between_two_starts(nursery: Nursery) -> None:
+    process = nursery.make("raise SystemExit(1)", backoff=Backoff(first=60))
+    await process.start()
+    await until(lambda: nursery.events)
+    await process.stop()
+    assert await process.wait() == 1
+    assert process.restarts == 0
+
+
+async def test_a_program_that_does_not_exist(tmp_path: Path) -> None:
+    process = ManagedProcess(ProcessSpec(name="child", argv=["/no/such/program"], log_path=tmp_path / "log"))
+    with pytest.raises(ProcessError, match=r"child cannot be started.*no/such/program"):
+        await process.start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+async def test_another_user_keeps_none_of_roots_groups(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    spec = ProcessSpec(
+        name="child", argv=["/usr/bin/id"], log_path=log, user="nobody", restart=False, cwd=Path("/")
+    )
+    process = ManagedProcess(spec)
+    await process.start()
+    assert await process.wait() == 0
+    nobody = pwd.getpwnam("nobody")
+    assert f"uid={nobody.pw_uid}(nobody) gid={nobody.pw_gid}" in process.log_tail()
+    assert "root" not in process.log_tail()
 
 
 async def test_another_stop_signal(nursery: Nursery) -> None:

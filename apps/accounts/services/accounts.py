@@ -24,7 +24,7 @@ def create_account(*, name: str, owner_id: int) -> AccountRow:
 
 
 def ensure_account(*, user_id: int) -> AccountRow:
-    """The account that a person has had longest; one is made for whoever has none. Safe to call at once twice."""
+    """The account that a person has had longest; one is made for whoever has none, and only one."""
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=user_id)
         membership = (

@@ -1,4 +1,4 @@
-"""Offers of membership: a link that works once, for a week, and only for the address that it was mailed to."""
+"""Offers of membership: a link that works once, for a week, and only for the address it was mailed to."""
 
 import secrets
 from collections.abc import Callable

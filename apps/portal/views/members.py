@@ -8,12 +8,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
-from django_ratelimit.decorators import ratelimit
 
 from apps.accounts import selectors, services
 from apps.accounts.contracts import ROLES, Permission
 from apps.common.errors import Invalid
-from apps.portal.access import MemberRequest, member_page
+from apps.portal.access import MemberRequest, limited, member_page
 from apps.portal.forms import show_error
 from apps.portal.forms.people import InvitationForm
 
@@ -25,7 +24,7 @@ def member_list(request: MemberRequest) -> HttpResponse:
 
 
 @require_POST
-@ratelimit(key="user_or_ip", rate="30/h")
+@limited("30/h", key="user_or_ip")
 @member_page(Permission.MEMBERS)
 def invite(request: MemberRequest) -> HttpResponse:
     form = _form(request)
@@ -86,7 +85,7 @@ def revoke_invitation(request: MemberRequest, invitation_id: int) -> HttpRespons
 
 
 def _link(token: str) -> str:
-    return settings.PUBLIC_URL + reverse("portal:invitation", args=[token])
+    return f"{settings.PUBLIC_URL}{reverse('portal:invitation', args=[token])}"
 
 
 def _form(request: MemberRequest) -> InvitationForm:

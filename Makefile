@@ -1,0 +1,48 @@
+# The two commands: `make run` and `make test`. Everything else is listed by `make help`.
+PYTHON ?= python3.11
+PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
+BIN := .venv/bin
+
+.PHONY: help run test test-engine check format lint types contracts migrations deploy-check bench lock manage clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+run: ## start Artemis on this machine; Ctrl-C stops it
+	@$(PYTHON) deploy/local/bootstrap.py runtime
+	@exec $(BIN)/python -m deploy.local
+
+test: ## run the whole test suite against real PostgreSQL, Redis and a real browser
+	@$(PYTHON) deploy/local/bootstrap.py dev
+	@$(BIN)/python -m pytest
+
+test-engine: ## run the API's journey against real engines, vLLM on the CPU among them
+	@$(PYTHON) deploy/local/bootstrap.py dev
+	@$(BIN)/python -m pytest -m engine
+
+check: ## everything that CI checks, except the real engines
+	@$(PYTHON) deploy/local/bootstrap.py dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m deploy.local.checks
+	$(BIN)/python -m pytest
+
+format: ## write the code as the formatter wants it
+	@$(PYTHON) deploy/local/bootstrap.py dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: ## compare with LiteLLM's proxy and a bare relay, in front of the fake engine
+	@$(PYTHON) deploy/local/bootstrap.py dev
+	$(BIN)/python -m benchmarks
+
+lock: ## resolve the dependencies anew, within pyproject.toml's bounds
+	@$(PYTHON) deploy/local/bootstrap.py dev
+	$(BIN)/uv pip compile pyproject.toml --generate-hashes --no-header -o requirements.lock -q
+	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock --generate-hashes --no-header -o requirements-dev.lock -q
+	$(BIN)/uv pip compile benchmarks/requirements.in --generate-hashes --no-header -o benchmarks/requirements.lock -q
+
+clean: ## remove what the commands above made, data included
+	rm -rf .venv .artemis .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,61 @@
+"""Builds the virtual environment from the lock file, once for each version of it. Needs nothing but Python 3.11."""
+
+import hashlib
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+LOCKS = {"runtime": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
+UV = ["uv==0.13.9"]
+
+
+def main(kind: str) -> int:
+    """`kind`: "runtime" or "dev"; what dev installs serves runtime, too."""
+    if sys.version_info[:2] != (3, 11):
+        print(f"Artemis needs Python 3.11; this is {sys.version.split()[0]}. Set PYTHON=/path/to/python3.11.", file=sys.stderr)
+        return 1
+    if _is_current(kind):
+        return 0
+    began = time.monotonic()
+    print("Setting up: a virtual environment in .venv (only the first time, and when the lock file changes)", flush=True)
+    if not (VENV / "bin" / "python").exists():
+        venv.create(VENV, with_pip=True)
+    python = str(VENV / "bin" / "python")
+    try:
+        _step("installing uv", [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *UV])
+        command = [str(VENV / "bin" / "uv"), "pip", "install", "--python", python, "--compile-bytecode"]
+        _step("installing packages", [*command, "--require-hashes", "-r", str(LOCKS[kind])])
+    except subprocess.CalledProcessError as error:
+        print(f"Setting up failed: {' '.join(error.cmd[:6])} … ended with {error.returncode}.", file=sys.stderr)
+        return 1
+    _marker(kind).write_text(_fingerprint(kind))
+    print(f"Set up in {time.monotonic() - began:.0f} s.", flush=True)
+    return 0
+
+
+def _step(name: str, command: list[str]) -> None:
+    print(f"  {name} …", flush=True)
+    subprocess.run(command, check=True, cwd=ROOT)
+
+
+def _marker(kind: str) -> Path:
+    return VENV / f"installed-{kind}"
+
+
+def _fingerprint(kind: str) -> str:
+    return hashlib.sha256(LOCKS[kind].read_bytes() + sys.version.encode()).hexdigest()
+
+
+def _is_current(kind: str) -> bool:
+    if kind == "runtime" and _is_current("dev"):
+        return True
+    marker = _marker(kind)
+    return marker.exists() and marker.read_text() == _fingerprint(kind)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
