@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
+from django_ratelimit import ALL
 from django_ratelimit.decorators import ratelimit
 
 from apps.accounts import selectors
@@ -37,7 +38,7 @@ PersonView = Callable[Concatenate[PersonRequest, P], HttpResponseBase]
 MemberView = Callable[Concatenate[MemberRequest, P], HttpResponseBase]
 
 
-def limited(rate: str, *, key: str, method: str | None = None) -> Callable[[Page], Page]:
+def limited(rate: str, *, key: str, method: str | tuple[None] = ALL) -> Callable[[Page], Page]:
     """At most so many requests, such as "60/m", for each user or address; more are answered with 429."""
     return cast(Callable[[Page], Page], ratelimit(key=key, rate=rate, method=method))
 

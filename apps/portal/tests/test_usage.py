@@ -50,7 +50,7 @@ def test_the_export_holds_the_requests_and_no_formula(alice: Client, key: ApiKey
     assert answer.headers["Content-Type"].startswith("text/csv")
     (row,) = csv.DictReader(io.StringIO(answer.content.decode()))
     assert (row["key"], row["model"]) == ("'=1+1", "'@SUM(A1)")
-    assert (row["input_tokens"], row["cost_usd"]) == ("12", "0.000037500")
+    assert (row["input_tokens"], row["cost_usd"]) == ("12", "0.0000375")
 
 
 def test_the_log_pages_back_without_losing_a_row(alice: Client, key: ApiKey) -> None:

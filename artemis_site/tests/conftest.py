@@ -1,0 +1,30 @@
+from collections.abc import Iterator
+
+import pytest
+
+from artemis_site.tests.platform import Platform
+from deploy.local.ports import free_port
+from inference.fake.control import FakeServer
+
+
+@pytest.fixture(scope="session")
+def running_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One for the whole run. Its folder is passable, so that PostgreSQL, as nobody, reaches its data."""
+    home = tmp_path_factory.mktemp("platform")
+    for folder in (home, *home.parents[:2]):
+        folder.chmod(0o711)
+    with FakeServer() as primary, FakeServer() as second, FakeServer() as claude:
+        platform = Platform(home, free_port(), primary, second, claude)
+        try:
+            platform.start()
+            yield platform
+        finally:
+            platform.stop()
+
+
+@pytest.fixture
+def platform(running_platform: Platform) -> Iterator[Platform]:
+    """The running platform, its engines as good as new."""
+    running_platform.reset_engines()
+    yield running_platform
+    running_platform.reset_engines()

@@ -1,0 +1,182 @@
+"""A whole platform, as `make run` starts it, in front of fake engines; for journeys and fault tests."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from openai import OpenAI
+
+from deploy.local.platform import ROOT
+from deploy.local.ports import free_port
+from inference.fake.control import FakeServer
+
+START_SECONDS = 90
+MODEL, EMBEDDING_MODEL, SMALL_MODEL = "moon", "moon-embed", "moon-small"
+CLAUDE = "claude-haiku-4-5"
+
+
+def models_yaml(primary: FakeServer, second: FakeServer, claude: FakeServer) -> str:
+    """`moon`: two deployments in order, then Claude. `moon-embed`: one. `moon-small`: one, alone, without fallback."""
+
+    def entry(name: str, engine: FakeServer, identifier: str, **more: Any) -> dict[str, Any]:
+        params = {
+            "model": f"hosted_vllm/{name}",
+            "api_base": f"{engine.base_url}/v1",
+            "api_key": "engine-key",
+            "stream_timeout": 2,
+            "timeout": 20,
+            **more.pop("params", {}),
+        }
+        info = {
+            "id": identifier,
+            "max_input_tokens": 32_768,
+            "max_output_tokens": 64,
+            "input_cost_per_token": "1e-6",
+            "cache_read_input_token_cost": "1e-7",
+            "output_cost_per_token": "2e-6",
+            "extensions": ["top_k", "chat_template_kwargs.enable_thinking"],
+            **more,
+        }
+        return {"model_name": name, "litellm_params": params, "model_info": info}
+
+    return json.dumps(
+        {
+            "model_list": [
+                entry(MODEL, primary, "moon-a", params={"order": 1}, continuous_usage_stats=True),
+                entry(MODEL, second, "moon-b", params={"order": 2}),
+                entry(SMALL_MODEL, primary, "small-a"),
+                entry(EMBEDDING_MODEL, primary, "embed-a", mode="embedding"),
+                {
+                    "model_name": CLAUDE,
+                    "litellm_params": {
+                        "model": f"anthropic/{CLAUDE}",
+                        "api_base": claude.base_url,
+                        "api_key": "os.environ/ANTHROPIC_API_KEY",
+                    },
+                    "model_info": {"id": "claude"},
+                },
+            ],
+            "router_settings": {"allowed_fails": 100, "cooldown_time": 1, "routing_strategy": "simple-shuffle"},
+            "litellm_settings": {"fallbacks": [{MODEL: [CLAUDE]}]},
+        }
+    )
+
+
+@dataclass
+class Platform:
+    """Where it is, how to ask it, and how to fiddle with the engines behind it."""
+
+    home: Path
+    port: int
+    primary: FakeServer
+    second: FakeServer
+    claude: FakeServer
+    facts: dict[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def base_url(self) -> str:
+        """Without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def api_key(self) -> str:
+        return self.facts["api_key"]
+
+    def client(self, api_key: str | None = None, **options: Any) -> OpenAI:
+        options = {"max_retries": 0, "timeout": 30, **options}
+        return OpenAI(base_url=f"{self.base_url}/v1", api_key=api_key or self.api_key, **options)
+
+    def post(self, path: str, *, api_key: str | None = None, **options: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {api_key or self.api_key}", **options.pop("headers", {})}
+        return httpx.post(self.base_url + path, headers=headers, timeout=30, **options)
+
+    def manage(self, *arguments: str, check: bool = True) -> Any:
+        """What a command prints with --json. Raises CalledProcessError where it fails and `check` is on."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments, "--json"],
+            cwd=ROOT,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{arguments} failed: {done.stdout} {done.stderr}")
+        return json.loads(done.stdout)
+
+    def create_key(self, **options: Any) -> dict[str, str]:
+        arguments = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+        issued: dict[str, str] = self.manage(
+            "create_key", "--account", self.facts["account"], "--name", "test", *arguments
+        )
+        return issued
+
+    def usage(self, **options: str) -> dict[str, int]:
+        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+        totals: dict[str, int] = self.manage("usage", *arguments)
+        return totals
+
+    def settled_usage(self, key_id: str, *, requests: int, seconds: float = 10) -> dict[str, int]:
+        """The key's usage once so many requests are recorded and none is in flight."""
+        deadline = time.monotonic() + seconds
+        while True:
+            totals = self.usage(key=key_id)
+            if totals["requests"] == requests and totals["open_holds"] == 0:
+                return totals
+            if time.monotonic() > deadline:
+                raise AssertionError(f"expected {requests} requests and no hold, found {totals}")
+
+    def reset_engines(self) -> None:
+        for engine in (self.primary, self.second, self.claude):
+            engine.reset()
+
+    def environment(self) -> dict[str, str]:
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("DATABASE_URL", "REDIS_URL", "ARTEMIS_ENV", "DJANGO_SETTINGS_MODULE")
+        }
+        return {
+            **inherited,
+            "ARTEMIS_HOME": str(self.home),
+            "ARTEMIS_PORT": str(self.port),
+            "ENGINE": "none",
+            "EMBEDDING_ENGINE": "none",
+            "MODELS_FILE": str(self.home / "models.yaml"),
+            "ANTHROPIC_API_KEY": "sk-ant-only-for-tests",
+            "WEB_CONCURRENCY": "2",
+        }
+
+    def start(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / "models.yaml").write_text(models_yaml(self.primary, self.second, self.claude))
+        with (self.home / "run.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "deploy.local"], cwd=ROOT, env=self.environment(), stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while "Stop with Ctrl-C" not in self.run_log():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the platform did not start:\n{self.run_log()}")
+            time.sleep(0.1)
+        self.facts = json.loads((self.home / "quickstart.json").read_text())
+
+    def run_log(self) -> str:
+        return (self.home / "run.log").read_text()
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text(errors="replace") for path in (self.home / "logs").glob("*.log"))
+
+    def stop(self) -> int:
+        if self.process is None:
+            return 0
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
