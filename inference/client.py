@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Protocol
 
@@ -49,11 +48,19 @@ class EngineGarbled(EngineError):
 
 
 class Upstream(Protocol):
-    """An answer whose status is known to be 200. Read it once, by `body` or by `chunks`, then close it."""
+    """An answer whose status is known to be 200. Read it once, whole by `body` or piece by piece by `read`, then close it.
+
+    Both raise EngineError. `read` gives what has come, several events at once where they came at once, and nothing at
+    the end. Between `pause` and `resume` what comes waits in the kernel, and then comes in one piece.
+    """
 
     async def body(self) -> bytes: ...
 
-    def chunks(self) -> AsyncIterator[bytes]: ...
+    async def read(self) -> bytes: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
 
     async def close(self, *, finished: bool = False) -> None: ...
 
@@ -61,6 +68,7 @@ class Upstream(Protocol):
 class HTTPUpstream:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self._content = response.content
 
     async def body(self) -> bytes:
         try:
@@ -68,14 +76,21 @@ class HTTPUpstream:
         except (aiohttp.ClientError, OSError) as error:
             raise _engine_error(error) from error
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Bytes as they come from the network, several events at once where they came at once."""
-        content = self._response.content
+    async def read(self) -> bytes:
         try:
-            while data := await content.readany():
-                yield data
+            return await self._content.readany()
         except (aiohttp.ClientError, OSError) as error:
             raise _engine_error(error) from error
+
+    def pause(self) -> None:
+        connection = self._response.connection
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.pause_reading()
+
+    def resume(self) -> None:
+        connection = self._response.connection
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.resume_reading()
 
     async def close(self, *, finished: bool = False) -> None:
         """Ends the connection where the answer was not read to its end: the engine stops generating.
@@ -83,10 +98,10 @@ class HTTPUpstream:
         `finished` says that the last event came; the end of the body, which follows it, is awaited for a moment, so
         that the connection can serve again.
         """
-        if finished and not self._response.content.at_eof():
+        if finished and not self._content.at_eof():
             with contextlib.suppress(aiohttp.ClientError, OSError):
                 async with asyncio.timeout(LAST_BYTES_SECONDS):
-                    await self._response.content.readany()
+                    await self._content.readany()
         self._response.close()
 
 

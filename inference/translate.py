@@ -1,6 +1,5 @@
 """Providers that do not speak OpenAI's protocol, Claude among them: LiteLLM translates, both ways."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -23,18 +22,29 @@ class TranslatedUpstream:
 
     def __init__(self, answer: Any) -> None:
         self._answer = answer
+        self._ended = False
 
     async def body(self) -> bytes:
         text: str = self._answer.model_dump_json(exclude_none=True)
         return text.encode()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def read(self) -> bytes:
+        if self._ended:
+            return b""
         try:
-            async for chunk in self._answer:
-                yield b"data: %s\n\n" % chunk.model_dump_json(exclude_none=True).encode()
+            chunk = await anext(self._answer)
+        except StopAsyncIteration:
+            self._ended = True
+            return b"data: [DONE]\n\n"
         except Exception as error:
             raise _engine_error(error) from error
-        yield b"data: [DONE]\n\n"
+        return b"data: %s\n\n" % chunk.model_dump_json(exclude_none=True).encode()
+
+    def pause(self) -> None:
+        """Nothing to do: LiteLLM reads for itself."""
+
+    def resume(self) -> None:
+        """See `pause`."""
 
     async def close(self, *, finished: bool = False) -> None:
         closing = getattr(self._answer, "aclose", None)

@@ -25,7 +25,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractUser):
-    username = None
+    username = None  # type: ignore[assignment]
     email = models.EmailField(unique=True, error_messages={"unique": "A user with this address exists."})
 
     USERNAME_FIELD = "email"

@@ -54,8 +54,8 @@ def members_of_account(*, account_id: int) -> list[MemberRow]:
 
 
 def projects_of_account(*, account_id: int, archived: bool = False) -> list[ProjectRow]:
-    """The account's projects by name; the archived ones only where asked for."""
-    rows = Project.objects.filter(account_id=account_id).order_by("name", "pk")
+    """The account's projects, oldest first; the archived ones only where asked for."""
+    rows = Project.objects.filter(account_id=account_id).order_by("created_at", "pk")
     return [project_row(row) for row in (rows if archived else rows.filter(archived_at=None))]
 
 

@@ -4,19 +4,31 @@ import asyncio
 import io
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from django.urls import Resolver404, URLResolver, get_resolver
 
 from apps.api.errors import plain_error
+from apps.gateway.contracts import EventStream
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 logger = logging.getLogger(__name__)
+
+
+class EventStreamResponse(HttpResponseBase):
+    """A stream that writes itself: no iterator stands between engine and socket."""
+
+    streaming = True
+
+    def __init__(self, stream: EventStream, headers: Mapping[str, str]) -> None:
+        fixed = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        super().__init__(content_type="text/event-stream; charset=utf-8", headers={**headers, **fixed})
+        self.stream = stream
 
 
 class BodyTooLargeError(Exception):
@@ -104,14 +116,9 @@ async def _cancel_when_gone(receive: Receive, task: "asyncio.Task[None]") -> Non
 async def respond(response: HttpResponseBase, request_id: str, send: Send) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     headers.append((b"x-request-id", request_id.encode()))
-    if isinstance(response, StreamingHttpResponse):
+    if isinstance(response, EventStreamResponse):
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-        events = response.streaming_content
-        try:
-            async for part in events:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-        finally:
-            await events.aclose()  # type: ignore[union-attr]
+        await response.stream.pump(lambda part: send({"type": "http.response.body", "body": part, "more_body": True}))
         await send({"type": "http.response.body", "body": b""})
         return
     body: bytes = response.content  # type: ignore[attr-defined]

@@ -3,10 +3,11 @@
 from typing import Any, ClassVar
 
 import msgspec
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from apps.api.authentication import caller_address
 from apps.api.base import V1View
+from apps.api.handler import EventStreamResponse
 from apps.api.parsing import check, model_name, parse_object
 from apps.api.schemas import ChatRequest, CompletionRequest, EmbeddingRequest
 from apps.catalog.contracts import ModelFacts
@@ -55,10 +56,9 @@ class InferenceView(V1View):
 
 
 def _response(answer: Answer) -> HttpResponseBase:
-    if answer.events is None:
-        return HttpResponse(answer.body, content_type="application/json", headers=answer.headers)
-    headers = {**answer.headers, "cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingHttpResponse(answer.events, content_type="text/event-stream; charset=utf-8", headers=headers)
+    if answer.stream is not None:
+        return EventStreamResponse(answer.stream, answer.headers)
+    return HttpResponse(answer.body, content_type="application/json", headers=answer.headers)
 
 
 class ChatCompletionsView(InferenceView):

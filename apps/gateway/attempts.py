@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 from apps.catalog.contracts import Catalog
 from apps.common.errors import ArtemisError, Invalid, LimitExceeded, Unavailable
 from apps.gateway.contracts import Call
-from apps.gateway.metering import Meter
+from apps.gateway.metering import MalformedEventError, Meter
 from inference.client import EngineClient, EngineError, EngineGarbled, EngineRefused, Upstream
 from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
@@ -31,7 +31,6 @@ class Opened:
     deployment: Deployment
     upstream: Upstream
     first: bytes
-    chunks: AsyncIterator[bytes] | None
 
 
 @dataclass(slots=True)
@@ -88,15 +87,17 @@ class Attempts:
         else:
             upstream = await open_translated(deployment, call.path, self._translated_payload())
         try:
-            if not call.stream:
+            if call.stream:
+                first = await upstream.read()
+                if not first:
+                    raise EngineGarbled("the engine ended its stream before it began")
+            else:
                 first = await upstream.body()
                 meter.read_body(first)
-                return Opened(deployment, upstream, first, None)
-            chunks = aiter(upstream.chunks())
-            return Opened(deployment, upstream, await anext(chunks), chunks)
-        except StopAsyncIteration:
+            return Opened(deployment, upstream, first)
+        except MalformedEventError as error:
             await upstream.close()
-            raise EngineGarbled("the engine ended its stream before it began") from None
+            raise EngineGarbled(str(error)) from error
         except BaseException:
             await upstream.close()
             raise

@@ -1,8 +1,8 @@
 """What doors give the gateway, and what they get back."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from apps.catalog.contracts import ModelFacts
 from apps.keys.contracts import KeyFacts
@@ -55,10 +55,16 @@ class RateState:
         }
 
 
+class EventStream(Protocol):
+    """Must be pumped, once: that is what settles the call."""
+
+    async def pump(self, write: Callable[[bytes], Awaitable[None]]) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A whole answer (`body`) or a stream of server-sent events (`events`), whose status is 200."""
+    """A whole answer (`body`) or a stream of server-sent events (`stream`), whose status is 200."""
 
     body: bytes = b""
-    events: AsyncIterator[bytes] | None = None
+    stream: EventStream | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Counts what an engine delivers: reads each event of a stream without writing it anew."""
 
+import re
 from dataclasses import dataclass
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 
 DATA = b"data:"
 DONE = b"[DONE]"
+_RUNNING_USAGE = re.compile(rb',"usage":\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}')
 
 
 class PromptDetails(msgspec.Struct):
@@ -53,32 +55,33 @@ class Meter:
 
     def read_body(self, body: bytes) -> None:
         """Reads a whole answer. Raises MalformedEventError for what is no JSON object."""
-        self._usage(_decoded(body))
+        event = _decoded(body)
+        if event.usage is not None:
+            self._usage(event.usage)
         self.finished = self.done = True
 
-    def keep(self, frame: bytes, *, include_usage: bool) -> bool:
-        """Reads one event of a stream; says whether the caller gets it. Raises MalformedEventError."""
+    def passed(self, frame: bytes, *, include_usage: bool) -> bytes | None:
+        """Reads one event of a stream; what the caller gets of it, None for nothing. Raises MalformedEventError."""
         if not frame.startswith(DATA):
-            return not frame or frame.startswith(b":")
-        payload = frame[len(DATA) :].strip()
+            return frame if frame.startswith(b":") else None
+        payload = frame[6:] if frame.startswith(b"data: ") else frame[5:]
         if payload == DONE:
             self.done = True
-            return True
+            return frame
         event = _decoded(payload)
         if event.error is not None:
             raise MalformedEventError("the engine reported an error in its stream")
-        self._usage(event)
+        if event.usage is not None:
+            self._usage(event.usage)
         if not event.choices:
-            return event.usage is None or include_usage
+            return frame if event.usage is None or include_usage else None
         self.chunks += 1
         if not self.finished:
             self.finished = any(choice.finish_reason for choice in event.choices)
-        return True
+        # The running counts are what we asked for, not the caller.
+        return frame if event.usage is None else _RUNNING_USAGE.sub(b"", frame)
 
-    def _usage(self, event: Event) -> None:
-        usage = event.usage
-        if usage is None:
-            return
+    def _usage(self, usage: Usage) -> None:
         details = usage.prompt_tokens_details
         self.counted = True
         self.input_tokens = usage.prompt_tokens

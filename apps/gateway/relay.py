@@ -1,8 +1,9 @@
 """Forwards a stream as the bytes it is, event by whole event, and never lets a cut answer pass as a whole one."""
 
+import asyncio
 import logging
-import re
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -12,82 +13,94 @@ from apps.gateway.settlement import Account
 from inference.client import EngineError, EngineGarbled
 
 END = b"\n\n"
+DONE = b"data: [DONE]\n\n"
 MAX_EVENT_BYTES = 8 * 1024 * 1024
-_RUNNING_USAGE = re.compile(rb',"usage":(?:null|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
+# Events that come faster than people or programs can tell apart (500 a second) are sent together.
+GATHER_SECONDS = 0.002
+Write = Callable[[bytes], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 
-async def relay(opened: Opened, account: Account) -> AsyncIterator[bytes]:
-    """The caller's stream. Settles on every way out: the end, a failure, a caller who hangs up."""
-    outcome, code = "cancelled", ""
-    try:
-        async for data in _events(opened, account):
-            yield data
-        outcome = "completed"
-    except (EngineError, MalformedEventError) as error:
-        outcome, code = "failed", "engine_failed"
-        logger.warning("%s: the stream of %s broke: %s", account.call.request_id, account.deployment, error)
-        yield _error_event(account.call.request_id)
-    finally:
-        account.close(outcome, code)
-        await opened.upstream.close(finished=outcome == "completed")
+class Stream:
+    """A caller's stream of server-sent events. Whoever gets one must `pump` it, once: that is what settles the call."""
 
+    def __init__(self, opened: Opened, account: Account) -> None:
+        self._opened = opened
+        self._account = account
+        self._rename = renaming(opened, account)
+        self._pending = b""
 
-async def _events(opened: Opened, account: Account) -> AsyncIterator[bytes]:
-    assert opened.chunks is not None
-    rewrite = _renaming(opened, account)
-    pending = b""
-    data = opened.first
-    meter = account.meter
-    while True:
-        data = (pending + data if pending else data).replace(b"\r\n", b"\n")
+    async def pump(self, write: Write) -> None:
+        """Writes the stream. Settles on every way out: the end, a failure, a caller who hangs up (cancellation)."""
+        account = self._account
+        outcome, code = "cancelled", ""
+        try:
+            await self._forward(write)
+            outcome = "completed"
+        except (EngineError, MalformedEventError) as error:
+            outcome, code = "failed", "engine_failed"
+            logger.warning("%s: the stream of %s broke: %s", account.call.request_id, account.deployment, error)
+            await write(_error_event(account.call.request_id))
+        finally:
+            account.close(outcome, code)
+            await self._opened.upstream.close(finished=outcome == "completed")
+
+    async def _forward(self, write: Write) -> None:
+        meter, upstream = self._account.meter, self._opened.upstream
+        data = self._opened.first
+        while True:
+            ready = self._take(data)
+            if ready:
+                self._account.note_first_byte()
+                await write(ready)
+            if meter.done:
+                return
+            asked = time.monotonic()
+            data = await upstream.read()
+            if not data:
+                break
+            if time.monotonic() - asked < GATHER_SECONDS:
+                upstream.pause()
+                await asyncio.sleep(GATHER_SECONDS)
+                upstream.resume()
+        if not meter.finished:
+            raise EngineGarbled("the engine's stream ended before its answer did")
+        await write(DONE)
+
+    def _take(self, data: bytes) -> bytes:
+        """Of what came so far, the whole events that the caller gets."""
+        if self._pending:
+            data = self._pending + data
+        if b"\r" in data:
+            data = data.replace(b"\r\n", END[:1])
         end = data.rfind(END)
         if end < 0:
-            pending = data
-            if len(pending) > MAX_EVENT_BYTES:
+            if len(data) > MAX_EVENT_BYTES:
                 raise EngineGarbled("the engine sent an event that does not end")
-        else:
-            whole, pending = data[: end + len(END)], data[end + len(END) :]
-            ready = _forwarded(whole, account)
-            if ready:
-                account.note_first_byte()
-                yield rewrite(ready)
-        if meter.done:
-            return
-        try:
-            data = await anext(opened.chunks)
-        except StopAsyncIteration:
-            break
-    if not meter.finished:
-        raise EngineGarbled("the engine's stream ended before its answer did")
-    yield b"data: [DONE]\n\n"
+            self._pending = data
+            return b""
+        self._pending = data[end + 2 :]
+        meter, wants_usage = self._account.meter, self._account.call.include_usage
+        kept = [
+            kept
+            for frame in data[:end].split(END)
+            if (kept := meter.passed(frame, include_usage=wants_usage)) is not None
+        ]
+        if meter.done and not meter.finished:
+            raise EngineGarbled("the engine said that it is done before its answer was")
+        return self._rename(END.join(kept) + END) if kept else b""
 
 
-def _forwarded(whole: bytes, account: Account) -> bytes:
-    """Whole events as they came, without those that the caller did not ask for."""
-    meter, call = account.meter, account.call
-    frames = whole[: -len(END)].split(END)
-    kept = [frame for frame in frames if meter.keep(frame, include_usage=call.include_usage)]
-    if meter.done and not meter.finished:
-        raise EngineGarbled("the engine said that it is done before its answer was")
-    ready = whole if len(kept) == len(frames) else b"".join(frame + END for frame in kept)
-    if meter.counted and not call.include_usage and b'"usage":{' in ready:
-        ready = _RUNNING_USAGE.sub(b"", ready)  # the running counts that we asked for, not the caller
-    return ready
+def renaming(opened: Opened, account: Account) -> Callable[[bytes], bytes]:
+    """The caller sees the name that it asked for, not the engine's.
 
-
-def _renaming(opened: Opened, account: Account) -> Callable[[bytes], bytes]:
-    """The caller sees the name that it asked for, not the engine's."""
+    Inside a JSON text the quotes would be escaped, so that only the field itself is found.
+    """
     upstream, public = opened.deployment.upstream_model, account.call.model.public_name
     if upstream == public:
         return lambda data: data
-    old = b'"model":' + msgspec.json.encode(upstream)
-    new = b'"model":' + msgspec.json.encode(public)
+    old, new = (b'"model":' + msgspec.json.encode(name) for name in (upstream, public))
     return lambda data: data.replace(old, new)
-
-
-def renamed_body(body: bytes, opened: Opened, account: Account) -> bytes:
-    return _renaming(opened, account)(body)
 
 
 def _error_event(request_id: str) -> bytes:

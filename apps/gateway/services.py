@@ -17,7 +17,7 @@ from apps.gateway.contracts import Answer, Call, RateState
 from apps.gateway.estimate import Estimate, estimate, price_now
 from apps.gateway.facts import Offer
 from apps.gateway.metering import Meter
-from apps.gateway.relay import relay, renamed_body
+from apps.gateway.relay import Stream, renaming
 from apps.gateway.runtime import Runtime, current
 from apps.gateway.settlement import Account
 from apps.keys.contracts import KeyFacts
@@ -93,12 +93,12 @@ async def _answer(opened: Opened, account: Account, rates: RateState, tries: int
         "x-artemis-deployment": opened.deployment.id,
         "x-artemis-tries": str(tries),
     }
-    if opened.chunks is not None:
-        return Answer(events=relay(opened, account), headers=headers)
+    if account.call.stream:
+        return Answer(stream=Stream(opened, account), headers=headers)
     account.note_first_byte()
     account.close("completed")
     await opened.upstream.close(finished=True)
-    return Answer(body=renamed_body(opened.first, opened, account), headers=headers)
+    return Answer(body=renaming(opened, account)(opened.first), headers=headers)
 
 
 async def _admit(runtime: Runtime, call: Call, month: str) -> tuple[Call, Offer, Estimate, RateState]:

@@ -6,7 +6,7 @@ from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django_ratelimit import ALL
@@ -34,7 +34,6 @@ class MemberRequest(PersonRequest):
 
 
 Page = Callable[..., HttpResponseBase]
-PersonView = Callable[Concatenate[PersonRequest, P], HttpResponseBase]
 MemberView = Callable[Concatenate[MemberRequest, P], HttpResponseBase]
 
 
@@ -43,19 +42,27 @@ def limited(rate: str, *, key: str, method: str | tuple[None] = ALL) -> Callable
     return cast(Callable[[Page], Page], ratelimit(key=key, rate=rate, method=method))
 
 
-def person_page(view: PersonView[P]) -> Page:
+def person_page(view: Page) -> Page:
     """A private page: never cached, signed in only, its POSTs limited, services' errors as error pages."""
 
     @wraps(view)
-    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def page(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         try:
-            return view(cast(PersonRequest, request), *args, **kwargs)
+            return view(request, *args, **kwargs)
         except NotFound as error:
             raise Http404(error.message) from error
         except Forbidden as error:
             raise PermissionDenied(error.message) from error
 
-    return cast(Page, never_cache(login_required(limited(POSTS_A_MINUTE, key="user", method="POST")(page))))
+    guarded = login_required(limited(POSTS_A_MINUTE, key="user", method="POST")(page))
+
+    @wraps(view)
+    def entrance(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        if request.headers.get("HX-Request") and not request.user.is_authenticated:
+            return HttpResponse(status=401, headers={"HX-Refresh": "true"})  # the page itself goes to sign in
+        return guarded(request, *args, **kwargs)
+
+    return never_cache(entrance)
 
 
 def member_page(permission: Permission = Permission.VIEW) -> Callable[[MemberView[P]], Page]:

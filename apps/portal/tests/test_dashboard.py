@@ -82,3 +82,8 @@ def test_a_person_of_several_accounts_comes_back_to_the_last_one(cast: Cast, sig
     assert client.get("/dashboard/").headers["Location"] == "/a/second/"
     client.post(f"/a/second/members/{cast.alice.pk}/remove/")
     assert client.get("/a/second/").status_code == 200
+
+
+def test_a_page_whose_session_ended_reloads_itself(cast: Cast, client: Client) -> None:
+    answer = client.get("/a/northwind/today/?seen=none", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["HX-Refresh"]) == (401, "true")
