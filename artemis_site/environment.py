@@ -43,9 +43,9 @@ def refuse_unfit_production(*, debug: bool, secret_key: str, database_url: str, 
         raise ImproperlyConfigured("ALLOWED_HOSTS is missing or '*': set it to the host names that you serve.")
 
 
-def trusted_proxies(value: list[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """The networks whose X-Forwarded-For is believed. Raises ImproperlyConfigured for what is no network."""
+def networks(value: list[str], name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """A setting's networks. Raises ImproperlyConfigured for what is no network."""
     try:
         return [ipaddress.ip_network(item) for item in value]
     except ValueError as error:
-        raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}; give networks such as 10.0.0.0/8.") from error
+        raise ImproperlyConfigured(f"{name}: {error}; give networks such as 10.0.0.0/8.") from error

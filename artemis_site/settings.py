@@ -6,9 +6,9 @@ from artemis_site.environment import (
     BASE_DIR,
     artemis_home,
     env,
+    networks,
     read_running_platform,
     refuse_unfit_production,
-    trusted_proxies,
 )
 
 read_running_platform()
@@ -24,7 +24,7 @@ REDIS_URL = env.str("REDIS_URL", "")
 PUBLIC_URL = env.str("PUBLIC_URL", f"http://127.0.0.1:{env.int('ARTEMIS_PORT', 8000)}").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
-TRUSTED_PROXIES = trusted_proxies(env.list("TRUSTED_PROXIES", default=[]))
+TRUSTED_PROXIES = networks(env.list("TRUSTED_PROXIES", default=[]), "TRUSTED_PROXIES")
 
 if PRODUCTION:
     refuse_unfit_production(
@@ -215,6 +215,10 @@ GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 10 * 1024 * 1024)
 GATEWAY_DEFAULT_RPM = env.int("GATEWAY_DEFAULT_RPM", 600)
 GATEWAY_DEFAULT_TPM = env.int("GATEWAY_DEFAULT_TPM", 1_000_000)
 GATEWAY_DEFAULT_PARALLEL = env.int("GATEWAY_DEFAULT_PARALLEL", 64)
+
+# Prometheus: /metrics answers these networks, and whoever has the token; everybody else is told that it is not there
+METRICS_NETWORKS = networks(env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]), "METRICS_NETWORKS")
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 LOGGING = {
     "version": 1,

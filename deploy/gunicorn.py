@@ -1,9 +1,22 @@
 """Gunicorn's configuration for every plane: one master that loads the application, workers that share its memory."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from uvicorn_worker import UvicornWorker
+
+# Prometheus' numbers, a few files a worker; prometheus_client reads the variable as it is imported.
+_home = Path(os.environ.get("ARTEMIS_HOME", Path(__file__).resolve().parent.parent / ".artemis")).expanduser()
+METRICS = Path(
+    os.environ.setdefault(
+        "PROMETHEUS_MULTIPROC_DIR", str(_home / f"metrics-{os.environ.get('ARTEMIS_PORT', '8000')}")
+    )
+)
+METRICS.mkdir(parents=True, exist_ok=True)
+
+
+from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
 wsgi_app = "artemis_site.asgi:application"
 bind = [f"{os.environ.get('ARTEMIS_BIND', '127.0.0.1')}:{os.environ.get('ARTEMIS_PORT', '8000')}"]
@@ -19,6 +32,17 @@ errorlog = "-"
 loglevel = "info"
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+
+
+def on_starting(server: Any) -> None:
+    """Begins at zero, unless an older master whose workers still count is being replaced (USR2)."""
+    if not server.master_pid:
+        for file in METRICS.glob("*.db"):
+            file.unlink()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    mark_process_dead(worker.pid)
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """Which deployment answers: LiteLLM's Router chooses by order and weight, and remembers failures."""
 
 import os
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from litellm import Router
 from litellm.router_utils.cooldown_handlers import _set_cooldown_deployments
 from litellm.types.router import RouterRateLimitError
 
+FAILURE_WINDOW_SECONDS = 60.0
 ROUTING_STRATEGIES = ("simple-shuffle",)
 # Providers that speak OpenAI's protocol themselves: their bytes are relayed, not translated.
 OPENAI_PROVIDERS = frozenset({"hosted_vllm", "openai", "llamafile", "custom_openai"})
@@ -75,6 +77,7 @@ class EngineRouter:
         routing_strategy: str = "simple-shuffle",
     ) -> None:
         self._cooldown_time = cooldown_time
+        self._last_failure: dict[str, float] = {}
         self._deployments = {deployment.id: deployment for deployment in deployments}
         self._groups: dict[str, list[Deployment]] = {}
         for deployment in self._deployments.values():
@@ -92,6 +95,8 @@ class EngineRouter:
         untried = [d for d in self._groups.get(model_group, ()) if d.id not in tried]
         if not untried:
             raise NoDeployment(model_group, self._cooldown_time)
+        if len(self._groups[model_group]) == 1 and not self._failed_lately(model_group):
+            return untried[0]  # nothing to choose, and nothing to remember
         try:
             chosen = await self._router.async_get_available_deployment(model=model_group, request_kwargs={})
         except (RouterRateLimitError, litellm.BadRequestError) as error:
@@ -100,8 +105,14 @@ class EngineRouter:
         # LiteLLM does not know what this request has tried; of the rest, the first by order takes over.
         return deployment if deployment.id not in tried else min(untried, key=lambda d: d.order)
 
+    def _failed_lately(self, model_group: str) -> bool:
+        """Whether LiteLLM may have a failure of the group in mind: it counts them by the minute, then cools down."""
+        failed = self._last_failure.get(model_group)
+        return failed is not None and time.monotonic() - failed < FAILURE_WINDOW_SECONDS + self._cooldown_time
+
     def report_failure(self, deployment: Deployment, *, status: int, message: str) -> None:
         """Counts a failure: past `allowed_fails` a minute the deployment cools down, also where it is the only one."""
+        self._last_failure[deployment.model_group] = time.monotonic()
         error = litellm.InternalServerError(
             message=message, model=deployment.upstream_model, llm_provider=deployment.provider
         )

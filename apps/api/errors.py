@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from rest_framework import exceptions
 
 from apps.common.errors import ArtemisError, Unauthenticated
+from apps.gateway import telemetry
 from apps.gateway.admission import LimitReached
 
 _encode = msgspec.json.Encoder().encode
@@ -36,6 +37,7 @@ def error_response(error: ArtemisError, request_id: str) -> HttpResponse:
         headers["Retry-After"] = str(math.ceil(error.retry_after))
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="artemis"'
+    telemetry.error_answered(error.status, error.code)
     body = envelope(error.message, kind=error.kind, code=error.code, param=error.param, request_id=request_id)
     return HttpResponse(body, status=error.status, content_type="application/json", headers=headers)
 
@@ -43,6 +45,7 @@ def error_response(error: ArtemisError, request_id: str) -> HttpResponse:
 def plain_error(status: int, message: str, request_id: str, headers: dict[str, Any] | None = None) -> HttpResponse:
     kind = "server_error" if status >= 500 else "invalid_request_error"
     code = _CODES.get(status, "internal_error" if status >= 500 else "invalid_request")
+    telemetry.error_answered(status, code)
     body = envelope(message, kind=kind, code=code, param=None, request_id=request_id)
     return HttpResponse(body, status=status, content_type="application/json", headers=headers)
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from apps.api import views
 from apps.api.health import healthz, readyz
+from apps.api.metrics import metrics
 
 urlpatterns = [
     path("v1/chat/completions", views.ChatCompletionsView.as_view()),
@@ -13,4 +14,5 @@ urlpatterns = [
     path("v1/models/<path:name>", views.ModelView.as_view()),
     path("healthz", healthz),
     path("readyz", readyz),
+    path("metrics", metrics),
 ]

@@ -1,22 +1,25 @@
 """Admits requests and settles them: limits, budgets and holds, each in one atomic call to Redis."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import redis.asyncio
 from django.conf import settings
 from redis.exceptions import NoScriptError, RedisError
 
 from apps.common.errors import LimitExceeded, Unavailable
 from apps.common.money import format_usd
+from apps.common.redis_pipe import RedisPipe
 from apps.common.revisions import CATALOG, account_revision, key_revision
+from apps.gateway import telemetry
 from apps.gateway.contracts import Call, RateState
 from apps.gateway.estimate import Estimate
 
+logger = logging.getLogger(__name__)
 LEASE_MS = 90_000
 SCRIPTS = Path(__file__).parent / "lua"
 STREAM = "art:usage"
@@ -45,12 +48,12 @@ def script(name: str) -> tuple[str, str]:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text
 
 
-async def run_script(store: "redis.asyncio.Redis", name: str, *arguments: Any) -> Any:
+async def run_script(pipe: RedisPipe, name: str, *arguments: Any) -> Any:
     sha, text = script(name)
     try:
-        return await store.evalsha(sha, 0, *arguments)  # type: ignore[misc]
+        return await pipe.evalsha(sha, *arguments)
     except NoScriptError:
-        return await store.eval(text, 0, *arguments)  # type: ignore[misc]
+        return await pipe.eval(text, *arguments)
 
 
 def month_of(moment: datetime) -> str:
@@ -76,7 +79,7 @@ class Limits:
 
 
 async def admit(
-    store: "redis.asyncio.Redis", call: Call, estimate: Estimate, *, catalog_version: int, month: str
+    pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_version: int, month: str
 ) -> RateState:
     """Reserves what the call may use and holds what it may cost.
 
@@ -87,7 +90,7 @@ async def admit(
     budgets = (key.policy.monthly_budget, key.project_budget, key.account_budget)
     try:
         verdict, detail, *state = await run_script(
-            store,
+            pipe,
             "admit",
             call.request_id,
             key_revision(key.public_id),
@@ -110,6 +113,7 @@ async def admit(
             int(datetime.now(UTC).timestamp() * 1000),
         )
     except RedisError as error:
+        logger.warning("%s cannot be admitted: %s", call.request_id, error)
         raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error
     if verdict == b"stale":
         raise StaleFactsError(detail.decode())
@@ -137,6 +141,7 @@ class LimitReached(LimitExceeded):
 
 
 def _refusal(verdict: str, detail: Any, limits: Limits, estimate: Estimate, rates: RateState) -> LimitReached:
+    telemetry.refused(verdict)
     if verdict == "budget":
         scope = detail.decode().partition(":")[0]
         message = (

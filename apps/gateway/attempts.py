@@ -10,9 +10,10 @@ import msgspec
 
 from apps.catalog.contracts import Catalog
 from apps.common.errors import ArtemisError, Invalid, LimitExceeded, Unavailable
+from apps.gateway import telemetry
 from apps.gateway.contracts import Call
 from apps.gateway.metering import MalformedEventError, Meter
-from inference.client import EngineClient, EngineError, EngineGarbled, EngineRefused, Upstream
+from inference.client import EngineClient, EngineError, EngineGarbled, EngineRefused, EngineTimeout, EngineUnreachable, Upstream
 from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
 
@@ -22,6 +23,12 @@ TRIES_OF_ONE_MODEL = 3
 CALLER_FAULTS = frozenset({400, 413, 422})
 _PRIVATE = re.compile(r"https?://\S+|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|0x[0-9a-fA-F]+|(?<!\w)/[\w.\-]+(?:/[\w.\-]+)+")
 _encode = msgspec.json.Encoder().encode
+_OUTCOMES: dict[type[EngineError], str] = {
+    EngineRefused: "refused",
+    EngineUnreachable: "unreachable",
+    EngineTimeout: "timeout",
+    EngineGarbled: "garbled",
+}
 
 
 @dataclass(slots=True)
@@ -70,13 +77,17 @@ class Attempts:
     async def _try(self, deployment: Deployment, meter: Meter) -> Opened | None:
         self.made += 1
         try:
-            return await self._begin(deployment, meter)
+            opened = await self._begin(deployment, meter)
         except EngineRefused as error:
             if error.status in CALLER_FAULTS:
+                telemetry.attempted(deployment.id, deployment.provider, "caller_fault")
                 raise _caller_fault(error) from error
             self._failed(deployment, error)
         except EngineError as error:
             self._failed(deployment, error)
+        else:
+            telemetry.attempted(deployment.id, deployment.provider, "answered")
+            return opened
         return None
 
     async def _begin(self, deployment: Deployment, meter: Meter) -> Opened:
@@ -118,6 +129,7 @@ class Attempts:
 
     def _failed(self, deployment: Deployment, error: EngineError) -> None:
         self.last_error = error
+        telemetry.attempted(deployment.id, deployment.provider, _OUTCOMES.get(type(error), "failed"))
         logger.warning("%s: %s failed: %s", self.call.request_id, deployment.id, error)
         self.router.report_failure(deployment, status=error.status, message=str(error))
 

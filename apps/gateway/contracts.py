@@ -68,3 +68,12 @@ class Answer:
     body: bytes = b""
     stream: EventStream | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """What waits in Redis, of all gateways together."""
+
+    holds: int
+    pending_events: int
+    dead_events: int

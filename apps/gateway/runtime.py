@@ -9,6 +9,8 @@ from typing import Any
 from django.conf import settings
 
 from apps.common.redis import async_redis
+from apps.common.redis_pipe import RedisPipe
+from apps.gateway import telemetry
 from apps.gateway.admission import LEASE_MS, run_script
 from apps.gateway.facts import KeyFactsCache, OfferCache
 from apps.gateway.spool import Spool
@@ -16,6 +18,7 @@ from inference.client import EngineClient
 
 RENEW_SECONDS = LEASE_MS / 3000
 REPLAY_SECONDS = 5.0
+NOTE_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
@@ -24,6 +27,7 @@ class Runtime:
 
     def __init__(self) -> None:
         self.redis = async_redis()
+        self.pipe = RedisPipe(settings.REDIS_URL)
         self.client = EngineClient()
         self.keys = KeyFactsCache()
         self.offers = OfferCache()
@@ -37,6 +41,7 @@ class Runtime:
         self._loops = [
             asyncio.create_task(self._every(RENEW_SECONDS, self._renew_leases)),
             asyncio.create_task(self._every(REPLAY_SECONDS, self._replay_spool)),
+            asyncio.create_task(self._every(NOTE_SECONDS, self._note_in_flight)),
         ]
 
     async def stop(self) -> None:
@@ -46,6 +51,7 @@ class Runtime:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10)
         await self.client.__aexit__(None, None, None)
+        await self.pipe.close()
         await self.redis.aclose()
 
     def keep(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -66,11 +72,14 @@ class Runtime:
     async def _renew_leases(self) -> None:
         pairs = [item for pair in self.in_flight.items() for item in pair]
         for start in range(0, len(pairs), 1000):
-            await run_script(self.redis, "renew", LEASE_MS, *pairs[start : start + 1000])
+            await run_script(self.pipe, "renew", LEASE_MS, *pairs[start : start + 1000])
+
+    async def _note_in_flight(self) -> None:
+        telemetry.in_flight(len(self.in_flight))
 
     async def _replay_spool(self) -> None:
         for path, arguments in self.spool.pending():
-            await run_script(self.redis, "settle", *arguments)
+            await run_script(self.pipe, "settle", *arguments)
             path.unlink(missing_ok=True)
 
 

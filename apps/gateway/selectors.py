@@ -1,8 +1,19 @@
-"""Reads what is in flight."""
+"""Reads what is in flight, what a month has cost so far, and whose key a token is; for synchronous doors."""
 
 from collections.abc import Iterable
+from datetime import UTC, date, datetime
 
+from redis.exceptions import RedisError
+
+from apps.common.errors import Unauthenticated
 from apps.common.redis import sync_redis
+from apps.gateway.access import INVALID_KEY, checked
+from apps.gateway.admission import STREAM, month_of
+from apps.gateway.contracts import Queues
+from apps.keys import selectors as keys
+from apps.keys.contracts import KeyFacts
+from apps.keys.tokens import is_well_formed, token_hash
+from apps.usage.selectors import spend_since
 
 
 def open_holds(*, key_ids: Iterable[int]) -> int:
@@ -11,3 +22,30 @@ def open_holds(*, key_ids: Iterable[int]) -> int:
     for key_id in key_ids:
         pipeline.zcard(f"art:open:{key_id}")
     return sum(pipeline.execute())
+
+
+def queues() -> Queues:
+    """Raises RedisError where Redis does not answer."""
+    pipeline = sync_redis().pipeline(transaction=False)
+    pipeline.zcard("art:holds").xlen(STREAM).xlen(f"{STREAM}:dead")
+    holds, pending, dead = pipeline.execute()
+    return Queues(holds=holds, pending_events=pending, dead_events=dead)
+
+
+def key_of_token(*, token: str, address: str) -> KeyFacts:
+    """The key that a token proves, by the gateway's own rules. Raises Unauthenticated or Forbidden."""
+    if not is_well_formed(token):
+        raise Unauthenticated(INVALID_KEY)
+    return checked(keys.facts_of_secret(secret_hash=token_hash(token)), address)
+
+
+def spent_by_key(*, key_id: int) -> int:
+    """Nano-dollars this month (UTC), by the counter that admission goes by; by PostgreSQL where there is none."""
+    now = datetime.now(UTC)
+    try:
+        counted = sync_redis().get(f"art:spent:key:{key_id}:{month_of(now)}")
+    except RedisError:
+        counted = None
+    if counted is not None:
+        return int(counted)
+    return spend_since(since=date(now.year, now.month, 1), scope="api_key", identifier=key_id)

@@ -110,7 +110,7 @@ async def _admit(runtime: Runtime, call: Call, month: str) -> tuple[Call, Offer,
         guess = estimate(call, price_now(call.model))
         try:
             rates = await admission.admit(
-                runtime.redis, call, guess, catalog_version=offer.catalog.version, month=month
+                runtime.pipe, call, guess, catalog_version=offer.catalog.version, month=month
             )
         except StaleFactsError as stale:
             call = await _refresh(runtime, call, stale.what, again=stale.what in reads)

@@ -10,6 +10,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from apps.catalog.contracts import Price
+from apps.gateway import telemetry
 from apps.gateway.admission import month_of, run_script
 from apps.gateway.contracts import Call
 from apps.gateway.estimate import cost
@@ -51,7 +52,23 @@ class Account:
         self.closed = True
         self.runtime.in_flight.pop(self.call.request_id, None)
         self.meter.close()
+        self._note(outcome, error_code)
         self.runtime.keep(_settle(self.runtime, self.call.request_id, self._arguments(outcome, error_code)))
+
+    def _note(self, outcome: str, error_code: str) -> None:
+        call, meter, first = self.call, self.meter, self.first_byte
+        telemetry.settled(
+            endpoint=call.endpoint,
+            model=call.model.public_name,
+            deployment=self.deployment,
+            outcome=outcome,
+            error_code=error_code,
+            duration=time.monotonic() - self.clock,
+            first_token=first - self.clock if first and call.stream else None,
+            input_tokens=meter.input_tokens,
+            cached_input_tokens=meter.cached_input_tokens,
+            output_tokens=meter.output_tokens,
+        )
 
     def _arguments(self, outcome: str, error_code: str) -> list[Any]:
         call, meter = self.call, self.meter
@@ -97,7 +114,7 @@ class Account:
 
 async def _settle(runtime: Runtime, request_id: str, arguments: list[Any]) -> None:
     try:
-        await run_script(runtime.redis, "settle", *arguments)
+        await run_script(runtime.pipe, "settle", *arguments)
     except (RedisError, OSError):
         logger.warning("Redis did not take the settlement of %s; it is kept on disk", request_id)
         runtime.spool.add(request_id, arguments)

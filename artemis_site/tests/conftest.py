@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from artemis_site.tests.desk import Desk
 from artemis_site.tests.platform import Platform
 from deploy.local.ports import free_port
 from inference.fake.control import FakeServer
@@ -28,3 +29,9 @@ def platform(running_platform: Platform) -> Iterator[Platform]:
     running_platform.reset_engines()
     yield running_platform
     running_platform.reset_engines()
+
+
+@pytest.fixture(scope="session")
+def desk(running_platform: Platform) -> Iterator[Desk]:
+    with Desk(running_platform.environment()) as desk:
+        yield desk

@@ -1,0 +1,136 @@
+"""One pipelined connection to Redis for the two calls that every request makes.
+
+redis-py takes a connection from its pool for each command: 0.05 to 0.07 ms of CPU, as much as the rest of an
+admission. Here commands of the same turn of the event loop leave in one write and are answered in order, for 0.01 ms.
+Parsing is hiredis's, as in redis-py; everything but scripts goes through redis-py itself (apps/common/redis.py).
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+import hiredis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+ANSWER_SECONDS = 1.0
+
+
+class _Connection(asyncio.Protocol):
+    """Commands out, answers in, in the same order."""
+
+    def __init__(self) -> None:
+        self._reader = hiredis.Reader()
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._out: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self.is_lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but does not inherit
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        while (answer := self._reader.gets()) is not False:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(answer)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_lost = True
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(RedisConnectionError("the connection to Redis was lost"))
+
+    def send(self, *words: Any) -> "asyncio.Future[Any]":
+        future = self._loop.create_future()
+        self._waiting.append(future)
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(hiredis.pack_command(words))
+        return future
+
+    def _flush(self) -> None:
+        if self._transport is not None and not self.is_lost:
+            self._transport.write(b"".join(self._out))
+        self._out.clear()
+
+    def close(self) -> None:
+        """Fails what still waits; a connection that did not answer in time must not answer later calls."""
+        if self._transport is not None:
+            self._transport.abort()
+        self.connection_lost(None)
+
+
+class RedisPipe:
+    """Runs scripts. Raises redis-py's exceptions: RedisConnectionError, RedisTimeoutError, ResponseError."""
+
+    def __init__(self, url: str) -> None:
+        self._parts = urlsplit(url)
+        self._connection: _Connection | None = None
+        self._connecting: asyncio.Lock | None = None
+
+    async def evalsha(self, sha: str, *arguments: Any) -> Any:
+        """Raises NoScriptError where Redis does not know the script (yet, or any more)."""
+        return await self._call("EVALSHA", sha, 0, *arguments)
+
+    async def eval(self, script: str, *arguments: Any) -> Any:
+        return await self._call("EVAL", script, 0, *arguments)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    async def _call(self, *words: Any) -> Any:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                connection = self._connection
+                if connection is None or connection.is_lost:
+                    connection = await self._connect()
+                answer = await connection.send(*words)
+        except TimeoutError as error:
+            if self._connection is not None:
+                self._connection.close()
+            raise RedisTimeoutError("Redis did not answer in time") from error
+        except OSError as error:
+            raise RedisConnectionError(f"Redis cannot be reached: {error}") from error
+        if isinstance(answer, hiredis.ReplyError):
+            message = str(answer)
+            raise NoScriptError(message) if message.startswith("NOSCRIPT") else ResponseError(message)
+        return answer
+
+    async def _connect(self) -> _Connection:
+        self._connecting = self._connecting or asyncio.Lock()
+        async with self._connecting:
+            if self._connection is not None and not self._connection.is_lost:
+                return self._connection
+            parts = self._parts
+            context = ssl.create_default_context() if parts.scheme == "rediss" else None
+            _, connection = await asyncio.get_running_loop().create_connection(
+                _Connection, parts.hostname or "127.0.0.1", parts.port or 6379, ssl=context
+            )
+            try:
+                await self._greet(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+            return connection
+
+    async def _greet(self, connection: _Connection) -> None:
+        parts = self._parts
+        commands: list[tuple[str, ...]] = []
+        if parts.password:
+            user = (unquote(parts.username),) if parts.username else ()
+            commands.append(("AUTH", *user, unquote(parts.password)))
+        if database := parts.path.strip("/"):
+            commands.append(("SELECT", database))
+        for command in commands:
+            answer = await connection.send(*command)
+            if isinstance(answer, hiredis.ReplyError):
+                raise RedisConnectionError(f"Redis refused {command[0]}: {answer}")

@@ -1,0 +1,173 @@
+"""What Prometheus sees of the gateway, by OpenTelemetry's GenAI conventions where these have a name for it.
+
+No label is ever a key, a person or text of a caller: models and deployments are those of the catalog, and past a
+bound of distinct values the rest is "other". In gunicorn's workers prometheus_client keeps its numbers in files of
+PROMETHEUS_MULTIPROC_DIR, which deploy/gunicorn.py sets before anything imports it.
+"""
+
+from dataclasses import dataclass, field
+
+from prometheus_client import Counter, Gauge, Histogram
+
+OTHER = "other"
+MOST_NAMES, MOST_CODES = 500, 100
+OPERATIONS = {"chat.completions": "chat", "completions": "text_completion", "embeddings": "embeddings"}
+SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 600)
+FIRST_TOKEN = (
+    *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10),
+    *(30, 60, 120),  # cold starts
+)
+PER_TOKEN = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5)
+TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576)
+COMMON = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+
+DURATION = Histogram(
+    "gen_ai_server_request_duration_seconds",
+    "From admission to settlement; error_type is empty for a complete answer",
+    (*COMMON, "error_type"),
+    buckets=SECONDS,
+)
+TIME_TO_FIRST_TOKEN = Histogram(
+    "gen_ai_server_time_to_first_token_seconds", "Of streams", COMMON, buckets=FIRST_TOKEN
+)
+TIME_PER_OUTPUT_TOKEN = Histogram(
+    "gen_ai_server_time_per_output_token_seconds", "Of streams, after the first token", COMMON, buckets=PER_TOKEN
+)
+TOKEN_USAGE = Histogram(
+    "gen_ai_client_token_usage",
+    "Tokens of one request; the input with its cached part",
+    (*COMMON, "gen_ai_token_type"),
+    buckets=TOKENS,
+)
+CACHED_TOKENS = Counter("artemis_cached_input_tokens", "Input tokens that an engine's cache had", COMMON)
+REQUESTS = Counter(
+    "artemis_requests", "Settled requests", ("model", "endpoint", "deployment", "outcome", "error_code")
+)
+ATTEMPTS = Counter("artemis_upstream_attempts", "Tries of deployments", ("deployment", "outcome"))
+LIMIT_REFUSALS = Counter("artemis_limit_refusals", "Requests that a limit or budget did not admit", ("limit",))
+ERROR_ANSWERS = Counter("artemis_error_answers", "Errors that callers of /v1 were told", ("status", "code"))
+IN_FLIGHT = Gauge(
+    "artemis_requests_in_flight", "Admitted and not yet settled, by the second", ("plane",), multiprocess_mode="livesum"
+)
+
+
+class Names:
+    """The first so many distinct values of a label pass; the rest are "other"."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        if value in self._seen:
+            return value
+        if len(self._seen) >= self._most:
+            return OTHER
+        self._seen.add(value)
+        return value
+
+
+_models, _deployments, _codes = Names(MOST_NAMES), Names(MOST_NAMES), Names(MOST_CODES)
+
+
+@dataclass(slots=True)
+class _Series:
+    """The children of one model, endpoint and deployment, bound once: a look-up in a dict a request, not ten."""
+
+    labels: tuple[str, str, str]
+    request_labels: tuple[str, str, str]
+    first_token: Histogram
+    per_token: Histogram
+    input: Histogram
+    output: Histogram
+    cached: Counter
+    ends: dict[tuple[str, str], tuple[Histogram, Counter]] = field(default_factory=dict)
+
+    def end(self, outcome: str, error_code: str) -> tuple[Histogram, Counter]:
+        known = self.ends.get((outcome, error_code))
+        if known is None:
+            code = _codes(error_code) if error_code else ""
+            error_type = "" if outcome == "completed" else code or outcome
+            known = DURATION.labels(*self.labels, error_type), REQUESTS.labels(*self.request_labels, outcome, code)
+            if code == error_code:
+                self.ends[outcome, error_code] = known
+        return known
+
+
+_series: dict[tuple[str, str, str], _Series] = {}
+_attempts: dict[tuple[str, str], Counter] = {}
+_providers: dict[str, str] = {}
+
+
+def _bind(endpoint: str, model: str, deployment: str) -> _Series:
+    model, deployment = _models(model), _deployments(deployment) if deployment else ""
+    known = _series.get((endpoint, model, deployment))
+    if known is not None:
+        return known
+    labels = (OPERATIONS.get(endpoint, OTHER), _providers.get(deployment, OTHER), model)
+    series = _series[endpoint, model, deployment] = _Series(
+        labels,
+        (model, endpoint, deployment),
+        TIME_TO_FIRST_TOKEN.labels(*labels),
+        TIME_PER_OUTPUT_TOKEN.labels(*labels),
+        TOKEN_USAGE.labels(*labels, "input"),
+        TOKEN_USAGE.labels(*labels, "output"),
+        CACHED_TOKENS.labels(*labels),
+    )
+    return series
+
+
+def settled(
+    *,
+    endpoint: str,
+    model: str,
+    deployment: str,
+    outcome: str,
+    error_code: str,
+    duration: float,
+    first_token: float | None,
+    input_tokens: int,
+    cached_input_tokens: int,
+    output_tokens: int,
+) -> None:
+    """Notes a request that has ended. Seconds; `first_token` only of a stream."""
+    series = _series.get((endpoint, model, deployment)) or _bind(endpoint, model, deployment)
+    took, ended = series.end(outcome, error_code)
+    took.observe(duration)
+    ended.inc()
+    if input_tokens:
+        series.input.observe(input_tokens)
+    if output_tokens:
+        series.output.observe(output_tokens)
+    if cached_input_tokens:
+        series.cached.inc(cached_input_tokens)
+    if first_token is not None:
+        series.first_token.observe(first_token)
+        if output_tokens > 1:
+            series.per_token.observe((duration - first_token) / (output_tokens - 1))
+
+
+def attempted(deployment: str, provider: str, outcome: str) -> None:
+    """Notes a try of a deployment: "answered", or why not ("refused", "unreachable", …)."""
+    child = _attempts.get((deployment, outcome))
+    if child is None:
+        name = _deployments(deployment)
+        child = ATTEMPTS.labels(name, outcome)
+        if name == deployment:
+            _attempts[deployment, outcome] = child
+            _providers[deployment] = provider
+    child.inc()
+
+
+def refused(limit: str) -> None:
+    """Notes a request that was not admitted: "requests", "tokens", "too_large", "parallel" or "budget"."""
+    LIMIT_REFUSALS.labels(limit).inc()
+
+
+def error_answered(status: int, code: str) -> None:
+    ERROR_ANSWERS.labels(str(status), _codes(code)).inc()
+
+
+def in_flight(requests: int) -> None:
+    """To be called about once a second with what this process has in flight."""
+    IN_FLIGHT.labels("gateway").set(requests)

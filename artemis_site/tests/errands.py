@@ -1,0 +1,88 @@
+"""What tests have done inside the running platform; see `desk.py`, which sends them there."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+
+from apps.accounts.models import Account, User
+from apps.accounts.services import create_account
+from apps.catalog.models import AIModel
+from apps.catalog.services import raise_catalog_revision
+from apps.common.redis import sync_redis
+from apps.gateway.selectors import open_holds
+from apps.keys import services as keys
+from apps.keys.contracts import KeyPolicy
+from apps.keys.models import ApiKey
+from apps.usage.contracts import RequestRow
+from apps.usage.selectors import recent_requests
+
+
+@dataclass(frozen=True)
+class Key:
+    public_id: str
+    secret: str
+    account_id: int
+
+
+@dataclass(frozen=True)
+class Bill:
+    """`held`: what is held of the budgets of the key, its project and its account."""
+
+    requests: list[RequestRow]
+    open_holds: int
+    held: list[int]
+
+    @property
+    def cost(self) -> int:
+        return sum(request.cost for request in self.requests)
+
+
+def make_key(account: str, policy: dict[str, Any]) -> Key:
+    """Of the first account where none is named."""
+    owner = Account.objects.get(slug=account) if account else Account.objects.earliest("pk")
+    issued = keys.create_key(
+        account_id=owner.pk, project_slug="default", name="test", policy=KeyPolicy(**policy)
+    )
+    return Key(issued.public_id, issued.secret, owner.pk)
+
+
+def change_key(key: Key, policy: dict[str, Any]) -> None:
+    keys.update_key(
+        account_id=key.account_id, public_id=key.public_id, name="test", policy=KeyPolicy(**policy)
+    )
+
+
+def disable_key(key: Key, disabled: bool) -> None:
+    keys.set_disabled(account_id=key.account_id, public_id=key.public_id, disabled=disabled)
+
+
+def revoke_key(key: Key) -> None:
+    keys.revoke_key(account_id=key.account_id, public_id=key.public_id)
+
+
+def rotate_key(key: Key, grace: timedelta) -> str:
+    """The new secret."""
+    return keys.rotate_key(account_id=key.account_id, public_id=key.public_id, grace=grace).secret
+
+
+def make_account(name: str) -> str:
+    """The slug of a new account of somebody new."""
+    owner = User.objects.create(email=f"{name.lower()}@example.com")
+    return create_account(name=name, owner_id=owner.pk).slug
+
+
+@transaction.atomic
+def give_model(public_name: str, account: str) -> None:
+    """Takes a model off the common offer and gives it to one account."""
+    AIModel.objects.filter(public_name=public_name).update(account=Account.objects.get(slug=account))
+    raise_catalog_revision()
+
+
+def bill_of(public_id: str) -> Bill:
+    key = ApiKey.objects.get(public_id=public_id)
+    rows = recent_requests(account_id=key.account_id, key_public_id=public_id, limit=1000)
+    scopes = (f"key:{key.pk}", f"project:{key.project_id}", f"account:{key.account_id}")
+    held = [int(value or 0) for value in sync_redis().mget(*(f"art:held:{scope}" for scope in scopes))]
+    return Bill(rows, open_holds(key_ids=[key.pk]), held)

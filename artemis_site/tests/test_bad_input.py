@@ -1,0 +1,351 @@
+"""What callers must not send: each case gets the right 4xx in OpenAI's envelope, at once, and no key in any log."""
+
+import gzip
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import openai
+import pytest
+
+from apps.keys.tokens import new_token
+from artemis_site.tests.desk import Desk
+from artemis_site.tests.errands import disable_key, give_model, make_account, revoke_key
+from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform, models_yaml
+from artemis_site.tests.wire import WireAnswer, exchange, request_bytes
+
+CHAT: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5}
+EMBED: dict[str, Any] = {"model": EMBEDDING_MODEL, "input": "Hello"}
+FOREIGN_MODEL = "only-for-others"
+JUNK_KEY = "sk-art-0000000000000000000000000000000000000000000000junk"
+TOO_LARGE = 11 * 2**20
+SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request that is refused. `fields` are added to a good request; `raw` replaces its body."""
+
+    name: str
+    status: int = 400
+    code: str | None = None
+    param: str | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    raw: bytes | None = None
+    key: str | None = "good"
+    method: str = "POST"
+    path: str = "/v1/chat/completions"
+    headers: tuple[tuple[str, str | bytes], ...] = ()
+    content_type: str = "application/json"
+
+    @property
+    def body(self) -> bytes:
+        if self.raw is not None:
+            return self.raw
+        good = EMBED if self.path == "/v1/embeddings" else CHAT
+        return json.dumps(good | self.fields).encode()
+
+
+def with_number(number: str) -> bytes:
+    return json.dumps(CHAT | {"temperature": "?"}).replace('"?"', number).encode()
+
+
+def bearer(value: str | bytes) -> tuple[tuple[str, str | bytes], ...]:
+    return (("Authorization", value),)
+
+
+UNAUTHENTICATED = [
+    Case("no key", 401, "missing_api_key", key=None),
+    Case("key in the query", 401, "missing_api_key", key=None, path="/v1/chat/completions?api_key={good}"),
+    Case("empty header", 401, "missing_api_key", key=None, headers=bearer("")),
+    Case("bearer without key", 401, "invalid_api_key", key=None, headers=bearer("Bearer ")),
+    Case("key without bearer", 401, "invalid_api_key", key=None, headers=bearer("{good}")),
+    Case("two spaces", 401, "invalid_api_key", key=None, headers=bearer("Bearer  {good}")),
+    Case("Basic", 401, "invalid_api_key", key=None, headers=bearer("Basic {good}")),
+    Case(
+        "two headers", 401, "invalid_api_key", key=None, headers=bearer("Bearer {good}") + bearer("Bearer x")
+    ),
+    Case("two equal headers", 401, "invalid_api_key", key=None, headers=bearer("Bearer {good}") * 2),
+    Case("quotes", 401, "invalid_api_key", key=None, headers=bearer('Bearer "{good}"')),
+    Case("10 kB key", 401, "invalid_api_key", key=None, headers=bearer("Bearer sk-art-" + "a" * 10_240)),
+    Case("not ASCII", 401, "invalid_api_key", key=None, headers=bearer("Bearer {good}é".encode())),
+    Case(
+        "full-width digits", 401, "invalid_api_key", key=None, headers=bearer("Bearer sk-art-\uff11".encode())
+    ),
+    Case("injection", 401, "invalid_api_key", key=None, headers=bearer("Bearer ' OR 1=1; --")),
+    Case("junk key", 401, "invalid_api_key", key="junk"),
+    Case("unknown key", 401, "invalid_api_key", key="unknown"),
+    Case("revoked key", 401, "invalid_api_key", key="revoked"),
+    Case("expired key", 401, "api_key_expired", key="expired"),
+    Case("disabled key", 401, "api_key_disabled", key="disabled"),
+    Case("no key for the models", 401, "missing_api_key", key=None, method="GET", path="/v1/models"),
+    Case("revoked key for the models", 401, "invalid_api_key", key="revoked", method="GET", path="/v1/models"),
+]
+NOT_JSON = [
+    Case("not JSON", code="invalid_json", raw=b"model=moon&messages=hello"),
+    Case("empty body", code="invalid_json", raw=b""),
+    Case("list", code="invalid_json", raw=b"[]"),
+    Case("string", code="invalid_json", raw=b'"moon"'),
+    Case("number", code="invalid_json", raw=b"5"),
+    Case("null", code="invalid_json", raw=b"null"),
+    Case("two objects", code="invalid_json", raw=b'{"model":"moon"}{"model":"moon"}'),
+    Case("trailing comma", code="invalid_json", raw=b'{"model":"moon",}'),
+    Case("NaN", code="invalid_json", raw=with_number("NaN")),
+    Case("Infinity", code="invalid_json", raw=with_number("Infinity")),
+    Case("1e400", code="invalid_json", raw=with_number("1e400")),
+    Case("5,000 digits", code="invalid_json", raw=with_number("1" * 5000)),
+    Case("10,000 brackets", code="invalid_json", raw=b"[" * 10_000 + b"]" * 10_000),
+    Case("100,000 brackets", code="invalid_json", raw=b"[" * 100_000 + b"]" * 100_000),
+    Case("100,000 objects", code="invalid_json", raw=b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+    Case("100,000 open brackets", code="invalid_json", raw=b"[" * 100_000),
+    Case(
+        "800 levels in a message",
+        raw=json.dumps(CHAT | {"messages": [{"role": "user", "content": ["?"]}]})
+        .replace('"?"', "[" * 800 + "]" * 800)
+        .encode(),
+    ),
+    Case("invalid UTF-8", code="invalid_json", raw=b'{"model":"moon","messages":"\xff"}'),
+    Case("an encoded surrogate", code="invalid_json", raw=b'{"model":"moon","messages":"\xed\xa0\x80"}'),
+    Case("a lone surrogate", code="invalid_json", raw=b'{"model":"moon","messages":"\\ud800"}'),
+    Case("UTF-16", code="invalid_json", raw=json.dumps(CHAT).encode("utf-16")),
+    Case("UTF-16 without a mark", code="invalid_json", raw=json.dumps(CHAT).encode("utf-16-le")),
+    Case("byte-order mark", code="invalid_json", raw=b"\xef\xbb\xbf" + json.dumps(CHAT).encode()),
+    Case("a raw NUL", code="invalid_json", raw=json.dumps(CHAT).encode().replace(b"Hello", b"Hel\0lo")),
+    Case(
+        "an escaped NUL", code="invalid_json", fields={"messages": [{"role": "user", "content": "Hel\0lo"}]}
+    ),
+    Case("NUL in a user's name", code="invalid_json", fields={"user": "a\0b"}),
+    Case("duplicate keys", code="invalid_json", raw=b'{"model":"moon",' + json.dumps(CHAT).encode()[1:]),
+    Case(
+        "duplicate keys, nested",
+        code="invalid_json",
+        raw=json.dumps(CHAT).encode().replace(b'"role": "user"', b'"role":"system","role":"user"'),
+    ),
+    Case(
+        "duplicate keys, one escaped",
+        code="invalid_json",
+        raw=json.dumps(CHAT).encode().replace(b'"model": "moon"', b'"model":"\\u003a","mod\\u0065l" : "moon"'),
+    ),
+]
+TRANSPORT = [
+    Case("11 MB", 413, "request_too_large", raw=json.dumps(CHAT).encode() + b" " * TOO_LARGE),
+    Case(
+        "chunked, 11 MB",
+        413,
+        "request_too_large",
+        raw=b"100000\r\n" + b" " * 2**20 + (b"\r\n100000\r\n" + b" " * 2**20) * 10 + b"\r\n0\r\n\r\n",
+        headers=(("Transfer-Encoding", "chunked"),),
+    ),
+    Case("no content type", 415, "unsupported_media_type", content_type=""),
+    Case("a form", 415, "unsupported_media_type", content_type="application/x-www-form-urlencoded"),
+    Case("text", 415, "unsupported_media_type", content_type="text/plain"),
+    Case(
+        "compressed",
+        415,
+        "unsupported_media_type",
+        raw=gzip.compress(json.dumps(CHAT).encode()),
+        headers=(("Content-Encoding", "gzip"),),
+    ),
+    Case("GET", 405, "method_not_allowed", method="GET"),
+    Case("PUT", 405, "method_not_allowed", method="PUT"),
+    Case("OPTIONS", 405, "method_not_allowed", method="OPTIONS"),
+    Case("PROPFIND", 405, "method_not_allowed", method="PROPFIND"),
+    Case("POST to the models", 405, "method_not_allowed", path="/v1/models"),
+    Case("wrong path", 404, "not_found", path="/v1/chat"),
+    Case("the plane itself", 404, "not_found", path="/v1"),
+    Case("trailing slash", 404, "not_found", path="/v1/chat/completions/"),
+    Case("two slashes", 404, "not_found", path="//v1/chat/completions"),
+    Case("capitals", 404, "not_found", method="GET", path="/V1/models"),
+    Case("semicolon", 404, "not_found", path="/v1/chat/completions;x"),
+    Case("dots", 404, "not_found", path="/v1/../v1/chat/completions"),
+    Case("encoded dots", 404, "model_not_found", method="GET", path="/v1/models/..%2f..%2fhealthz"),
+    Case("unknown model's card", 404, "model_not_found", method="GET", path="/v1/models/mars"),
+]
+NESTED = [{"role": "user", "content": "Hello", "foo": 1}]
+TOOL = {"type": "function", "function": {"name": "look"}}
+UNKNOWN = [
+    Case(f"unknown {name}", code="unknown_parameter", param=name, fields={name: value})
+    for name, value in {
+        "foo": 1,
+        "": 1,
+        "api_base": "http://169.254.169.254",
+        "base_url": "http://169.254.169.254",
+        "api_key": "x",
+        "mock_response": "x",
+        "fallbacks": ["x"],
+        "user_config": {},
+        "chat_template": "{{ x }}",
+        "prompt_embeds": "x",
+        "ignore_eos": True,
+        "bad_words": ["x"],
+        "allowed_token_ids": [1],
+        "prompt_logprobs": 1,
+        "media_io_kwargs": {},
+        "guided_regex": ".*",
+        "extra_body": {},
+        "timeout": 1,
+        "metadata_": None,
+    }.items()
+] + [
+    Case(f"unknown {param}", code="unknown_parameter", param=param, fields=fields)
+    for param, fields in {
+        "chat_template_kwargs.foo": {"chat_template_kwargs": {"foo": 1}},
+        "messages[...].foo": {"messages": NESTED},
+        "messages[...].content[...].foo": {
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello", "foo": 1}]}]
+        },
+        "messages[...].tool_calls[...].foo": {
+            "messages": [
+                {
+                    "role": "assistant",
+                    "tool_calls": [
+                        {
+                            "id": "1",
+                            "type": "function",
+                            "function": {"name": "a", "arguments": "{}"},
+                            "foo": 1,
+                        }
+                    ],
+                }
+            ]
+        },
+        "stream_options.foo": {"stream": True, "stream_options": {"foo": 1}},
+        "response_format.foo": {"response_format": {"type": "text", "foo": 1}},
+        "tools[...].foo": {"tools": [TOOL | {"foo": 1}]},
+        "tools[...].function.foo": {"tools": [{"type": "function", "function": {"name": "a", "foo": 1}}]},
+    }.items()
+]
+MODELS = [
+    Case("no model", code="missing_required_parameter", param="model", fields={"model": None}),
+    Case("unknown model", 404, "model_not_found", "model", {"model": "mars"}),
+    Case("model of another account", 404, "model_not_found", "model", {"model": FOREIGN_MODEL}),
+    Case("model that is a list", code="missing_required_parameter", param="model", fields={"model": ["moon"]}),
+    Case("a 1 MB model", 404, "model_not_found", "model", {"model": "m" * 2**20}),
+    Case("embedding model for chat", 400, "invalid_value", "model", {"model": EMBEDDING_MODEL}),
+    Case("chat model for embeddings", 400, param="model", fields={"model": MODEL}, path="/v1/embeddings"),
+]
+OUT_OF_BOUNDS = [
+    Case(f"{name} = {json.dumps(value)[:20]}", param=name.partition(".")[0], fields={name: value})
+    for name, value in [
+        ("max_tokens", -1),
+        ("max_tokens", 0),
+        ("max_tokens", "5"),
+        ("max_tokens", True),
+        ("max_tokens", 1.5),
+        ("max_tokens", 2**40),
+        ("max_tokens", 10**30),
+        ("max_completion_tokens", -1),
+        ("temperature", 3),
+        ("temperature", -1),
+        ("temperature", "0.5"),
+        ("temperature", True),
+        ("top_p", 2),
+        ("top_k", [1]),
+        ("n", 0),
+        ("n", 1000),
+        ("n", "1"),
+        ("seed", 10**30),
+        ("stream", "true"),
+        ("stream", 1),
+        ("stop", ["a", "b", "c", "d", "e"]),
+        ("stop", ""),
+        ("stop", [""]),
+        ("stop", [1]),
+        ("logit_bias", {str(token): 1 for token in range(301)}),
+        ("logit_bias", {"5": 101}),
+        ("tools", [TOOL] * 129),
+        ("tools", [{"type": "code_interpreter"}]),
+        ("messages", None),
+        ("messages", []),
+        ("messages", "Hello"),
+        ("messages", [{"role": "moon", "content": "Hello"}]),
+        ("messages", [{"content": "Hello"}]),
+        ("messages", [{"role": "user", "content": 5}]),
+        ("top_logprobs", 21),
+        ("stream_options", {"include_usage": True}),
+        ("response_format", {"type": "json_schema"}),
+        ("response_format", {"type": "xml"}),
+        ("user", "u" * 121),
+    ]
+] + [
+    Case("both limits", param="max_tokens", fields={"max_tokens": 5, "max_completion_tokens": 5}),
+    *(
+        Case(f"input = {json.dumps(value)[:20]}", param="input", fields={"input": value}, path="/v1/embeddings")
+        for value in (None, "", [], [""], ["a", ""], ["a", 1], [[]], [1, [1]], [True], [-1], ["a"] * 2049, {})
+    ),
+    Case("float as text", param="encoding_format", fields={"encoding_format": "x"}, path="/v1/embeddings"),
+]
+CASES = [*UNAUTHENTICATED, *NOT_JSON, *TRANSPORT, *UNKNOWN, *MODELS, *OUT_OF_BOUNDS]
+
+
+@pytest.fixture(scope="module")
+def keys(running_platform: Platform, desk: Desk) -> dict[str, str]:
+    """Secrets by what became of them. Also gives a model to somebody else."""
+    made = {name: desk.key() for name in ("good", "revoked", "disabled")}
+    expiry = datetime.now(UTC) + timedelta(seconds=1)
+    made["expired"] = desk.key(expires_at=expiry)
+    for name in ("revoked", "disabled"):  # the gateway knows them as good ones
+        running_platform.client(made[name].secret).models.list()
+    desk.call(revoke_key, made["revoked"])
+    desk.call(disable_key, made["disabled"], True)
+    add_foreign_model(running_platform, desk)
+    time.sleep(max(0.0, (expiry - datetime.now(UTC)).total_seconds()))
+    return {name: key.secret for name, key in made.items()} | {"junk": JUNK_KEY, "unknown": new_token()}
+
+
+def add_foreign_model(platform: Platform, desk: Desk) -> None:
+    document = json.loads(models_yaml(platform.primary, platform.second, platform.claude))
+    entry = next(entry for entry in document["model_list"] if entry["model_name"] == SMALL_MODEL)
+    entry["model_name"], entry["model_info"]["id"] = FOREIGN_MODEL, "foreign"
+    file = platform.home / "foreign.yaml"
+    file.write_text(json.dumps({"model_list": [entry]}))
+    platform.manage("load_models", str(file))
+    desk.call(give_model, FOREIGN_MODEL, desk.call(make_account, "Others"))
+
+
+def send(platform: Platform, case: Case, keys: dict[str, str]) -> WireAnswer:
+    headers = [("Content-Type", case.content_type)] if case.content_type else []
+    if case.key:
+        headers.append(("Authorization", f"Bearer {keys[case.key]}"))
+    for name, value in case.headers:
+        good = keys["good"].encode()
+        filled = value.replace(b"{good}", good) if isinstance(value, bytes) else value.replace("{good}", good.decode())
+        headers.append((name, filled))
+    path = case.path.replace("{good}", keys["good"])
+    return exchange(platform.port, request_bytes(path, case.body, method=case.method, headers=tuple(headers)))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_it_is_refused_in_openais_envelope(
+    running_platform: Platform, keys: dict[str, str], case: Case
+) -> None:
+    began = time.monotonic()
+    answer = send(running_platform, case, keys)
+    seconds = time.monotonic() - began
+
+    assert answer.status == case.status, answer.body
+    assert answer.headers["content-type"] == "application/json"
+    assert re.fullmatch(r"req_[0-9a-f]{24}", answer.headers["x-request-id"])
+    assert {"message", "type", "param", "code"} <= answer.error.keys()
+    assert len(answer.error["message"]) < 1000
+    if case.code:
+        assert answer.error["code"] == case.code
+    if case.param is not None:
+        assert (answer.error["param"] or "").startswith(case.param), answer.error
+    if case.status == 401:
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    if case.status == 405:
+        assert answer.headers["allow"] == ("GET" if case.path == "/v1/models" else "POST")
+    assert not any(secret in answer.body.decode() for secret in keys.values())
+    assert seconds < SECONDS or elapsed(running_platform, case, keys) < SECONDS
+
+
+def elapsed(platform: Platform, case: Case, keys: dict[str, str]) -> float:
+    """A machine that is busy elsewhere gets a second try."""
+    began = time.monotonic()
+    send(platform, case, keys)
+    return time.monotonic() - began
