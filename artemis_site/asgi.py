@@ -20,7 +20,7 @@ from apps.gateway import runtime  # noqa: E402
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-LEAN_PATHS = frozenset({"/v1", "/healthz", "/readyz", "/metrics"})
+LEAN_PATHS = frozenset({"healthz", "readyz", "metrics"})
 
 portal = get_asgi_application()
 v1 = V1Handler(settings.V1_URLCONF, max_body_bytes=settings.GATEWAY_MAX_BODY_BYTES)
@@ -29,10 +29,16 @@ v1 = V1Handler(settings.V1_URLCONF, max_body_bytes=settings.GATEWAY_MAX_BODY_BYT
 async def application(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
-    elif scope["path"].startswith("/v1/") or scope["path"] in LEAN_PATHS or settings.PLANE == "gateway":
+    elif is_lean(scope["path"]) or settings.PLANE == "gateway":
         await v1(scope, receive, send)
     else:
         await portal(scope, receive, send)  # type: ignore[arg-type]
+
+
+def is_lean(path: str) -> bool:
+    """Also of /V1 and //v1, which do not exist: a caller of the API gets the API's error, not a page."""
+    first = path.lstrip("/").partition("/")[0].lower()
+    return first == "v1" or first in LEAN_PATHS
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -28,13 +28,15 @@ def read_running_platform() -> None:
         environ.Env.read_env(artemis_home() / "platform.env", overwrite=False)
 
 
-def refuse_unfit_production(*, debug: bool, secret_key: str, database_url: str, redis_url: str, hosts: list[str]) -> None:
+def refuse_unfit_production(
+    *, debug: bool, secret_key: str, database_url: str, redis_url: str, hosts: list[str]
+) -> None:
     """Raises ImproperlyConfigured, in one sentence a person can act on, for the first setting that is not fit."""
     if debug:
         raise ImproperlyConfigured("DEBUG is on in production: unset DEBUG or set it to 0.")
     if len(secret_key) < MIN_SECRET_LENGTH or any(word and word in secret_key.lower() for word in PLACEHOLDERS):
         raise ImproperlyConfigured(
-            f"SECRET_KEY is missing, a placeholder or too short: set it to at least {MIN_SECRET_LENGTH} random characters."
+            f"SECRET_KEY is missing, a placeholder or too short: set it to {MIN_SECRET_LENGTH} or more random characters."
         )
     for name, value in (("DATABASE_URL", database_url), ("REDIS_URL", redis_url)):
         if not value:

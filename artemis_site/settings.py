@@ -22,13 +22,19 @@ SECRET_KEY = env.str("SECRET_KEY", "" if PRODUCTION else "insecure-development-k
 DATABASE_URL = env.str("DATABASE_URL", "")
 REDIS_URL = env.str("REDIS_URL", "")
 PUBLIC_URL = env.str("PUBLIC_URL", f"http://127.0.0.1:{env.int('ARTEMIS_PORT', 8000)}").rstrip("/")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"])
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"]
+)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 TRUSTED_PROXIES = networks(env.list("TRUSTED_PROXIES", default=[]), "TRUSTED_PROXIES")
 
 if PRODUCTION:
     refuse_unfit_production(
-        debug=DEBUG, secret_key=SECRET_KEY, database_url=DATABASE_URL, redis_url=REDIS_URL, hosts=ALLOWED_HOSTS
+        debug=DEBUG,
+        secret_key=SECRET_KEY,
+        database_url=DATABASE_URL,
+        redis_url=REDIS_URL,
+        hosts=ALLOWED_HOSTS,
     )
 
 INSTALLED_APPS = [
@@ -121,7 +127,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(ARTEMIS_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "drain usage events": {"task": "usage.drain_events", "schedule": 1.0, "options": {"expires": 5}},
-    "release expired holds": {"task": "gateway.release_expired_holds", "schedule": 15.0, "options": {"expires": 15}},
+    "release expired holds": {
+        "task": "gateway.release_expired_holds",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "note keys' last use": {"task": "keys.note_last_use", "schedule": 30.0, "options": {"expires": 30}},
 }
 

@@ -70,7 +70,10 @@ def main() -> int:
     parser.add_argument("--connections", type=int, nargs="*", default=[1, 16])
     options = parser.parse_args()
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as name, fake_engine(Path(name), output_tokens=STREAM_CHUNKS) as engine:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        fake_engine(Path(name), output_tokens=STREAM_CHUNKS) as engine,
+    ):
         for contestant_name in options.only:
             with CONTESTANTS[contestant_name](Path(name), engine) as contestant:
                 for kind in ("whole", "stream"):

@@ -27,7 +27,13 @@ async def application(scope, receive, send):
     headers = {"Content-Type": "application/json"}
     async with _session.post(UPSTREAM + scope["path"], data=body, headers=headers) as upstream:
         content_type = upstream.headers["Content-Type"].encode()
-        await send({"type": "http.response.start", "status": upstream.status, "headers": [(b"content-type", content_type)]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": upstream.status,
+                "headers": [(b"content-type", content_type)],
+            }
+        )
         async for chunk in upstream.content.iter_any():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

@@ -61,7 +61,12 @@ def _tree(pid: int) -> list[int]:
 def process(command: list[str], *, env: dict[str, str] | None = None, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         child = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         yield child
@@ -88,7 +93,15 @@ def wait_for(url: str, *, seconds: float, child: subprocess.Popen[bytes], log: P
 @contextmanager
 def fake_engine(folder: Path, *, output_tokens: int) -> Iterator[int]:
     port = free_port()
-    command = [sys.executable, "-m", "inference.fake", "--port", str(port), "--output-tokens", str(output_tokens)]
+    command = [
+        sys.executable,
+        "-m",
+        "inference.fake",
+        "--port",
+        str(port),
+        "--output-tokens",
+        str(output_tokens),
+    ]
     log = folder / f"engine-{port}.log"
     with process(command, log=log) as child:
         wait_for(f"http://127.0.0.1:{port}/health", seconds=20, child=child, log=log)
@@ -111,9 +124,24 @@ def artemis(folder: Path, engine: int) -> Iterator[Contestant]:
     """All of it: keys, limits, holds and metering on, PostgreSQL and Redis real, the worker draining events."""
     home, port = Path(tempfile.mkdtemp(prefix="artemis-bench-")), free_port()
     models = folder / "models.yaml"
-    models.write_text(json.dumps({"model_list": [{"model_name": MODEL, "litellm_params": {
-        "model": f"hosted_vllm/{MODEL}", "api_base": f"http://127.0.0.1:{engine}/v1", "api_key": "none",
-        "input_cost_per_token": "1e-7", "output_cost_per_token": "4e-7"}}]}))
+    models.write_text(
+        json.dumps(
+            {
+                "model_list": [
+                    {
+                        "model_name": MODEL,
+                        "litellm_params": {
+                            "model": f"hosted_vllm/{MODEL}",
+                            "api_base": f"http://127.0.0.1:{engine}/v1",
+                            "api_key": "none",
+                            "input_cost_per_token": "1e-7",
+                            "output_cost_per_token": "4e-7",
+                        },
+                    }
+                ]
+            }
+        )
+    )
     env = {
         "ARTEMIS_HOME": str(home), "ARTEMIS_PORT": str(port), "ENGINE": "none", "EMBEDDING_ENGINE": "none",
         "MODELS_FILE": str(models), "WEB_CONCURRENCY": "1", "GATEWAY_DEFAULT_RPM": "100000000",
@@ -143,7 +171,15 @@ def litellm_proxy(folder: Path, engine: int) -> Iterator[Contestant]:
         "general_settings": {"master_key": master},
     }))  # fmt: skip
     log = folder / "litellm.log"
-    command = [str(python.parent / "litellm"), "--config", str(config), "--port", str(port), "--host", "127.0.0.1"]
+    command = [
+        str(python.parent / "litellm"),
+        "--config",
+        str(config),
+        "--port",
+        str(port),
+        "--host",
+        "127.0.0.1",
+    ]
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_TELEMETRY": "False"}
     with process([*command, "--num_workers", "1"], env=env, log=log) as child:
         wait_for(f"http://127.0.0.1:{port}/health/liveliness", seconds=120, child=child, log=log)
@@ -159,7 +195,16 @@ def _litellm_environment() -> Path:
         uv = str(Path(sys.executable).parent / "uv")
         print("installing LiteLLM's proxy into an environment of its own …", flush=True)
         subprocess.run([uv, "venv", "-q", "--allow-existing", "--python", sys.executable, str(folder)], check=True)
-        install = [uv, "pip", "install", "-q", "--compile-bytecode", "--python", str(python), "--require-hashes"]
+        install = [
+            uv,
+            "pip",
+            "install",
+            "-q",
+            "--compile-bytecode",
+            "--python",
+            str(python),
+            "--require-hashes",
+        ]
         subprocess.run([*install, "-r", str(lock)], check=True)
         marker.write_text(lock.read_text())
     return python

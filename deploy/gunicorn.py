@@ -9,9 +9,7 @@ from uvicorn_worker import UvicornWorker
 # Prometheus' numbers, a few files a worker; prometheus_client reads the variable as it is imported.
 _home = Path(os.environ.get("ARTEMIS_HOME", Path(__file__).resolve().parent.parent / ".artemis")).expanduser()
 METRICS = Path(
-    os.environ.setdefault(
-        "PROMETHEUS_MULTIPROC_DIR", str(_home / f"metrics-{os.environ.get('ARTEMIS_PORT', '8000')}")
-    )
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(_home / f"metrics-{os.environ.get('ARTEMIS_PORT', '8000')}"))
 )
 METRICS.mkdir(parents=True, exist_ok=True)
 

@@ -48,7 +48,7 @@ class EngineGarbled(EngineError):
 
 
 class Upstream(Protocol):
-    """An answer whose status is known to be 200. Read it once, whole by `body` or piece by piece by `read`, then close it.
+    """An answer whose status is known to be 200. Read it once, by `body` or piece by piece by `read`, then close it.
 
     Both raise EngineError. `read` gives what has come, several events at once where they came at once, and nothing at
     the end. Between `pause` and `resume` what comes waits in the kernel, and then comes in one piece.
@@ -134,7 +134,11 @@ class EngineClient:
             headers["Authorization"] = f"Bearer {deployment.api_key}"
         try:
             response = await self._session.post(
-                f"{deployment.api_base}{path}", data=body, headers=headers, timeout=timeout, allow_redirects=False
+                f"{deployment.api_base}{path}",
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
             )
         except (aiohttp.ClientError, OSError) as error:
             raise _engine_error(error) from error

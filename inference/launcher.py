@@ -130,9 +130,7 @@ async def _check_model(profile: EngineProfile, base_url: str, api_key: str | Non
     answer = await http_get(f"{base_url}/v1/models", headers=headers, timeout=10.0)
     served = [card["id"] for card in json.loads(answer.body)["data"]] if answer.status == 200 else []
     if profile.model not in served:
-        raise ProcessError(
-            f"{base_url}/v1/models says {answer.status} and lists {served}, not {profile.model}"
-        )
+        raise ProcessError(f"{base_url}/v1/models says {answer.status} and lists {served}, not {profile.model}")
 
 
 def _environ(profile: EngineProfile, *, api_key: str | None) -> dict[str, str]:

@@ -55,7 +55,5 @@ def _with_model(found: EngineProfile, environ: Mapping[str, str]) -> EngineProfi
     if found.name == "bge-m3" and (source := environ.get("ARTEMIS_BGE_M3")):
         return dataclasses.replace(found, model_source=source)
     if found.name == "vllm-cuda" and (source := environ.get("ARTEMIS_VLLM_MODEL")):
-        return dataclasses.replace(
-            found, model_source=source, model=source.rstrip("/").rsplit("/", 1)[-1].lower()
-        )
+        return dataclasses.replace(found, model_source=source, model=source.rstrip("/").rsplit("/", 1)[-1].lower())
     return found

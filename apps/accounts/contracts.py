@@ -44,6 +44,7 @@ class AccountRow:
     role: str
     monthly_budget: int | None
     suspended: bool
+    suspension_reason: str = ""
 
     @property
     def permissions(self) -> frozenset[Permission]:

@@ -55,10 +55,9 @@ class Account(TimestampedModel):
 
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=120)
-    monthly_budget = NanoField(
-        null=True, blank=True, help_text="Nano-dollars a calendar month (UTC); empty: no limit"
-    )
+    monthly_budget = NanoField(null=True, blank=True, help_text="Nano-dollars a calendar month (UTC); empty: no limit")
     suspended_at = models.DateTimeField(null=True, blank=True)
+    suspension_reason = models.CharField(max_length=500, blank=True, help_text="What its owner is told")
     version = models.PositiveIntegerField(
         default=1, editable=False, help_text="Rises with each change that gateways must see"
     )
@@ -74,9 +73,7 @@ class Membership(TimestampedModel):
     role = models.CharField(max_length=16, choices=Role, default=Role.DEVELOPER)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["account", "user"], name="membership_once_per_account")
-        ]
+        constraints = [models.UniqueConstraint(fields=["account", "user"], name="membership_once_per_account")]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.account} ({self.role})"
@@ -88,15 +85,11 @@ class Project(TimestampedModel):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="projects")
     slug = models.SlugField(max_length=60)
     name = models.CharField(max_length=120)
-    monthly_budget = NanoField(
-        null=True, blank=True, help_text="Nano-dollars a calendar month (UTC); empty: no limit"
-    )
+    monthly_budget = NanoField(null=True, blank=True, help_text="Nano-dollars a calendar month (UTC); empty: no limit")
     archived_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["account", "slug"], name="project_slug_once_per_account")
-        ]
+        constraints = [models.UniqueConstraint(fields=["account", "slug"], name="project_slug_once_per_account")]
         ordering = ["name"]
 
     def __str__(self) -> str:

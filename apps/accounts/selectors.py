@@ -9,17 +9,13 @@ from apps.common.errors import NotFound
 
 def accounts_of_user(*, user_id: int) -> list[AccountRow]:
     """The accounts that a person belongs to, by name."""
-    rows = (
-        Membership.objects.filter(user_id=user_id).select_related("account").order_by("account__name", "pk")
-    )
+    rows = Membership.objects.filter(user_id=user_id).select_related("account").order_by("account__name", "pk")
     return [account_row(membership) for membership in rows]
 
 
 def account_of_user(*, user_id: int, slug: str) -> AccountRow:
     """One account as its member sees it. Raises NotFound for everybody else."""
-    membership = (
-        Membership.objects.filter(user_id=user_id, account__slug=slug).select_related("account").first()
-    )
+    membership = Membership.objects.filter(user_id=user_id, account__slug=slug).select_related("account").first()
     if membership is None:
         raise NotFound("There is no such account, or you are not a member of it.")
     return account_row(membership)
@@ -34,13 +30,12 @@ def account_row(membership: Membership) -> AccountRow:
         role=membership.role,
         monthly_budget=account.monthly_budget,
         suspended=account.suspended_at is not None,
+        suspension_reason=account.suspension_reason,
     )
 
 
 def members_of_account(*, account_id: int) -> list[MemberRow]:
-    rows = (
-        Membership.objects.filter(account_id=account_id).select_related("user").order_by("created_at", "pk")
-    )
+    rows = Membership.objects.filter(account_id=account_id).select_related("user").order_by("created_at", "pk")
     return [
         MemberRow(
             user_id=row.user_id,
@@ -81,22 +76,14 @@ def project_row(project: Project) -> ProjectRow:
 def open_invitations(*, account_id: int) -> list[InvitationRow]:
     """Those that wait for an answer, expired ones included, newest first."""
     rows = Invitation.objects.filter(account_id=account_id, accepted_at=None, revoked_at=None)
-    return [
-        invitation_row(row) for row in rows.select_related("account", "invited_by").order_by("-created_at")
-    ]
+    return [invitation_row(row) for row in rows.select_related("account", "invited_by").order_by("-created_at")]
 
 
 def invitation_by_token(*, token: str) -> InvitationRow:
     """The invitation that a mailed link names. Raises NotFound for a token that was never given out."""
-    row = (
-        Invitation.objects.filter(token_hash=token_hash(token))
-        .select_related("account", "invited_by")
-        .first()
-    )
+    row = Invitation.objects.filter(token_hash=token_hash(token)).select_related("account", "invited_by").first()
     if row is None:
-        raise NotFound(
-            "This invitation does not exist. Check that the whole link was opened, or ask for a new one."
-        )
+        raise NotFound("This invitation does not exist. Check that the whole link was opened, or ask for a new one.")
     return invitation_row(row)
 
 

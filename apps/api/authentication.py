@@ -44,11 +44,11 @@ def bearer_token(request: HttpRequest) -> str:
 
 def caller_address(request: HttpRequest) -> str:
     """The peer, or what trusted proxies say of it: the last address in X-Forwarded-For that is not theirs."""
-    peer: str = request.META.get("REMOTE_ADDR", "")
+    peer = str(request.META.get("REMOTE_ADDR", ""))
     if not settings.TRUSTED_PROXIES or not _is_trusted(peer):
         return peer
     forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
-    return next((address for address in reversed(forwarded) if not _is_trusted(address)), peer)
+    return next((str(address) for address in reversed(forwarded) if not _is_trusted(address)), peer)
 
 
 def _is_trusted(address: str) -> bool:

@@ -1,7 +1,7 @@
 """The base of all /v1 endpoints: DRF declares them, one asynchronous dispatch runs them."""
 
 import logging
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.exceptions import APIException
@@ -22,7 +22,7 @@ class V1View(APIView):
     """
 
     authentication_classes = [ApiKeyAuthentication]
-    permission_classes: ClassVar[list[Any]] = []
+    permission_classes = []
     view_is_async = True
     authenticator = ApiKeyAuthentication()
     request_id: str

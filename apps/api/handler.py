@@ -5,7 +5,7 @@ import io
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponseBase
@@ -57,8 +57,7 @@ class V1Handler:
             error = plain_error(413, f"The body is larger than {megabytes:g} MB.", request_id, {"Connection": "close"})
             await respond(error, request_id, send)
             return
-        task = asyncio.current_task()
-        assert task is not None
+        task = cast("asyncio.Task[None]", asyncio.current_task())
         watcher = asyncio.create_task(_cancel_when_gone(receive, task))
         try:
             response = await self._response(scope, body, request_id)

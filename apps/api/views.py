@@ -27,8 +27,7 @@ class InferenceView(V1View):
     schema_class: ClassVar[Any]
 
     async def post(self, request: HttpRequest) -> HttpResponseBase:
-        if request.content_type != "application/json":
-            raise Invalid(None, "Send JSON, with Content-Type: application/json.", code="unsupported_media_type", status=415)
+        _check_headers(request)
         raw = request.body
         body = parse_object(raw)
         model = await services.model_for(self.key, name=model_name(body), endpoint=self.endpoint)
@@ -53,6 +52,16 @@ class InferenceView(V1View):
             )
         )
         return _response(answer)
+
+
+def _check_headers(request: HttpRequest) -> None:
+    if request.content_type != "application/json":
+        problem = "Send JSON, with Content-Type: application/json."
+    elif request.META.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        problem = "Send the body as it is, not compressed."
+    else:
+        return
+    raise Invalid(None, problem, code="unsupported_media_type", status=415)
 
 
 def _response(answer: Answer) -> HttpResponseBase:
@@ -88,7 +97,11 @@ class ModelView(V1View):
         for model in models:
             if model.public_name == name:
                 return _json(_card(model))
-        raise NotFound(f"The model {name[:100]!r} does not exist or is not for this key.", code="model_not_found", param="model")
+        raise NotFound(
+            f"The model {name[:100]!r} does not exist or is not for this key.",
+            code="model_not_found",
+            param="model",
+        )
 
 
 def _card(model: ModelFacts) -> dict[str, Any]:

@@ -296,7 +296,9 @@ def _only(mapping: Mapping[str, Any], allowed: Iterable[str], path: str) -> None
     for name in mapping:
         if name not in known:
             full = f"{path}.{name}" if path else str(name)
-            raise Invalid(full, f"The setting {full} is not understood; take it out. Known: {', '.join(sorted(known))}.")
+            raise Invalid(
+                full, f"The setting {full} is not understood; take it out. Known: {', '.join(sorted(known))}."
+            )
 
 
 def _at_least(params: dict[str, Any], name: str, least: float, path: str, *, default: Any) -> Any:

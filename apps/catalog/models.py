@@ -21,7 +21,12 @@ class AIModel(TimestampedModel):
     description = models.TextField(blank=True)
     owned_by = models.CharField(max_length=60, default="artemis")
     account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, null=True, blank=True, related_name="models", help_text="Empty: for all"
+        Account,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="models",
+        help_text="Empty: for all",
     )
     capabilities = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     extensions = ArrayField(
@@ -72,7 +77,9 @@ class Deployment(TimestampedModel):
 
     ai_model = models.ForeignKey(AIModel, on_delete=models.CASCADE, related_name="deployments", verbose_name="model")
     name = models.CharField(max_length=120, unique=True, help_text="Its id towards LiteLLM and in metrics")
-    provider_model = models.CharField(max_length=200, help_text='LiteLLM\'s "provider/model", such as hosted_vllm/qwen3-4b')
+    provider_model = models.CharField(
+        max_length=200, help_text='LiteLLM\'s "provider/model", such as hosted_vllm/qwen3-4b'
+    )
     api_base = models.URLField(blank=True)
     api_key_env = models.CharField(max_length=120, blank=True, help_text="Environment variable that holds the key")
     api_key_sealed = models.TextField(blank=True, editable=False, help_text="The key, encrypted with SECRET_KEY")
@@ -101,7 +108,9 @@ class RoutingPolicy(TimestampedModel):
     allowed_fails = models.PositiveIntegerField(default=3, help_text="Failures a minute before a cooldown")
     cooldown_time = models.FloatField(default=5, help_text="Seconds")
     routing_strategy = models.CharField(max_length=40, default="simple-shuffle")
-    version = models.PositiveIntegerField(default=1, editable=False, help_text="Of the whole catalog: rises with each change")
+    version = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Of the whole catalog: rises with each change"
+    )
 
     class Meta:
         verbose_name_plural = "routing policy"

@@ -8,7 +8,7 @@ NANO_PER_USD = 1_000_000_000
 TOKENS_PER_PRICE_UNIT = 1_000_000
 
 
-class NanoField(models.BigIntegerField):
+class NanoField(models.BigIntegerField):  # type: ignore[type-arg]  # Django itself is not generic
     """A sum in nano-dollars, or a price in nano-dollars per million tokens."""
 
 

@@ -3,8 +3,8 @@
 import ipaddress
 from datetime import UTC, datetime
 
-from apps.common.errors import Forbidden, NotFound, Unauthenticated
 from apps.catalog.contracts import Catalog, ModelFacts
+from apps.common.errors import Forbidden, NotFound, Unauthenticated
 from apps.gateway.runtime import Runtime
 from apps.keys.contracts import KeyFacts
 from apps.keys.tokens import is_well_formed, token_hash

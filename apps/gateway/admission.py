@@ -78,9 +78,7 @@ class Limits:
         )
 
 
-async def admit(
-    pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_version: int, month: str
-) -> RateState:
+async def admit(pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_version: int, month: str) -> RateState:
     """Reserves what the call may use and holds what it may cost.
 
     Raises LimitExceeded where a limit or budget does not allow it, StaleFactsError and UnseededError where the

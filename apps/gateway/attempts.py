@@ -13,7 +13,15 @@ from apps.common.errors import ArtemisError, Invalid, LimitExceeded, Unavailable
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call
 from apps.gateway.metering import MalformedEventError, Meter
-from inference.client import EngineClient, EngineError, EngineGarbled, EngineRefused, EngineTimeout, EngineUnreachable, Upstream
+from inference.client import (
+    EngineClient,
+    EngineError,
+    EngineGarbled,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    Upstream,
+)
 from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
 
@@ -21,7 +29,9 @@ logger = logging.getLogger(__name__)
 TRIES_OF_ONE_MODEL = 3
 # What another deployment would refuse in the same way.
 CALLER_FAULTS = frozenset({400, 413, 422})
-_PRIVATE = re.compile(r"https?://\S+|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|0x[0-9a-fA-F]+|(?<!\w)/[\w.\-]+(?:/[\w.\-]+)+")
+_PRIVATE = re.compile(
+    r"https?://\S+|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|0x[0-9a-fA-F]+|(?<!\w)/[\w.\-]+(?:/[\w.\-]+)+"
+)
 _encode = msgspec.json.Encoder().encode
 _OUTCOMES: dict[type[EngineError], str] = {
     EngineRefused: "refused",

@@ -10,10 +10,10 @@ from apps.keys.contracts import KeyFacts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One checked request. `payload` is what goes to the engine, allow-listed fields only, without `model` and `stream`.
+    """One checked request. `payload` is what goes to the engine: allowed fields only, without `model` and `stream`.
 
     `prompt_bytes` bounds the prompt: a token is at least one byte. `choices` is how many answers are generated for
-    it (n × prompts), `output_limit` the caller's limit of tokens for each, None where it gave none.
+    it (n for each prompt), `output_limit` the caller's limit of tokens for each, None where it gave none.
     """
 
     request_id: str

@@ -3,9 +3,9 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from apps.catalog import selectors as catalog_selectors
 from apps.catalog.contracts import Catalog
@@ -27,12 +27,10 @@ class SingleFlight(Generic[Value]):
     def __init__(self) -> None:
         self._flights: dict[str, asyncio.Task[Value]] = {}
 
-    async def do(self, name: str, read: Callable[[], Awaitable[Value]]) -> Value:
+    async def do(self, name: str, read: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
         flight = self._flights.get(name)
         if flight is None:
-            flight = asyncio.ensure_future(read())  # type: ignore[assignment]
-            assert flight is not None
-            self._flights[name] = flight
+            flight = self._flights[name] = asyncio.create_task(read())
             flight.add_done_callback(lambda _: self._flights.pop(name, None))
         return await asyncio.shield(flight)
 
@@ -133,5 +131,3 @@ class OfferCache:
         else:
             self._offer = Offer(catalog, router_of(catalog), time.monotonic())
         return self._offer
-
-

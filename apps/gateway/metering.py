@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-
 DATA = b"data:"
 DONE = b"[DONE]"
 _RUNNING_USAGE = re.compile(rb',"usage":\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}')

@@ -93,7 +93,7 @@ def current() -> Runtime:
 
 
 async def start() -> None:
-    global _current  # noqa: PLW0603
+    global _current
     runtime = Runtime()
     await runtime.start()
     _current = runtime

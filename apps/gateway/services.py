@@ -44,7 +44,10 @@ async def models_for(key: KeyFacts, *, address: str) -> list[ModelFacts]:
     """What a key may call. This endpoint needs no admission, so the key's revision is compared here."""
     runtime = current()
     access.check_endpoint(key, "models")
-    revisions = {key_revision(key.public_id): key.version, account_revision(key.account_id): key.account_version}
+    revisions = {
+        key_revision(key.public_id): key.version,
+        account_revision(key.account_id): key.account_version,
+    }
     offer = await runtime.offers.get()
     revisions[CATALOG] = offer.catalog.version
     try:
@@ -109,9 +112,7 @@ async def _admit(runtime: Runtime, call: Call, month: str) -> tuple[Call, Offer,
         call = replace(call, model=access.model_of_key(offer.catalog, call.key, call.model.public_name))
         guess = estimate(call, price_now(call.model))
         try:
-            rates = await admission.admit(
-                runtime.pipe, call, guess, catalog_version=offer.catalog.version, month=month
-            )
+            rates = await admission.admit(runtime.pipe, call, guess, catalog_version=offer.catalog.version, month=month)
         except StaleFactsError as stale:
             call = await _refresh(runtime, call, stale.what, again=stale.what in reads)
             reads.append(stale.what)
@@ -135,13 +136,16 @@ async def _refresh(runtime: Runtime, call: Call, what: str, *, again: bool) -> C
         facts = access.checked(await runtime.keys.read(call.key.secret_hash), call.address)
         access.check_endpoint(facts, call.endpoint)
         call = replace(call, key=facts)
-        revisions = {key_revision(facts.public_id): facts.version, account_revision(facts.account_id): facts.account_version}
+        revisions = {
+            key_revision(facts.public_id): facts.version,
+            account_revision(facts.account_id): facts.account_version,
+        }
     try:
         if again:
             await runtime.redis.mset({name: str(revision) for name, revision in revisions.items()})
         else:
             values = map(str, revisions.values())
-            await runtime.redis.eval(RAISE_REVISIONS, len(revisions), *revisions, *values)  # type: ignore[misc]
+            await runtime.redis.eval(RAISE_REVISIONS, len(revisions), *revisions, *values)
     except RedisError as error:
         raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error
     return call

@@ -12,7 +12,24 @@ from prometheus_client import Counter, Gauge, Histogram
 OTHER = "other"
 MOST_NAMES, MOST_CODES = 500, 100
 OPERATIONS = {"chat.completions": "chat", "completions": "text_completion", "embeddings": "embeddings"}
-SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 600)
+SECONDS = (
+    0.01,
+    0.02,
+    0.04,
+    0.08,
+    0.16,
+    0.32,
+    0.64,
+    1.28,
+    2.56,
+    5.12,
+    10.24,
+    20.48,
+    40.96,
+    81.92,
+    163.84,
+    600,
+)
 FIRST_TOKEN = (
     *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10),
     *(30, 60, 120),  # cold starts
@@ -27,11 +44,12 @@ DURATION = Histogram(
     (*COMMON, "error_type"),
     buckets=SECONDS,
 )
-TIME_TO_FIRST_TOKEN = Histogram(
-    "gen_ai_server_time_to_first_token_seconds", "Of streams", COMMON, buckets=FIRST_TOKEN
-)
+TIME_TO_FIRST_TOKEN = Histogram("gen_ai_server_time_to_first_token_seconds", "Of streams", COMMON, buckets=FIRST_TOKEN)
 TIME_PER_OUTPUT_TOKEN = Histogram(
-    "gen_ai_server_time_per_output_token_seconds", "Of streams, after the first token", COMMON, buckets=PER_TOKEN
+    "gen_ai_server_time_per_output_token_seconds",
+    "Of streams, after the first token",
+    COMMON,
+    buckets=PER_TOKEN,
 )
 TOKEN_USAGE = Histogram(
     "gen_ai_client_token_usage",
@@ -40,14 +58,15 @@ TOKEN_USAGE = Histogram(
     buckets=TOKENS,
 )
 CACHED_TOKENS = Counter("artemis_cached_input_tokens", "Input tokens that an engine's cache had", COMMON)
-REQUESTS = Counter(
-    "artemis_requests", "Settled requests", ("model", "endpoint", "deployment", "outcome", "error_code")
-)
+REQUESTS = Counter("artemis_requests", "Settled requests", ("model", "endpoint", "deployment", "outcome", "error_code"))
 ATTEMPTS = Counter("artemis_upstream_attempts", "Tries of deployments", ("deployment", "outcome"))
 LIMIT_REFUSALS = Counter("artemis_limit_refusals", "Requests that a limit or budget did not admit", ("limit",))
 ERROR_ANSWERS = Counter("artemis_error_answers", "Errors that callers of /v1 were told", ("status", "code"))
 IN_FLIGHT = Gauge(
-    "artemis_requests_in_flight", "Admitted and not yet settled, by the second", ("plane",), multiprocess_mode="livesum"
+    "artemis_requests_in_flight",
+    "Admitted and not yet settled, by the second",
+    ("plane",),
+    multiprocess_mode="livesum",
 )
 
 
@@ -88,7 +107,10 @@ class _Series:
         if known is None:
             code = _codes(error_code) if error_code else ""
             error_type = "" if outcome == "completed" else code or outcome
-            known = DURATION.labels(*self.labels, error_type), REQUESTS.labels(*self.request_labels, outcome, code)
+            known = (
+                DURATION.labels(*self.labels, error_type),
+                REQUESTS.labels(*self.request_labels, outcome, code),
+            )
             if code == error_code:
                 self.ends[outcome, error_code] = known
         return known

@@ -44,4 +44,4 @@ def token_hash(token: str) -> str:
 
 def token_hint(token: str) -> str:
     """What may be shown again: the beginning of the public id and the last characters."""
-    return f"{token[:len(PREFIX) + 4]}…{token[-4:]}"
+    return f"{token[: len(PREFIX) + 4]}…{token[-4:]}"

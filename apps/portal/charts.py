@@ -105,9 +105,7 @@ def build_chart(buckets: list[UsageBucket], *, period: Period, metric: Metric, n
         if slot is not None:
             values[bucket.label or metric.label][slot] += metric.of(bucket.totals)
     ranked = sorted(values.items(), key=lambda item: (-sum(item[1]), item[0]))
-    series = [
-        Series(label=label, color=color, values=row) for color, (label, row) in enumerate(ranked[:MAX_SERIES])
-    ]
+    series = [Series(label=label, color=color, values=row) for color, (label, row) in enumerate(ranked[:MAX_SERIES])]
     if rest := [row for _, row in ranked[MAX_SERIES:]]:
         series.append(
             Series(label=OTHERS, color=MAX_SERIES, values=[sum(column) for column in zip(*rest, strict=True)])
@@ -116,6 +114,4 @@ def build_chart(buckets: list[UsageBucket], *, period: Period, metric: Metric, n
 
 
 def _moment(start: datetime | date) -> datetime:
-    return (
-        start.astimezone(UTC) if isinstance(start, datetime) else datetime.combine(start, time(), tzinfo=UTC)
-    )
+    return start.astimezone(UTC) if isinstance(start, datetime) else datetime.combine(start, time(), tzinfo=UTC)

@@ -20,9 +20,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         mine = SimpleLazyObject(lambda: selectors.accounts_of_user(user_id=user.pk))
         last = request.session.get("account")
         context["my_accounts"] = mine
-        context["account"] = getattr(request, "account", None) or SimpleLazyObject(
-            lambda: _last_opened(mine, last)
-        )
+        context["account"] = getattr(request, "account", None) or SimpleLazyObject(lambda: _last_opened(mine, last))
     return context
 
 

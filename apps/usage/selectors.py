@@ -11,7 +11,14 @@ from apps.usage.models import Outcome, UsageDay, UsageEvent, UsageHour
 GroupBy = Literal["model", "key", "project"]
 _SUMS = {
     name: Sum(name)
-    for name in ("requests", "failed_requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost")
+    for name in (
+        "requests",
+        "failed_requests",
+        "input_tokens",
+        "cached_input_tokens",
+        "output_tokens",
+        "cost",
+    )
 }
 _GROUPS: dict[str, tuple[str, str]] = {
     "model": ("model", "model"),
@@ -25,7 +32,11 @@ def _totals(row: dict[str, Any]) -> UsageTotals:
 
 
 def _owned(
-    rows: QuerySet[Any], account_id: int, key_public_id: str | None, project_slug: str | None, model: str | None
+    rows: QuerySet[Any],
+    account_id: int,
+    key_public_id: str | None,
+    project_slug: str | None,
+    model: str | None,
 ) -> QuerySet[Any]:
     filters: dict[str, Any] = {"account_id": account_id}
     if key_public_id:

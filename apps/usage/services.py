@@ -5,7 +5,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.db import DataError, IntegrityError, connection, transaction
 
@@ -37,7 +37,8 @@ def _drain_batch() -> int:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_DRAIN])
-        entries = [(entry_id, fields[b"event"].decode()) for entry_id, fields in store.xrange(STREAM, count=BATCH)]
+        found = cast("list[tuple[bytes, dict[bytes, bytes]]]", store.xrange(STREAM, count=BATCH))
+        entries = [(entry_id, fields[b"event"].decode()) for entry_id, fields in found]
         if not entries:
             return 0
         try:
@@ -73,7 +74,11 @@ def record_events(*, events: Sequence[str]) -> int:
     # One worker drains at a time (ONE_DRAIN); the unique index holds should there ever be two.
     new = [row for request_id, row in rows.items() if request_id not in known]
     UsageEvent.objects.bulk_create(new)
-    _add(UsageHour, "hour", _sums(new, lambda event: event.started_at.replace(minute=0, second=0, microsecond=0)))
+    _add(
+        UsageHour,
+        "hour",
+        _sums(new, lambda event: event.started_at.replace(minute=0, second=0, microsecond=0)),
+    )
     _add(UsageDay, "day", _sums(new, lambda event: event.started_at.date()))
     return len(new)
 

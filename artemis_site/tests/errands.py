@@ -42,16 +42,12 @@ class Bill:
 def make_key(account: str, policy: dict[str, Any]) -> Key:
     """Of the first account where none is named."""
     owner = Account.objects.get(slug=account) if account else Account.objects.earliest("pk")
-    issued = keys.create_key(
-        account_id=owner.pk, project_slug="default", name="test", policy=KeyPolicy(**policy)
-    )
+    issued = keys.create_key(account_id=owner.pk, project_slug="default", name="test", policy=KeyPolicy(**policy))
     return Key(issued.public_id, issued.secret, owner.pk)
 
 
 def change_key(key: Key, policy: dict[str, Any]) -> None:
-    keys.update_key(
-        account_id=key.account_id, public_id=key.public_id, name="test", policy=KeyPolicy(**policy)
-    )
+    keys.update_key(account_id=key.account_id, public_id=key.public_id, name="test", policy=KeyPolicy(**policy))
 
 
 def disable_key(key: Key, disabled: bool) -> None:

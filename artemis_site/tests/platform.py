@@ -14,7 +14,6 @@ import httpx
 from openai import OpenAI
 
 from deploy.local.platform import ROOT
-from deploy.local.ports import free_port
 from inference.fake.control import FakeServer
 
 START_SECONDS = 90
@@ -63,7 +62,11 @@ def models_yaml(primary: FakeServer, second: FakeServer, claude: FakeServer) -> 
                     "model_info": {"id": "claude"},
                 },
             ],
-            "router_settings": {"allowed_fails": 100, "cooldown_time": 1, "routing_strategy": "simple-shuffle"},
+            "router_settings": {
+                "allowed_fails": 100,
+                "cooldown_time": 1,
+                "routing_strategy": "simple-shuffle",
+            },
             "litellm_settings": {"fallbacks": [{MODEL: [CLAUDE]}]},
         }
     )
@@ -160,7 +163,11 @@ class Platform:
         (self.home / "models.yaml").write_text(models_yaml(self.primary, self.second, self.claude))
         with (self.home / "run.log").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.local"], cwd=ROOT, env=self.environment(), stdout=log, stderr=log
+                [sys.executable, "-m", "deploy.local"],
+                cwd=ROOT,
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
             )
         deadline = time.monotonic() + START_SECONDS
         while "Stop with Ctrl-C" not in self.run_log():

@@ -4,12 +4,10 @@ import gzip
 import json
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import openai
 import pytest
 
 from apps.keys.tokens import new_token
@@ -66,16 +64,12 @@ UNAUTHENTICATED = [
     Case("key without bearer", 401, "invalid_api_key", key=None, headers=bearer("{good}")),
     Case("two spaces", 401, "invalid_api_key", key=None, headers=bearer("Bearer  {good}")),
     Case("Basic", 401, "invalid_api_key", key=None, headers=bearer("Basic {good}")),
-    Case(
-        "two headers", 401, "invalid_api_key", key=None, headers=bearer("Bearer {good}") + bearer("Bearer x")
-    ),
+    Case("two headers", 401, "invalid_api_key", key=None, headers=bearer("Bearer {good}") + bearer("Bearer x")),
     Case("two equal headers", 401, "invalid_api_key", key=None, headers=bearer("Bearer {good}") * 2),
     Case("quotes", 401, "invalid_api_key", key=None, headers=bearer('Bearer "{good}"')),
     Case("10 kB key", 401, "invalid_api_key", key=None, headers=bearer("Bearer sk-art-" + "a" * 10_240)),
     Case("not ASCII", 401, "invalid_api_key", key=None, headers=bearer("Bearer {good}é".encode())),
-    Case(
-        "full-width digits", 401, "invalid_api_key", key=None, headers=bearer("Bearer sk-art-\uff11".encode())
-    ),
+    Case("full-width digits", 401, "invalid_api_key", key=None, headers=bearer("Bearer sk-art-\uff11".encode())),
     Case("injection", 401, "invalid_api_key", key=None, headers=bearer("Bearer ' OR 1=1; --")),
     Case("junk key", 401, "invalid_api_key", key="junk"),
     Case("unknown key", 401, "invalid_api_key", key="unknown"),
@@ -115,9 +109,7 @@ NOT_JSON = [
     Case("UTF-16 without a mark", code="invalid_json", raw=json.dumps(CHAT).encode("utf-16-le")),
     Case("byte-order mark", code="invalid_json", raw=b"\xef\xbb\xbf" + json.dumps(CHAT).encode()),
     Case("a raw NUL", code="invalid_json", raw=json.dumps(CHAT).encode().replace(b"Hello", b"Hel\0lo")),
-    Case(
-        "an escaped NUL", code="invalid_json", fields={"messages": [{"role": "user", "content": "Hel\0lo"}]}
-    ),
+    Case("an escaped NUL", code="invalid_json", fields={"messages": [{"role": "user", "content": "Hel\0lo"}]}),
     Case("NUL in a user's name", code="invalid_json", fields={"user": "a\0b"}),
     Case("duplicate keys", code="invalid_json", raw=b'{"model":"moon",' + json.dumps(CHAT).encode()[1:]),
     Case(
@@ -168,7 +160,7 @@ TRANSPORT = [
 NESTED = [{"role": "user", "content": "Hello", "foo": 1}]
 TOOL = {"type": "function", "function": {"name": "look"}}
 UNKNOWN = [
-    Case(f"unknown {name}", code="unknown_parameter", param=name, fields={name: value})
+    Case(f"unknown {name or 'nameless'}", code="unknown_parameter", param=name, fields={name: value})
     for name, value in {
         "foo": 1,
         "": 1,
@@ -194,11 +186,11 @@ UNKNOWN = [
     Case(f"unknown {param}", code="unknown_parameter", param=param, fields=fields)
     for param, fields in {
         "chat_template_kwargs.foo": {"chat_template_kwargs": {"foo": 1}},
-        "messages[...].foo": {"messages": NESTED},
-        "messages[...].content[...].foo": {
+        "messages[0].foo": {"messages": NESTED},
+        "messages[0].content[0].foo": {
             "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello", "foo": 1}]}]
         },
-        "messages[...].tool_calls[...].foo": {
+        "messages[0].tool_calls[0].foo": {
             "messages": [
                 {
                     "role": "assistant",
@@ -215,8 +207,8 @@ UNKNOWN = [
         },
         "stream_options.foo": {"stream": True, "stream_options": {"foo": 1}},
         "response_format.foo": {"response_format": {"type": "text", "foo": 1}},
-        "tools[...].foo": {"tools": [TOOL | {"foo": 1}]},
-        "tools[...].function.foo": {"tools": [{"type": "function", "function": {"name": "a", "foo": 1}}]},
+        "tools[0].foo": {"tools": [TOOL | {"foo": 1}]},
+        "tools[0].function.foo": {"tools": [{"type": "function", "function": {"name": "a", "foo": 1}}]},
     }.items()
 ]
 MODELS = [
@@ -320,9 +312,7 @@ def send(platform: Platform, case: Case, keys: dict[str, str]) -> WireAnswer:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_it_is_refused_in_openais_envelope(
-    running_platform: Platform, keys: dict[str, str], case: Case
-) -> None:
+def test_it_is_refused_in_openais_envelope(running_platform: Platform, keys: dict[str, str], case: Case) -> None:
     began = time.monotonic()
     answer = send(running_platform, case, keys)
     seconds = time.monotonic() - began

@@ -39,8 +39,5 @@ def request_bytes(
     if not any(name.lower() == "transfer-encoding" for name, _ in given):
         given.append(("Content-Length", str(len(body))))
     lines = [f"{method} {path} HTTP/1.1".encode()]
-    lines += [
-        name.encode() + b": " + (value if isinstance(value, bytes) else value.encode())
-        for name, value in given
-    ]
+    lines += [name.encode() + b": " + (value if isinstance(value, bytes) else value.encode()) for name, value in given]
     return b"\r\n".join([*lines, b"", body])

@@ -16,12 +16,18 @@ UV = ["uv==0.13.9"]
 def main(kind: str) -> int:
     """`kind`: "runtime" or "dev"; what dev installs serves runtime, too."""
     if sys.version_info[:2] != (3, 11):
-        print(f"Artemis needs Python 3.11; this is {sys.version.split()[0]}. Set PYTHON=/path/to/python3.11.", file=sys.stderr)
+        print(
+            f"Artemis needs Python 3.11; this is {sys.version.split()[0]}. Set PYTHON=/path/to/python3.11.",
+            file=sys.stderr,
+        )
         return 1
     if _is_current(kind):
         return 0
     began = time.monotonic()
-    print("Setting up: a virtual environment in .venv (only the first time, and when the lock file changes)", flush=True)
+    print(
+        "Setting up: a virtual environment in .venv (only the first time, and when the lock file changes)",
+        flush=True,
+    )
     if not (VENV / "bin" / "python").exists():
         venv.create(VENV, with_pip=True)
     python = str(VENV / "bin" / "python")

@@ -22,7 +22,9 @@ def main() -> int:
         ([*manage, "makemigrations", "--check", "--dry-run"], dict(os.environ)),
         ([*manage, "check", "--deploy", "--fail-level", "WARNING"], production),
     ]
-    return max(subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode for command, environment in steps)
+    return max(
+        subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode for command, environment in steps
+    )
 
 
 if __name__ == "__main__":

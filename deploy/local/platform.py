@@ -130,9 +130,7 @@ class Platform:
         if not (data / "PG_VERSION").exists():
             self.say("making a PostgreSQL database")
         await asyncio.to_thread(postgres.initialise, data, password=self.state.database_password)
-        url = postgres.url(
-            port=self.state.postgres_port, password=self.state.database_password, database="postgres"
-        )
+        url = postgres.url(port=self.state.postgres_port, password=self.state.database_password, database="postgres")
 
         async def answers() -> bool:
             try:

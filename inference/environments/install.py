@@ -118,9 +118,7 @@ def _pip_install(python: Path) -> list[str]:
     ]
 
 
-async def run_with_progress(
-    argv: Sequence[str], *, progress: Progress, env: dict[str, str] | None = None
-) -> None:
+async def run_with_progress(argv: Sequence[str], *, progress: Progress, env: dict[str, str] | None = None) -> None:
     """Run a command; pass each line on, and a sign of life when it says nothing for a while."""
     process = await asyncio.create_subprocess_exec(
         *argv,

@@ -13,12 +13,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m inference.fake", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument(
-        "--workers", type=int, default=1, help="each has scripts, log and counters of its own"
-    )
-    parser.add_argument(
-        "--model", action="append", default=[], help="served name; none given: any name is served"
-    )
+    parser.add_argument("--workers", type=int, default=1, help="each has scripts, log and counters of its own")
+    parser.add_argument("--model", action="append", default=[], help="served name; none given: any name is served")
     parser.add_argument("--api-key", help="refuse requests without it")
     parser.add_argument("--max-model-len", type=int, default=32_768)
     parser.add_argument("--max-running", type=int, default=256)

@@ -39,9 +39,7 @@ class Answer:
 
     def envelope(self, prefix: bytes, kind: bytes) -> bytes:
         """The beginning of every OpenAI object: everything before its `choices`."""
-        head = (
-            b'{"id":"%s-fake-%d","object":"%s","created":%d,"model":%s,"system_fingerprint":"artemis-fake",'
-        )
+        head = b'{"id":"%s-fake-%d","object":"%s","created":%d,"model":%s,"system_fingerprint":"artemis-fake",'
         return head % (prefix, self.number, kind, self.created, encode(self.model))
 
 
@@ -58,9 +56,7 @@ class Dialect(Protocol):
 
     def frames(self, answer: Answer) -> list[Frame]: ...
 
-    def refusal(
-        self, status: int, message: str, *, param: str | None = None, code: str | None = None
-    ) -> bytes: ...
+    def refusal(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> bytes: ...
 
     def broken(self, message: str) -> bytes:
         """An error event within a stream."""

@@ -33,9 +33,7 @@ class Chat:
         head = answer.envelope(b"chatcmpl", b"chat.completion.chunk")
         return openai_frames(answer, head, _fragments(answer.plan))
 
-    def refusal(
-        self, status: int, message: str, *, param: str | None = None, code: str | None = None
-    ) -> bytes:
+    def refusal(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> bytes:
         return openai_refusal(status, message, param=param, code=code)
 
     def broken(self, message: str) -> bytes:
@@ -68,9 +66,7 @@ def _fragments(plan: Plan) -> tuple[Frame, ...]:
         if plan.logprobs is not None and token is not None:
             logprobs = {"content": [_logprob(token, plan.logprobs)]}
         finish = plan.finish_reason if position == len(steps) else None
-        made += [
-            _fragment(index, delta, tokens=tokens, logprobs=logprobs, finish=finish) for index in indices
-        ]
+        made += [_fragment(index, delta, tokens=tokens, logprobs=logprobs, finish=finish) for index in indices]
     return tuple(made)
 
 

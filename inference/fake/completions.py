@@ -28,9 +28,7 @@ class Completions:
     def frames(self, answer: Answer) -> list[Frame]:
         return openai_frames(answer, answer.envelope(b"cmpl", b"text_completion"), _fragments(answer.plan))
 
-    def refusal(
-        self, status: int, message: str, *, param: str | None = None, code: str | None = None
-    ) -> bytes:
+    def refusal(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> bytes:
         return openai_refusal(status, message, param=param, code=code)
 
     def broken(self, message: str) -> bytes:

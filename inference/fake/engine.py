@@ -20,10 +20,7 @@ Fields = dict[str, Any]
 Work = Callable[[Fields, Script, Entry, Delivery], Awaitable[None]]
 
 MAX_BODY_BYTES = 64 << 20
-BUSY = (
-    "The engine is currently busy and cannot accept new requests. "
-    "Please try again later or on a different instance."
-)
+BUSY = "The engine is currently busy and cannot accept new requests. Please try again later or on a different instance."
 POLICY = "Your request was rejected as a result of our safety system (fake engine)."
 MALFORMED_REQUEST = (KeyError, IndexError, TypeError, AttributeError, ValueError)
 
@@ -31,9 +28,7 @@ MALFORMED_REQUEST = (KeyError, IndexError, TypeError, AttributeError, ValueError
 class RefusedError(Exception):
     """An answer with an error status."""
 
-    def __init__(
-        self, status: int, message: str, *, param: str | None = None, code: str | None = None
-    ) -> None:
+    def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.status, self.message, self.param, self.code = status, message, param, code
 

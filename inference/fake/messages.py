@@ -55,13 +55,9 @@ class Messages:
         ending = [(event("message_delta", closing), 0), (event("message_stop", {}), 0)]
         return [(start, 0), *_blocks(answer.plan), *ending]
 
-    def refusal(
-        self, status: int, message: str, *, param: str | None = None, code: str | None = None
-    ) -> bytes:
+    def refusal(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> bytes:
         kind = KINDS.get(status, "api_error")
-        return encode(
-            {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_fake"}
-        )
+        return encode({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_fake"})
 
     def broken(self, message: str) -> bytes:
         return event("error", {"error": {"type": "overloaded_error", "message": message}})

@@ -28,9 +28,7 @@ def _of_type(schema: dict[str, Any], root: Any, depth: int) -> Any:
     match kind[0] if isinstance(kind, list) else kind:
         case "object":
             properties = schema.get("properties", {})
-            return {
-                name: minimal(properties.get(name), root, depth + 1) for name in schema.get("required", [])
-            }
+            return {name: minimal(properties.get(name), root, depth + 1) for name in schema.get("required", [])}
         case "array":
             return [minimal(schema.get("items"), root, depth + 1) for _ in range(schema.get("minItems", 0))]
         case "string":

@@ -14,9 +14,7 @@ _TOKEN = re.compile(r"\S+")
 @lru_cache(maxsize=4096)
 def numbered_tokens(count: int, first: int = 1) -> tuple[str, ...]:
     """`fake engine token 1`, ` fake engine token 2`, …: each string is one token."""
-    return tuple(
-        f"{' ' if number > 1 else ''}fake engine token {number}" for number in range(first, first + count)
-    )
+    return tuple(f"{' ' if number > 1 else ''}fake engine token {number}" for number in range(first, first + count))
 
 
 def next_number(prefix: str) -> int:

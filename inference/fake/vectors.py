@@ -45,9 +45,7 @@ def rerank(fields: dict[str, Any], *, model: str) -> tuple[bytes, int]:
     results.sort(key=lambda one: (-float(str(one["relevance_score"])), one["index"]))
     tokens = sum(count_tokens(str(one["document"])) for one in results) + len(query)
     kept = results[: fields.get("top_n") or len(results)]
-    return encode(
-        {"id": "rerank-fake", "model": model, "usage": {"total_tokens": tokens}, "results": kept}
-    ), tokens
+    return encode({"id": "rerank-fake", "model": model, "usage": {"total_tokens": tokens}, "results": kept}), tokens
 
 
 @lru_cache(maxsize=4096)

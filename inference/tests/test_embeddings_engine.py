@@ -59,9 +59,7 @@ async def vectors(engine: Engine, *texts: str) -> list[list[float]]:
 
 
 async def test_meaning(engine: Engine) -> None:
-    cat, kitten, invoice = await vectors(
-        engine, "a cat sleeps", "a kitten is napping", "the invoice is overdue"
-    )
+    cat, kitten, invoice = await vectors(engine, "a cat sleeps", "a kitten is napping", "the invoice is overdue")
     assert len(cat) == 384
     assert cosine(cat, cat) == pytest.approx(1, abs=1e-4)
     assert cosine(cat, kitten) > 0.5 > 0.2 > cosine(cat, invoice)
@@ -156,9 +154,7 @@ async def test_a_crashed_engine_comes_back(engine: Engine) -> None:
     assert await vectors(engine, "still here")
 
 
-async def test_a_port_taken_by_another_server_is_noticed(
-    engine: Engine, engine_home: Path, tmp_path: Path
-) -> None:
+async def test_a_port_taken_by_another_server_is_noticed(engine: Engine, engine_home: Path, tmp_path: Path) -> None:
     with pytest.raises(ProcessError, match=r"address already in use|lists"):
         await launch(
             PROFILES["llamacpp"],

@@ -190,10 +190,7 @@ async def test_a_full_engine_queues_and_then_refuses() -> None:
             assert third.status_code == 503
             assert [(await first).status_code, (await second).status_code] == [200, 200]
         page = fake.get("/metrics").decode()
-        assert (
-            'admission_rejections_total{engine="0",model_name="fake-model",reason="max_num_queued_reqs"} 1.0'
-            in page
-        )
+        assert 'admission_rejections_total{engine="0",model_name="fake-model",reason="max_num_queued_reqs"} 1.0' in page
 
 
 def test_an_unknown_fault_is_refused(fake: FakeServer) -> None:

@@ -74,9 +74,7 @@ def test_several_choices(client: openai.OpenAI) -> None:
 
 
 def test_logprobs(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(
-        model="m", messages=HELLO, logprobs=True, top_logprobs=3, max_tokens=2
-    )
+    answer = client.chat.completions.create(model="m", messages=HELLO, logprobs=True, top_logprobs=3, max_tokens=2)
     logprobs = answer.choices[0].logprobs
     assert logprobs is not None
     assert [len(token.top_logprobs) for token in logprobs.content or []] == [3, 3]

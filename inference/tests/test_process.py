@@ -16,10 +16,7 @@ from inference.probes import http_ready
 from inference.process import Backoff, ManagedProcess, ProcessError, ProcessSpec
 from inference.tests.waiting import until
 
-STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "print('up', flush=True); time.sleep(60)"
-)
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);print('up', flush=True); time.sleep(60)"
 ENDLESS = "import time; print('up', flush=True); time.sleep(60)"
 
 
@@ -69,9 +66,7 @@ async def test_a_crashed_child_is_started_again_with_growing_delays(nursery: Nur
 
 
 async def test_a_while_in_health_resets_the_delay(nursery: Nursery) -> None:
-    process = nursery.make(
-        "import time; time.sleep(0.05)", backoff=Backoff(first=0.01, longest=1, healthy=0.02)
-    )
+    process = nursery.make("import time; time.sleep(0.05)", backoff=Backoff(first=0.01, longest=1, healthy=0.02))
     await process.start()
     await until(lambda: process.restarts >= 3)
     assert all(event.endswith("in 0.01 s") for event in nursery.events[:3])
@@ -157,9 +152,7 @@ async def test_a_program_that_does_not_exist(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 async def test_another_user_keeps_none_of_roots_groups(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    spec = ProcessSpec(
-        name="child", argv=["/usr/bin/id"], log_path=log, user="nobody", restart=False, cwd=Path("/")
-    )
+    spec = ProcessSpec(name="child", argv=["/usr/bin/id"], log_path=log, user="nobody", restart=False, cwd=Path("/"))
     process = ManagedProcess(spec)
     await process.start()
     assert await process.wait() == 0

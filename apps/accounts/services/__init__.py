@@ -2,11 +2,13 @@
 
 from apps.accounts.services.accounts import create_account, ensure_account, rename_account, set_account_budget
 from apps.accounts.services.invitations import accept_invitation, invite_member, revoke_invitation
-from apps.accounts.services.members import change_role, remove_member
+from apps.accounts.services.members import add_member, change_role, remove_member
 from apps.accounts.services.projects import archive_project, create_project, restore_project, update_project
+from apps.accounts.services.suspension import resume_account, suspend_account
 
 __all__ = [
     "accept_invitation",
+    "add_member",
     "archive_project",
     "change_role",
     "create_account",
@@ -16,7 +18,9 @@ __all__ = [
     "remove_member",
     "rename_account",
     "restore_project",
+    "resume_account",
     "revoke_invitation",
     "set_account_budget",
+    "suspend_account",
     "update_project",
 ]

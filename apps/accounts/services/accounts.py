@@ -15,9 +15,7 @@ def create_account(*, name: str, owner_id: int) -> AccountRow:
     """A new account with its owner and a first project called "default"."""
     name = clean_name(name)
     with transaction.atomic():
-        account = Account.objects.create(
-            name=name, slug=free_slug(Account.objects.all(), name, fallback="account")
-        )
+        account = Account.objects.create(name=name, slug=free_slug(Account.objects.all(), name, fallback="account"))
         membership = Membership.objects.create(account=account, user_id=owner_id, role=Role.OWNER)
         create_project(account_id=account.pk, name="default")
     return account_row(membership)
@@ -27,12 +25,7 @@ def ensure_account(*, user_id: int) -> AccountRow:
     """The account that a person has had longest; one is made for whoever has none, and only one."""
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=user_id)
-        membership = (
-            Membership.objects.filter(user=user)
-            .select_related("account")
-            .order_by("created_at", "pk")
-            .first()
-        )
+        membership = Membership.objects.filter(user=user).select_related("account").order_by("created_at", "pk").first()
         if membership is not None:
             return account_row(membership)
         return create_account(name=user.email.partition("@")[0][:120] or "Account", owner_id=user.pk)

@@ -50,8 +50,8 @@ def invite_member(
     return invitation_row(invitation)
 
 
-def revoke_invitation(*, account_id: int, invitation_id: int, by_id: int) -> None:
-    """The mailed link stops working."""
+def revoke_invitation(*, account_id: int, invitation_id: int, by_id: int | None) -> None:
+    """The mailed link stops working. By a member, or by staff (None)."""
     invitation = _open(account_id).filter(pk=invitation_id).first()
     if invitation is None:
         raise NotFound("There is no such open invitation in this account.")
@@ -69,17 +69,11 @@ def accept_invitation(*, token: str, user_id: int) -> AccountRow:
             )
         user = User.objects.get(pk=user_id)
         if user.email.lower() != invitation.email.lower():
-            raise Forbidden(
-                "This invitation is for another address. Sign in with the address that it was mailed to."
-            )
+            raise Forbidden("This invitation is for another address. Sign in with the address that it was mailed to.")
         now = timezone.now()
-        taken = (
-            _open(invitation.account_id).filter(pk=invitation.pk, expires_at__gt=now).update(accepted_at=now)
-        )
+        taken = _open(invitation.account_id).filter(pk=invitation.pk, expires_at__gt=now).update(accepted_at=now)
         if not taken:
-            raise Invalid(
-                "token", "This invitation was used, withdrawn or is too old. Ask for a new one.", status=410
-            )
+            raise Invalid("token", "This invitation was used, withdrawn or is too old. Ask for a new one.", status=410)
         membership, _ = Membership.objects.get_or_create(
             account=invitation.account, user=user, defaults={"role": invitation.role}
         )

@@ -7,8 +7,15 @@ from apps.accounts.models import Account, Membership, Role
 from apps.common.errors import Forbidden, Invalid, NotFound
 
 
-def change_role(*, account_id: int, user_id: int, role: str, by_id: int) -> None:
-    """Raises Forbidden where the change needs more rights, Invalid where no owner would be left."""
+def add_member(*, account_id: int, user_id: int, role: str) -> None:
+    """For staff; people themselves invite. Somebody who is a member already stays as they are."""
+    if role not in Role.values:
+        raise Invalid("role", f"Choose one of these roles: {', '.join(Role.values)}.")
+    Membership.objects.get_or_create(account_id=account_id, user_id=user_id, defaults={"role": role})
+
+
+def change_role(*, account_id: int, user_id: int, role: str, by_id: int | None) -> None:
+    """By a member, or by staff (None). Raises Forbidden where the change needs more rights, Invalid where no owner would be left."""
     if role not in Role.values:
         raise Invalid("role", f"Choose one of these roles: {', '.join(Role.values)}.")
     with transaction.atomic():
@@ -19,8 +26,8 @@ def change_role(*, account_id: int, user_id: int, role: str, by_id: int) -> None
         Membership.objects.filter(pk=membership.pk).update(role=role)
 
 
-def remove_member(*, account_id: int, user_id: int, by_id: int) -> None:
-    """Ends a membership. Anybody may leave; removing somebody else needs the right to."""
+def remove_member(*, account_id: int, user_id: int, by_id: int | None) -> None:
+    """Ends a membership. Anybody may leave; removing somebody else needs the right to, which staff (None) have."""
     with transaction.atomic():
         membership = _locked(account_id, user_id)
         if user_id != by_id:
@@ -29,8 +36,10 @@ def remove_member(*, account_id: int, user_id: int, by_id: int) -> None:
         membership.delete()
 
 
-def require_rank(*, account_id: int, by_id: int, roles: set[str]) -> None:
-    """Raises Forbidden unless the person may give and take these roles."""
+def require_rank(*, account_id: int, by_id: int | None, roles: set[str]) -> None:
+    """Raises Forbidden unless the person, or staff (None), may give and take these roles."""
+    if by_id is None:
+        return
     membership = Membership.objects.filter(account_id=account_id, user_id=by_id).first()
     granted = PERMISSIONS[membership.role] if membership else frozenset()
     if Permission.MEMBERS not in granted:

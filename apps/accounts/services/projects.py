@@ -39,11 +39,7 @@ def archive_project(*, account_id: int, slug: str) -> None:
     with transaction.atomic():
         _lock(account_id)
         project = _project(account_id, slug)
-        if (
-            not Project.objects.filter(account_id=account_id, archived_at=None)
-            .exclude(pk=project.pk)
-            .exists()
-        ):
+        if not Project.objects.filter(account_id=account_id, archived_at=None).exclude(pk=project.pk).exists():
             raise Invalid("project", "An account needs at least one project. Create another one first.")
         Project.objects.filter(pk=project.pk, archived_at=None).update(archived_at=timezone.now())
         raise_revision(account_id)

@@ -12,12 +12,10 @@ from apps.common.errors import Invalid, NotFound
 
 
 def test_a_new_account_has_its_owner_and_a_default_project(cast: Cast) -> None:
-    assert [
-        (member.email, member.role) for member in selectors.members_of_account(account_id=cast.charlies.id)
-    ] == [("charlie@example.com", "owner")]
-    assert [project.slug for project in selectors.projects_of_account(account_id=cast.charlies.id)] == [
-        "default"
+    assert [(member.email, member.role) for member in selectors.members_of_account(account_id=cast.charlies.id)] == [
+        ("charlie@example.com", "owner")
     ]
+    assert [project.slug for project in selectors.projects_of_account(account_id=cast.charlies.id)] == ["default"]
 
 
 def test_slugs_are_unique_and_never_empty(cast: Cast) -> None:
@@ -44,9 +42,7 @@ def test_the_last_project_stays(cast: Cast) -> None:
         services.archive_project(account_id=cast.northwind.id, slug="default")
     services.create_project(account_id=cast.northwind.id, name="Star catalogue")
     services.archive_project(account_id=cast.northwind.id, slug="default")
-    assert [row.slug for row in selectors.projects_of_account(account_id=cast.northwind.id)] == [
-        "star-catalogue"
-    ]
+    assert [row.slug for row in selectors.projects_of_account(account_id=cast.northwind.id)] == ["star-catalogue"]
     services.restore_project(account_id=cast.northwind.id, slug="default")
     assert len(selectors.projects_of_account(account_id=cast.northwind.id)) == 2
 

@@ -104,14 +104,10 @@ def test_a_token_that_was_never_given_out_is_not_found(cast: Cast, dora: User) -
 def test_an_invitation_of_another_account_is_not_found(cast: Cast) -> None:
     invitation = selectors.invitation_by_token(token=invite(cast))
     with pytest.raises(NotFound):
-        services.revoke_invitation(
-            account_id=cast.charlies.id, invitation_id=invitation.id, by_id=cast.charlie.pk
-        )
+        services.revoke_invitation(account_id=cast.charlies.id, invitation_id=invitation.id, by_id=cast.charlie.pk)
 
 
-@pytest.mark.parametrize(
-    ("email", "role"), [("nobody", "viewer"), ("bob@example.com", "viewer"), ("e@e.org", "root")]
-)
+@pytest.mark.parametrize(("email", "role"), [("nobody", "viewer"), ("bob@example.com", "viewer"), ("e@e.org", "root")])
 def test_bad_invitations_are_refused(cast: Cast, email: str, role: str) -> None:
     with pytest.raises(Invalid):
         invite(cast, email=email, role=role)

@@ -62,13 +62,9 @@ def test_the_other_roles_change_nobody(cast: Cast, role: str) -> None:
 
 def test_members_of_other_accounts_are_not_found(cast: Cast) -> None:
     with pytest.raises(NotFound):
-        services.change_role(
-            account_id=cast.charlies.id, user_id=cast.bob.pk, role="viewer", by_id=cast.charlie.pk
-        )
+        services.change_role(account_id=cast.charlies.id, user_id=cast.bob.pk, role="viewer", by_id=cast.charlie.pk)
 
 
 def test_a_role_that_does_not_exist_is_refused(cast: Cast) -> None:
     with pytest.raises(Invalid):
-        services.change_role(
-            account_id=cast.northwind.id, user_id=cast.bob.pk, role="root", by_id=cast.alice.pk
-        )
+        services.change_role(account_id=cast.northwind.id, user_id=cast.bob.pk, role="root", by_id=cast.alice.pk)

@@ -20,14 +20,49 @@ from apps.api.schemas.fields import (
 )
 
 
+class TextPart(Struct, tag_field="type", tag="text", forbid_unknown_fields=True):
+    text: str
+
+
+class RefusalPart(Struct, tag_field="type", tag="refusal", forbid_unknown_fields=True):
+    refusal: str
+
+
+class Image(Struct, forbid_unknown_fields=True):
+    """Itself, not its address: an engine that fetches for strangers reaches what strangers must not."""
+
+    url: Annotated[str, Meta(pattern=r"^data:image/")]
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class ImagePart(Struct, tag_field="type", tag="image_url", forbid_unknown_fields=True):
+    image_url: Image
+
+
+class CalledFunction(Struct, forbid_unknown_fields=True):
+    name: str
+    arguments: str
+
+
+class ToolCall(Struct, forbid_unknown_fields=True):
+    id: str
+    function: CalledFunction
+    type: Literal["function"] = "function"
+    index: int | None = None
+
+
 class Message(Struct, forbid_unknown_fields=True):
+    """Also an answer's message as it came, which clients send back: `annotations` and `audio` are only ever there."""
+
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[JSONObject] | None = None
+    content: str | list[TextPart | RefusalPart | ImagePart] | None = None
     name: str | None = None
-    tool_calls: list[JSONObject] | None = None
+    tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
-    function_call: JSONObject | None = None
+    function_call: CalledFunction | None = None
     refusal: str | None = None
+    annotations: list[JSONObject] | None = None
+    audio: None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
 
@@ -116,7 +151,11 @@ class ChatRequest(Request, kw_only=True):
             return "stream_options", "stream_options is only for stream: true."
         if self.max_tokens is not None and self.max_completion_tokens is not None:
             return "max_tokens", "Give max_completion_tokens or max_tokens, not both."
-        if self.response_format and (self.response_format.type == "json_schema") != bool(self.response_format.json_schema):
-            return "response_format", "response_format needs json_schema for the type json_schema, and only for it."
+        if self.response_format and (self.response_format.type == "json_schema") != bool(
+            self.response_format.json_schema
+        ):
+            return (
+                "response_format",
+                "response_format needs json_schema for the type json_schema, and only for it.",
+            )
         return None
-

@@ -49,7 +49,10 @@ class CompletionRequest(Request, kw_only=True):
     def inconsistency(self) -> tuple[str, str] | None:
         """(field, sentence) of fields that do not go together, as OpenAI refuses them."""
         if not count_texts(self.prompt):
-            return "prompt", "prompt takes a text, texts, tokens, or lists of tokens; a list is all of one kind."
+            return (
+                "prompt",
+                "prompt takes a text, texts, tokens, or lists of tokens; a list is all of one kind.",
+            )
         if self.stream_options is not None and not self.stream:
             return "stream_options", "stream_options is only for stream: true."
         if self.best_of is not None and self.best_of < (self.n or 1):

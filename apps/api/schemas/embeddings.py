@@ -19,7 +19,10 @@ class EmbeddingRequest(Request, kw_only=True):
     def inconsistency(self) -> tuple[str, str] | None:
         """(field, sentence) of what OpenAI refuses."""
         if not count_texts(self.input):
-            return "input", "input takes up to 2048 texts, or their tokens; a list is all of one kind, none empty."
+            return (
+                "input",
+                "input takes up to 2048 texts, or their tokens; a list is all of one kind, none empty.",
+            )
         if self.input == "" or (isinstance(self.input, list) and "" in self.input):
             return "input", "input cannot contain an empty text."
         return None

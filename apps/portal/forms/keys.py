@@ -43,13 +43,9 @@ class KeyForm(forms.Form):
         required=False,
         help_text="Spent, the key pauses until the next month (UTC).",
     )
-    rpm_limit = forms.IntegerField(
-        label="Requests a minute", required=False, min_value=1, max_value=MAX_LIMIT
-    )
+    rpm_limit = forms.IntegerField(label="Requests a minute", required=False, min_value=1, max_value=MAX_LIMIT)
     tpm_limit = forms.IntegerField(label="Tokens a minute", required=False, min_value=1, max_value=MAX_LIMIT)
-    parallel_limit = forms.IntegerField(
-        label="Requests at once", required=False, min_value=1, max_value=MAX_LIMIT
-    )
+    parallel_limit = forms.IntegerField(label="Requests at once", required=False, min_value=1, max_value=MAX_LIMIT)
     ip_allow_list = forms.CharField(
         label="Allowed addresses",
         required=False,
@@ -58,9 +54,7 @@ class KeyForm(forms.Form):
         help_text="Addresses or networks (CIDR), one a line. Empty: from anywhere.",
     )
 
-    def __init__(
-        self, *args: Any, models: Sequence[str], projects: Sequence[ProjectRow], **options: Any
-    ) -> None:
+    def __init__(self, *args: Any, models: Sequence[str], projects: Sequence[ProjectRow], **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["allowed_models"].choices = [(name, name) for name in models]  # type: ignore[attr-defined]
         self.fields["project"].choices = [(project.slug, project.name) for project in projects]  # type: ignore[attr-defined]

@@ -18,9 +18,7 @@ class UsdField(forms.DecimalField):
             min_value=Decimal(0),
             max_value=MAX_USD,
             decimal_places=9,
-            widget=forms.NumberInput(
-                attrs={"step": "any", "inputmode": "decimal", "placeholder": "No limit"}
-            ),
+            widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal", "placeholder": "No limit"}),
             **options,
         )
 

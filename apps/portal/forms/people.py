@@ -21,9 +21,7 @@ class SignupForm(AllauthSignupForm):  # type: ignore[misc]
         email: str = super().clean_email()
         invited = context.request.session.get(INVITED, "")
         if not settings.SIGNUP_OPEN and email.lower() != invited.lower():
-            raise forms.ValidationError(
-                f"Sign-up is by invitation. Use the address that was invited: {invited}"
-            )
+            raise forms.ValidationError(f"Sign-up is by invitation. Use the address that was invited: {invited}")
         return email
 
 
@@ -40,9 +38,7 @@ class BudgetForm(forms.Form):
 
 
 class ProjectForm(forms.Form):
-    name = forms.CharField(
-        label="Project name", max_length=120, help_text="One project for each application."
-    )
+    name = forms.CharField(label="Project name", max_length=120, help_text="One project for each application.")
     monthly_budget = UsdField(
         label="Monthly budget (USD)",
         required=False,

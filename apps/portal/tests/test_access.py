@@ -93,9 +93,7 @@ def test_each_role_does_what_it_may(cast: Cast, key: str, signed_in: SignIn, rol
     assert answer.status_code in ((200, 302) if role in roles else (403,))
 
 
-def test_things_of_another_account_are_not_reached_through_ones_own(
-    cast: Cast, key: str, signed_in: SignIn
-) -> None:
+def test_things_of_another_account_are_not_reached_through_ones_own(cast: Cast, key: str, signed_in: SignIn) -> None:
     services.create_project(account_id=cast.northwind.id, name="Secret")
     charlie = signed_in(cast.charlie)
     for path in (

@@ -56,9 +56,7 @@ def test_the_first_key_is_shown_once_with_snippets_that_work(cast: Cast, signed_
     assert secret not in client.get("/a/northwind/").content.decode()
 
 
-def test_use_appears_once_and_then_nothing_is_sent_while_nothing_changes(
-    cast: Cast, signed_in: SignIn
-) -> None:
+def test_use_appears_once_and_then_nothing_is_sent_while_nothing_changes(cast: Cast, signed_in: SignIn) -> None:
     client = signed_in(cast.alice)
     client.post("/a/northwind/first-key/")
     assert client.get("/a/northwind/today/?seen=none").status_code == 204

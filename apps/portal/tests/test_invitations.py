@@ -60,9 +60,7 @@ def test_on_a_closed_platform_an_invitation_lets_its_own_address_in(
     assert client.post("/accounts/signup/", form | {"email": "dora@example.com"}).status_code == 302
 
 
-def test_mails_follow_the_platforms_address_not_a_forged_host(
-    cast: Cast, signed_in: SignIn, client: Client
-) -> None:
+def test_mails_follow_the_platforms_address_not_a_forged_host(cast: Cast, signed_in: SignIn, client: Client) -> None:
     client.post("/accounts/password/reset/", {"email": "alice@example.com"}, headers={"host": "localhost:1"})
     text = str(mail.outbox[-1].body)
     assert "localhost:1" not in text and "/accounts/password/reset/key/" in text

@@ -80,7 +80,5 @@ def test_a_key_is_changed_switched_rotated_and_revoked(alice: Client) -> None:
 
 
 def test_fields_that_nobody_offered_change_nothing(alice: Client, cast: Cast) -> None:
-    alice.post(
-        "/a/northwind/keys/new/", LIMITS | {"account": cast.charlies.id, "account_id": cast.charlies.id}
-    )
+    alice.post("/a/northwind/keys/new/", LIMITS | {"account": cast.charlies.id, "account_id": cast.charlies.id})
     assert ApiKey.objects.get().account_id == cast.northwind.id

@@ -45,9 +45,7 @@ def test_public_pages_keep_the_strict_policy(db: None, client: Client, path: str
 
 
 @pytest.mark.parametrize("path", MINE)
-def test_private_pages_keep_it_and_are_not_stored(
-    cast: Cast, signed_in: Callable[[User], Client], path: str
-) -> None:
+def test_private_pages_keep_it_and_are_not_stored(cast: Cast, signed_in: Callable[[User], Client], path: str) -> None:
     client = signed_in(cast.alice)
     check(client, path)
     assert "no-store" in client.get(path).headers["Cache-Control"]

@@ -85,8 +85,7 @@ def test_a_chart_keeps_six_groups_and_sums_the_rest() -> None:
     now = timezone.now()
     day = now.astimezone(UTC).date()
     buckets = [
-        UsageBucket(start=day, label=f"model {number}", totals=UsageTotals(requests=number))
-        for number in range(1, 10)
+        UsageBucket(start=day, label=f"model {number}", totals=UsageTotals(requests=number)) for number in range(1, 10)
     ]
     chart = build_chart(buckets, period=PERIODS["7d"], metric=METRICS["requests"], now=now)
     assert [series.label for series in chart.series] == [f"model {n}" for n in range(9, 3, -1)] + ["Others"]

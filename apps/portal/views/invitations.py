@@ -25,9 +25,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     if invited.state == "open":
         request.session[INVITED] = invited.email
     mine = request.user.is_authenticated and request.user.email.lower() == invited.email.lower()
-    response = render(
-        request, "portal/invitation.html", {"invitation": invited, "mine": mine, "path": request.path}
-    )
+    response = render(request, "portal/invitation.html", {"invitation": invited, "mine": mine, "path": request.path})
     response["Referrer-Policy"] = "no-referrer"
     return response
 

@@ -77,9 +77,7 @@ def switch_key(request: MemberRequest, public_id: str) -> HttpResponse:
     except Invalid as error:
         messages.error(request, error.message)
     else:
-        messages.success(
-            request, "The key is off. Calls with it are refused." if disabled else "The key works again."
-        )
+        messages.success(request, "The key is off. Calls with it are refused." if disabled else "The key works again.")
     return redirect("portal:keys", slug=request.account.slug)
 
 
@@ -90,9 +88,7 @@ def rotate_key(request: MemberRequest, public_id: str) -> HttpResponse:
     form = RotateForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            issued = services.rotate_key(
-                account_id=request.account.id, public_id=public_id, grace=form.period()
-            )
+            issued = services.rotate_key(account_id=request.account.id, public_id=public_id, grace=form.period())
         except Invalid as error:
             show_error(form, error)
         else:

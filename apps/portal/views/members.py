@@ -77,9 +77,7 @@ def remove(request: MemberRequest, user_id: int) -> HttpResponse:
 @require_POST
 @member_page(Permission.MEMBERS)
 def revoke_invitation(request: MemberRequest, invitation_id: int) -> HttpResponse:
-    services.revoke_invitation(
-        account_id=request.account.id, invitation_id=invitation_id, by_id=request.user.pk
-    )
+    services.revoke_invitation(account_id=request.account.id, invitation_id=invitation_id, by_id=request.user.pk)
     messages.success(request, "The invitation is withdrawn; its link no longer works.")
     return redirect("portal:members", slug=request.account.slug)
 
@@ -89,9 +87,7 @@ def _link(token: str) -> str:
 
 
 def _form(request: MemberRequest) -> InvitationForm:
-    return InvitationForm(
-        request.POST or None, may_make_owners=Permission.OWNERSHIP in request.account.permissions
-    )
+    return InvitationForm(request.POST or None, may_make_owners=Permission.OWNERSHIP in request.account.permissions)
 
 
 def _context(request: MemberRequest, form: InvitationForm) -> dict[str, Any]:

@@ -40,9 +40,7 @@ def budget(request: MemberRequest) -> HttpResponse:
     form = BudgetForm(request.POST)
     if not form.is_valid():
         return _page(request, budget_form=form)
-    services.set_account_budget(
-        account_id=request.account.id, monthly_budget=form.cleaned_data["monthly_budget"]
-    )
+    services.set_account_budget(account_id=request.account.id, monthly_budget=form.cleaned_data["monthly_budget"])
     messages.success(request, "Saved. The budget holds from the next call on.")
     return redirect("portal:settings", slug=request.account.slug)
 

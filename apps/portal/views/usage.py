@@ -67,9 +67,7 @@ def _series(request: MemberRequest, filters: UsageFilters, since: datetime) -> l
 
 
 def _log(request: MemberRequest, filters: UsageFilters, since: datetime, limit: int) -> list[RequestRow]:
-    rows = selectors.recent_requests(
-        account_id=request.account.id, limit=limit, before=filters.before, **filters.owned
-    )
+    rows = selectors.recent_requests(account_id=request.account.id, limit=limit, before=filters.before, **filters.owned)
     return [row for row in rows if row.started_at >= since]
 
 
@@ -82,15 +80,12 @@ def _shares(buckets: list[UsageBucket], filters: UsageFilters) -> list[dict[str,
         row["cost"] += bucket.totals.cost
     whole = sum(row[filters.metric.slug] for row in sums.values())
     ranked = sorted(sums.items(), key=lambda item: (-item[1][filters.metric.slug], item[0]))
-    return [
-        {"label": label, **row, "part": row[filters.metric.slug], "whole": whole} for label, row in ranked
-    ]
+    return [{"label": label, **row, "part": row[filters.metric.slug], "whole": whole} for label, row in ranked]
 
 
 def _choices(request: MemberRequest, since: datetime, filters: UsageFilters) -> dict[str, Any]:
     used = {
-        share.identifier
-        for share in selectors.shares(account_id=request.account.id, since=since, group_by="model")
+        share.identifier for share in selectors.shares(account_id=request.account.id, since=since, group_by="model")
     }
     return {
         "periods": PERIODS.values(),

@@ -27,9 +27,7 @@ def main() -> int:
     parser.add_argument("--backend", choices=["onnx", "sentence-transformers"], default="onnx")
     parser.add_argument("--model", help="folder, hub name or package:NAME, for sentence-transformers")
     parser.add_argument("--alias", required=True, help="the model's public name")
-    parser.add_argument(
-        "--truncatable", action="store_true", help="the model was trained for shorter prefixes"
-    )
+    parser.add_argument("--truncatable", action="store_true", help="the model was trained for shorter prefixes")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--threads", type=int, default=None)

@@ -37,23 +37,17 @@ class EmbeddingsApp:
             case ("GET", "/metrics"):
                 await asgi.respond(send, 200, self._metrics().encode(), headers=[asgi.TEXT_TYPE])
             case (_, path) if path.startswith("/v1/") and not self._is_allowed(scope):
-                await asgi.respond_json(
-                    send, 401, asgi.error_envelope("Unauthorized", kind="invalid_request_error")
-                )
+                await asgi.respond_json(send, 401, asgi.error_envelope("Unauthorized", kind="invalid_request_error"))
             case ("GET", "/v1/models"):
                 await asgi.respond_json(send, 200, {"object": "list", "data": [self._card()]})
             case ("POST", "/v1/embeddings"):
                 await self._embeddings(receive, send)
             case _:
-                await asgi.respond_json(
-                    send, 404, asgi.error_envelope("Not Found", kind="invalid_request_error")
-                )
+                await asgi.respond_json(send, 404, asgi.error_envelope("Not Found", kind="invalid_request_error"))
 
     def _is_allowed(self, scope: asgi.Scope) -> bool:
         given = asgi.header(scope, b"authorization") or ""
-        return self._api_key is None or hmac.compare_digest(
-            given.encode(), f"Bearer {self._api_key}".encode()
-        )
+        return self._api_key is None or hmac.compare_digest(given.encode(), f"Bearer {self._api_key}".encode())
 
     def _card(self) -> dict[str, Any]:
         return {
@@ -97,9 +91,7 @@ class EmbeddingsApp:
             envelope = asgi.error_envelope(error.message, kind=kind, param=error.param, code=error.code)
             return error.status, json.dumps(envelope).encode()
         except QueueFullError:
-            return 503, json.dumps(
-                asgi.error_envelope("The engine is full.", kind="server_error", code=503)
-            ).encode()
+            return 503, json.dumps(asgi.error_envelope("The engine is full.", kind="server_error", code=503)).encode()
         self._succeeded += 1
         self._prompt_tokens += request.tokens
         return 200, await asyncio.to_thread(_encode, request, vectors, self._model)
@@ -113,9 +105,7 @@ class EmbeddingsApp:
             ("prompt_tokens_total", "counter", self._prompt_tokens),
             ("request_success_total", "counter", self._succeeded),
         ]
-        return "".join(
-            f"# TYPE vllm:{name} {kind}\nvllm:{name}{label} {value}\n" for name, kind, value in samples
-        )
+        return "".join(f"# TYPE vllm:{name} {kind}\nvllm:{name}{label} {value}\n" for name, kind, value in samples)
 
 
 def _encode(request: EmbeddingRequest, vectors: Sequence[Any], model: str) -> bytes:

@@ -61,9 +61,7 @@ class Batcher:
         try:
             while batch := self._take():
                 try:
-                    vectors = await loop.run_in_executor(
-                        self._thread, self._embed, [item.ids for item in batch]
-                    )
+                    vectors = await loop.run_in_executor(self._thread, self._embed, [item.ids for item in batch])
                 except Exception as error:
                     _fail(batch, error)
                     continue

@@ -26,9 +26,7 @@ class OnnxBackend:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or os.cpu_count() or 2
         weights = str(find_in_package(WEIGHTS_PACKAGE, ".onnx"))
-        self._session: Any = onnxruntime.InferenceSession(
-            weights, options, providers=["CPUExecutionProvider"]
-        )
+        self._session: Any = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
         self._tokenizer: Any = Tokenizer.from_file(str(find_in_package(TOKENIZER_PACKAGE, "tokenizer.json")))
         # The file asks for 128 tokens, cut and padded; we refuse what is too long, and pad per batch.
         self._tokenizer.no_truncation()

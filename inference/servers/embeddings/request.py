@@ -13,9 +13,7 @@ FIELDS = {"input", "model", "encoding_format", "dimensions", "user"}
 class BadRequestError(Exception):
     """A 4xx with OpenAI's envelope."""
 
-    def __init__(
-        self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400
-    ) -> None:
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
         super().__init__(message)
         self.message, self.param, self.code, self.status = message, param, code, status
 
@@ -43,9 +41,7 @@ def parse(body: bytes, *, model: str, backend: Backend) -> EmbeddingRequest:
         )
     if fields.get("model") != model:
         asked = str(fields.get("model"))[:100]
-        raise BadRequestError(
-            f"The model `{asked}` does not exist", param="model", code="model_not_found", status=404
-        )
+        raise BadRequestError(f"The model `{asked}` does not exist", param="model", code="model_not_found", status=404)
     if fields.get("encoding_format") not in (None, "float", "base64"):
         raise BadRequestError("encoding_format must be 'float' or 'base64'", param="encoding_format")
     inputs = _inputs(fields.get("input"), backend)
@@ -83,9 +79,7 @@ def _inputs(given: Any, backend: Backend) -> list[list[int]]:
             "'input' must be a string, an array of strings or arrays of tokens, not empty.", param="input"
         )
     if len(given) > MAX_INPUTS:
-        raise BadRequestError(
-            f"'input' must have at most {MAX_INPUTS} elements, it has {len(given)}.", param="input"
-        )
+        raise BadRequestError(f"'input' must have at most {MAX_INPUTS} elements, it has {len(given)}.", param="input")
     if all(isinstance(one, str) and one for one in given):
         try:
             return backend.tokenize(given)
@@ -106,9 +100,7 @@ def _dimensions(asked: Any, backend: Backend) -> int:
     if asked is None:
         return backend.dimensions
     if type(asked) is not int or not 1 <= asked <= backend.dimensions:
-        raise BadRequestError(
-            f"'dimensions' must be an integer from 1 to {backend.dimensions}.", param="dimensions"
-        )
+        raise BadRequestError(f"'dimensions' must be an integer from 1 to {backend.dimensions}.", param="dimensions")
     if asked != backend.dimensions and not backend.truncatable:
         raise BadRequestError(
             f"This model does not support specifying dimensions other than {backend.dimensions}.",

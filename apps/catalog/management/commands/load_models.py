@@ -19,7 +19,9 @@ class Command(ArtemisCommand):
         super().add_arguments(parser)
         parser.add_argument("file", type=Path)
         parser.add_argument("--dry-run", action="store_true", help="show what would change, change nothing")
-        parser.add_argument("--prune", action="store_true", help="take models that the file does not name off the offer")
+        parser.add_argument(
+            "--prune", action="store_true", help="take models that the file does not name off the offer"
+        )
 
     def answer(self, **options: Any) -> dict[str, Any]:
         try:

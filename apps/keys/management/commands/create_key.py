@@ -38,9 +38,7 @@ class Command(ArtemisCommand):
             expires_at=parse_time(options["expires"], "expires") if options["expires"] else None,
         )
         account_id = account_id_of_slug(slug=options["account"])
-        issued = create_key(
-            account_id=account_id, project_slug=options["project"], name=options["name"], policy=policy
-        )
+        issued = create_key(account_id=account_id, project_slug=options["project"], name=options["name"], policy=policy)
         return {"id": issued.public_id, "key": issued.secret, "name": issued.name}
 
 

@@ -21,16 +21,12 @@ ADMIN_EMAIL = "admin@artemis.local"
 
 
 class Command(ArtemisCommand):
-    help = (
-        "Migrates, loads the models, and makes sure that there is an administrator with an account and a key."
-    )
+    help = "Migrates, loads the models, and makes sure that there is an administrator with an account and a key."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--models-file", type=Path, action="append", default=[], help="a LiteLLM YAML")
-        parser.add_argument(
-            "--file", type=Path, required=True, help="where to keep what a caller needs (mode 0600)"
-        )
+        parser.add_argument("--file", type=Path, required=True, help="where to keep what a caller needs (mode 0600)")
 
     def answer(self, **options: Any) -> dict[str, Any]:
         call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
@@ -42,9 +38,7 @@ class Command(ArtemisCommand):
         account = ensure_account(user_id=User.objects.get(email=email).pk)
         key = known.get("api_key", "")
         if not key or not is_usable(token=key):
-            issued = create_key(
-                account_id=account.id, project_slug="default", name="Quickstart", policy=KeyPolicy()
-            )
+            issued = create_key(account_id=account.id, project_slug="default", name="Quickstart", policy=KeyPolicy())
             key = issued.secret
         facts = {
             "base_url": f"{settings.PUBLIC_URL}/v1",

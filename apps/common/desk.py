@@ -1,0 +1,88 @@
+"""What the staff's pages of all apps share: sums in dollars, services' errors as messages, actions that ask first."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.contrib import admin, messages
+from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from apps.common.errors import ArtemisError
+from apps.common.forms import UsdField
+from apps.common.money import NanoField, format_usd
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+class Desk(admin.ModelAdmin[Row]):
+    """A page of the staff desk. Its `save_…` methods call services; what these refuse is shown, and nothing is saved."""
+
+    formfield_overrides = {NanoField: {"form_class": UsdField}}
+    list_per_page = 50
+    show_full_result_count = False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except ArtemisError as error:
+            self.message_user(request, error.message, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def confirmation(
+        self, request: HttpRequest, rows: models.QuerySet[Row], *, action: str, warning: str, reason: bool = False
+    ) -> HttpResponse | None:
+        """The page that asks before an action is run; None once it was answered (and has its reason)."""
+        answered = "confirmed" in request.POST
+        if answered and (not reason or request.POST.get("reason", "").strip()):
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Are you sure?",
+            "opts": self.opts,
+            "rows": rows,
+            "action": action,
+            "warning": warning,
+            "reason": reason,
+            "reason_missing": answered and reason,
+        }
+        return TemplateResponse(request, "admin/confirm_action.html", context)
+
+    def run(
+        self, request: HttpRequest, rows: models.QuerySet[Row], work: Callable[[Row], None], *, done: str
+    ) -> None:
+        """Runs a service for each row, with a line in the log of what staff did; says what was refused, and why."""
+        count = 0
+        for row in rows:
+            try:
+                work(row)
+            except ArtemisError as error:
+                self.message_user(request, f"{row}: {error.message}", messages.ERROR)
+            else:
+                self.log_change(request, row, done)
+                count += 1
+        if count:
+            self.message_user(request, f"{done}: {count}.", messages.SUCCESS)
+
+
+class ReadOnlyDesk(Desk[Row]):
+    """A record: looked at, never changed."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return False
+
+
+def usd(nano: int | None) -> str:
+    return "–" if nano is None else format_usd(nano)
