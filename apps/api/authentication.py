@@ -33,7 +33,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
 
 
 def bearer_token(request: HttpRequest) -> str:
-    header = request.META.get("HTTP_AUTHORIZATION", "")
+    header = str(request.META.get("HTTP_AUTHORIZATION", ""))
     if not header:
         raise Unauthenticated(MISSING, code="missing_api_key")
     scheme, _, token = header.partition(" ")
