@@ -46,7 +46,7 @@ INSTALLED_APPS = [
     "apps.gateway",
     "apps.api",
     "apps.portal",
-    "django.contrib.admin",
+    "artemis_site.apps.StaffConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -26,7 +26,7 @@ class StaffSite(AdminSite):
     site_header = "Artemis staff desk"
     index_title = "What would you like to look at?"
     site_url = "/dashboard/"
-    empty_value_display = "–"
+    empty_value_display = "-"
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

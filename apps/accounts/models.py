@@ -57,7 +57,9 @@ class Account(TimestampedModel):
     name = models.CharField(max_length=120)
     monthly_budget = NanoField(null=True, blank=True, help_text="Nano-dollars a calendar month (UTC); empty: no limit")
     suspended_at = models.DateTimeField(null=True, blank=True)
-    suspension_reason = models.CharField(max_length=500, blank=True, help_text="What its owner is told")
+    suspension_reason = models.CharField(
+        max_length=500, blank=True, default="", db_default="", help_text="Its people see it"
+    )
     version = models.PositiveIntegerField(
         default=1, editable=False, help_text="Rises with each change that gateways must see"
     )

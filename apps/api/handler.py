@@ -116,8 +116,13 @@ async def respond(response: HttpResponseBase, request_id: str, send: Send) -> No
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     headers.append((b"x-request-id", request_id.encode()))
     if isinstance(response, EventStreamResponse):
-        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-        await response.stream.pump(lambda part: send({"type": "http.response.body", "body": part, "more_body": True}))
+        try:
+            await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+            await response.stream.pump(
+                lambda part: send({"type": "http.response.body", "body": part, "more_body": True})
+            )
+        finally:
+            await response.stream.abandon()  # a caller who is gone by now must be settled, too
         await send({"type": "http.response.body", "body": b""})
         return
     body: bytes = response.content  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from apps.catalog.contracts import ModelFacts
 from apps.common.errors import Invalid, NotFound
 from apps.gateway import services
 from apps.gateway.contracts import Answer, Call
+from apps.keys.contracts import KeyFacts
 
 _encode = msgspec.json.Encoder().encode
 
@@ -26,11 +27,11 @@ class InferenceView(V1View):
     kind: ClassVar[str] = "chat"
     schema_class: ClassVar[Any]
 
-    async def post(self, request: HttpRequest) -> HttpResponseBase:
+    async def post(self, request: HttpRequest, key: KeyFacts) -> HttpResponseBase:
         _check_headers(request)
         raw = request.body
         body = parse_object(raw)
-        model = await services.model_for(self.key, name=model_name(body), endpoint=self.endpoint)
+        model = await services.model_for(key, name=model_name(body), endpoint=self.endpoint)
         if model.kind != self.kind:
             raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
         parsed, payload = check(body, self.schema_class, extensions=model.extensions)
@@ -39,7 +40,7 @@ class InferenceView(V1View):
                 request_id=self.request_id,
                 endpoint=self.endpoint,
                 path=self.path,
-                key=self.key,
+                key=key,
                 address=caller_address(request),
                 model=model,
                 payload=payload,
@@ -86,14 +87,14 @@ class EmbeddingsView(InferenceView):
 
 
 class ModelsView(V1View):
-    async def get(self, request: HttpRequest) -> HttpResponse:
-        models = await services.models_for(self.key, address=caller_address(request))
+    async def get(self, request: HttpRequest, key: KeyFacts) -> HttpResponse:
+        models = await services.models_for(key, address=caller_address(request))
         return _json({"object": "list", "data": [_card(model) for model in models]})
 
 
 class ModelView(V1View):
-    async def get(self, request: HttpRequest, name: str) -> HttpResponse:
-        models = await services.models_for(self.key, address=caller_address(request))
+    async def get(self, request: HttpRequest, key: KeyFacts, name: str) -> HttpResponse:
+        models = await services.models_for(key, address=caller_address(request))
         for model in models:
             if model.public_name == name:
                 return _json(_card(model))

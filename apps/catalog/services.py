@@ -1,5 +1,6 @@
 """Changes what is on offer: from a file, or by staff. Every change is published to the gateways once committed."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -61,6 +62,33 @@ def load_models(*, text: str, prune: bool = False, dry_run: bool = False) -> lis
         elif changes:
             raise_catalog_revision()
     return changes
+
+
+@transaction.atomic
+def set_models_enabled(*, names: Collection[str], enabled: bool) -> None:
+    """Puts models on offer, or takes them off it; their history stays."""
+    AIModel.objects.filter(public_name__in=names).update(enabled=enabled, updated_at=timezone.now())
+    raise_catalog_revision()
+
+
+@transaction.atomic
+def set_deployments_enabled(*, names: Collection[str], enabled: bool) -> None:
+    """Lets deployments serve, or leaves them out; requests in flight end as usual."""
+    Deployment.objects.filter(name__in=names).update(enabled=enabled, updated_at=timezone.now())
+    raise_catalog_revision()
+
+
+@transaction.atomic
+def change_routing(*, values: Mapping[str, Any]) -> None:
+    """Changes columns of the routing policy."""
+    _locked_policy()
+    RoutingPolicy.objects.filter(pk=1).update(updated_at=timezone.now(), **values)
+    raise_catalog_revision()
+
+
+def routing_policy_id() -> int:
+    """The one row's, made where there is none yet."""
+    return RoutingPolicy.objects.get_or_create(pk=1)[0].pk
 
 
 def raise_catalog_revision() -> None:

@@ -1,7 +1,7 @@
 """What the staff's pages of all apps share: sums in dollars, services' errors as messages, actions that ask first."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db import models
@@ -12,11 +12,9 @@ from apps.common.errors import ArtemisError
 from apps.common.forms import UsdField
 from apps.common.money import NanoField, format_usd
 
-Row = TypeVar("Row", bound=models.Model)
 
-
-class Desk(admin.ModelAdmin[Row]):
-    """A page of the staff desk. Its `save_…` methods call services; what these refuse is shown, and nothing is saved."""
+class Desk(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A page of the staff desk. Its `save_…` methods call services; what they refuse is shown, and nothing is saved."""
 
     formfield_overrides = {NanoField: {"form_class": UsdField}}
     list_per_page = 50
@@ -36,7 +34,7 @@ class Desk(admin.ModelAdmin[Row]):
             return HttpResponseRedirect(request.get_full_path())
 
     def confirmation(
-        self, request: HttpRequest, rows: models.QuerySet[Row], *, action: str, warning: str, reason: bool = False
+        self, request: HttpRequest, rows: models.QuerySet[Any], *, action: str, warning: str, reason: bool = False
     ) -> HttpResponse | None:
         """The page that asks before an action is run; None once it was answered (and has its reason)."""
         answered = "confirmed" in request.POST
@@ -54,9 +52,7 @@ class Desk(admin.ModelAdmin[Row]):
         }
         return TemplateResponse(request, "admin/confirm_action.html", context)
 
-    def run(
-        self, request: HttpRequest, rows: models.QuerySet[Row], work: Callable[[Row], None], *, done: str
-    ) -> None:
+    def run(self, request: HttpRequest, rows: models.QuerySet[Any], work: Callable[[Any], None], *, done: str) -> None:
         """Runs a service for each row, with a line in the log of what staff did; says what was refused, and why."""
         count = 0
         for row in rows:
@@ -71,18 +67,18 @@ class Desk(admin.ModelAdmin[Row]):
             self.message_user(request, f"{done}: {count}.", messages.SUCCESS)
 
 
-class ReadOnlyDesk(Desk[Row]):
+class ReadOnlyDesk(Desk):
     """A record: looked at, never changed."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
 def usd(nano: int | None) -> str:
-    return "–" if nano is None else format_usd(nano)
+    return "-" if nano is None else format_usd(nano)

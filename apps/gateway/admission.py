@@ -18,6 +18,7 @@ from apps.common.revisions import CATALOG, account_revision, key_revision
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call, RateState
 from apps.gateway.estimate import Estimate
+from apps.keys.contracts import KeyFacts
 
 logger = logging.getLogger(__name__)
 LEASE_MS = 90_000
@@ -69,8 +70,8 @@ class Limits:
     parallel: int
 
     @classmethod
-    def of(cls, call: Call) -> "Limits":
-        policy = call.key.policy
+    def of(cls, key: KeyFacts) -> "Limits":
+        policy = key.policy
         return cls(
             policy.rpm_limit or settings.GATEWAY_DEFAULT_RPM,
             policy.tpm_limit or settings.GATEWAY_DEFAULT_TPM,
@@ -84,7 +85,8 @@ async def admit(pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_vers
     Raises LimitExceeded where a limit or budget does not allow it, StaleFactsError and UnseededError where the
     gateway must first read something anew, Unavailable where Redis does not answer.
     """
-    key, limits = call.key, Limits.of(call)
+    key = call.key
+    limits = Limits.of(key)
     budgets = (key.policy.monthly_budget, key.project_budget, key.account_budget)
     try:
         verdict, detail, *state = await run_script(
@@ -117,7 +119,24 @@ async def admit(pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_vers
         raise StaleFactsError(detail.decode())
     if verdict == b"unseeded":
         raise UnseededError(detail.decode())
-    rates = RateState(
+    rates = _rates(limits, state)
+    if verdict != b"ok":
+        raise _refusal(verdict.decode(), detail, limits, estimate, rates)
+    return rates
+
+
+async def peek(pipe: RedisPipe, key: KeyFacts) -> RateState | None:
+    """The state of a key's rates for an answer that needed no admission; None where Redis does not tell."""
+    limits = Limits.of(key)
+    try:
+        return _rates(limits, await run_script(pipe, "peek", key.key_id, limits.rpm, limits.tpm))
+    except RedisError:
+        return None
+
+
+def _rates(limits: Limits, state: list[int]) -> RateState:
+    """`state`: requests left, milliseconds until all are there again, and the same of tokens."""
+    return RateState(
         limit_requests=limits.rpm,
         remaining_requests=state[0],
         reset_requests=state[1] / 1000,
@@ -125,9 +144,6 @@ async def admit(pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_vers
         remaining_tokens=state[2],
         reset_tokens=state[3] / 1000,
     )
-    if verdict != b"ok":
-        raise _refusal(verdict.decode(), detail, limits, estimate, rates)
-    return rates
 
 
 class LimitReached(LimitExceeded):

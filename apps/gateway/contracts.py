@@ -56,9 +56,11 @@ class RateState:
 
 
 class EventStream(Protocol):
-    """Must be pumped, once: that is what settles the call."""
+    """Must be pumped, once, or abandoned: that settles the call."""
 
     async def pump(self, write: Callable[[bytes], Awaitable[None]]) -> None: ...
+
+    async def abandon(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from apps.gateway.selectors import queues
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-class Queues(Collector):
+class Queues(Collector):  # type: ignore[misc]
     """Read at each scrape; left out while Redis is away."""
 
     def collect(self) -> Iterable[Metric]:

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Stream:
-    """A caller's stream of server-sent events. Whoever gets one must `pump` it, once: that is what settles the call."""
+    """A caller's stream of server-sent events. Whoever gets one must `pump` it, or `abandon` it: that settles the call."""
 
     def __init__(self, opened: Opened, account: Account) -> None:
         self._opened = opened
@@ -44,6 +44,11 @@ class Stream:
         finally:
             account.close(outcome, code)
             await self._opened.upstream.close(finished=outcome == "completed")
+
+    async def abandon(self) -> None:
+        """For a caller who was gone before the stream began. After `pump` it changes nothing."""
+        self._account.close("cancelled")
+        await self._opened.upstream.close()
 
     async def _forward(self, write: Write) -> None:
         meter, upstream = self._account.meter, self._opened.upstream

@@ -27,7 +27,9 @@ def open_holds(*, key_ids: Iterable[int]) -> int:
 def queues() -> Queues:
     """Raises RedisError where Redis does not answer."""
     pipeline = sync_redis().pipeline(transaction=False)
-    pipeline.zcard("art:holds").xlen(STREAM).xlen(f"{STREAM}:dead")
+    pipeline.zcard("art:holds")
+    pipeline.xlen(STREAM)
+    pipeline.xlen(f"{STREAM}:dead")
     holds, pending, dead = pipeline.execute()
     return Queues(holds=holds, pending_events=pending, dead_events=dead)
 

@@ -165,6 +165,12 @@ async def _seed(runtime: Runtime, scope: str, month: str) -> None:
         raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error
 
 
+async def rate_headers(key: KeyFacts) -> Mapping[str, str]:
+    """The rate-limit headers of an answer that needed no admission: a list of models, a refused request."""
+    rates = await admission.peek(current().pipe, key)
+    return rates.headers() if rates else {}
+
+
 async def readiness() -> dict[str, bool]:
     """Whether what the gateway needs answers: Redis, PostgreSQL, and a catalog with something on offer."""
     runtime = current()

@@ -77,6 +77,12 @@ def rotate_key(*, account_id: int, public_id: str, grace: timedelta) -> IssuedKe
     return _issue_secret(key)
 
 
+def check_key(*, name: str, policy: KeyPolicy, new: bool) -> None:
+    """Raises what making or changing a key would, before anything is written. `new`: whether its expiry is."""
+    _checked_name(name)
+    _checked_policy(policy, now=timezone.now() if new else None)
+
+
 def note_last_use(*, uses: dict[int, datetime]) -> None:
     """Records when keys were last used, from the gateways' own notes; never moves a time back."""
     for key_id, moment in uses.items():

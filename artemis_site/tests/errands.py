@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.accounts.models import Account, User
-from apps.accounts.services import create_account
+from apps.accounts.services import create_account, create_project, set_account_budget
 from apps.catalog.models import AIModel
 from apps.catalog.services import raise_catalog_revision
 from apps.common.redis import sync_redis
@@ -65,8 +65,25 @@ def rotate_key(key: Key, grace: timedelta) -> str:
 
 def make_account(name: str) -> str:
     """The slug of a new account of somebody new."""
-    owner = User.objects.create(email=f"{name.lower()}@example.com")
+    owner = User.objects.create(email=f"{name.lower().replace(' ', '-')}@example.com")
     return create_account(name=name, owner_id=owner.pk).slug
+
+
+def set_budgets(scope: str, budget: int) -> Key:
+    """A key without a budget of its own; its project or its account, both new, has this one."""
+    slug = make_account(f"Frugal {scope}")
+    account_id = Account.objects.get(slug=slug).pk
+    project = create_project(
+        account_id=account_id, name="frugal", monthly_budget=budget if scope == "project" else None
+    )
+    if scope == "account":
+        set_account_budget(account_id=account_id, monthly_budget=budget)
+    issued = keys.create_key(account_id=account_id, project_slug=project.slug, name="test", policy=KeyPolicy())
+    return Key(issued.public_id, issued.secret, account_id)
+
+
+def make_project(account: str, name: str) -> None:
+    create_project(account_id=Account.objects.get(slug=account).pk, name=name)
 
 
 @transaction.atomic

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
+import openai
 import pytest
 
 from apps.keys.tokens import new_token
 from artemis_site.tests.desk import Desk
-from artemis_site.tests.errands import disable_key, give_model, make_account, revoke_key
+from artemis_site.tests.errands import disable_key, give_model, make_account, make_project, revoke_key
 from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform, models_yaml
 from artemis_site.tests.wire import WireAnswer, exchange, request_bytes
 
@@ -339,3 +341,165 @@ def elapsed(platform: Platform, case: Case, keys: dict[str, str]) -> float:
     began = time.monotonic()
     send(platform, case, keys)
     return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "bearer {good}"},
+        {"Authorization": "Bearer {good}", "Content-Type": "application/json; charset=utf-8"},
+        {"Authorization": "Bearer {good}", "Content-Encoding": "identity"},
+        {"Authorization": "Bearer {good}", "Host": "evil.example", "X-Forwarded-For": "10.0.0.1"},
+    ],
+    ids=lambda headers: " ".join(headers),
+)
+def test_unusual_but_right_headers_work(platform: Platform, keys: dict[str, str], headers: dict[str, str]) -> None:
+    sent = {"Content-Type": "application/json"} | {
+        name: value.replace("{good}", keys["good"]) for name, value in headers.items()
+    }
+    answer = httpx.post(f"{platform.base_url}/v1/chat/completions", content=json.dumps(CHAT), headers=sent)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['He said: "a": 1', ":", '":"', "\\", '\\":', "\\u003a", "\\u0000", "é: ü", "\u2028: data: [DONE]\r\n"],
+)
+def test_colons_and_backslashes_in_texts_are_no_duplicate_keys(
+    platform: Platform, keys: dict[str, str], content: str
+) -> None:
+    fields = CHAT | {"messages": [{"role": "user", "content": content}], "user": content}
+    for body in (json.dumps(fields), compact(fields)):
+        answer = platform.post(
+            "/v1/chat/completions",
+            api_key=keys["good"],
+            content=body.encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        assert answer.status_code == 200
+        assert platform.primary.log()[-1]["body"]["messages"][0]["content"] == content
+
+
+def compact(fields: dict[str, Any]) -> str:
+    """Without spaces, other letters as they are, and every colon of a text escaped."""
+    escaped = json.dumps(fields, ensure_ascii=False, separators=(",", "\0"))
+    return escaped.replace(":", r"\u003a").replace("\0", ":")
+
+
+def test_a_body_in_chunks_without_a_length_is_read(platform: Platform, keys: dict[str, str]) -> None:
+    body = json.dumps(CHAT).encode()
+    chunks = b"".join(b"%x\r\n%c\r\n" % (1, byte) for byte in body) + b"0\r\n\r\n"
+    headers = (
+        ("Authorization", f"Bearer {keys['good']}"),
+        ("Content-Type", "application/json"),
+        ("Transfer-Encoding", "chunked"),
+    )
+    answer = exchange(platform.port, request_bytes("/v1/chat/completions", chunks, headers=headers))
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("request_id", [b"mine", b"a\tb", b"a\x01b", b"\xff", b"x" * 5000])
+def test_the_callers_request_id_is_not_taken_over(platform: Platform, keys: dict[str, str], request_id: bytes) -> None:
+    headers = (("Authorization", f"Bearer {keys['good']}"), ("X-Request-Id", request_id))
+    answer = exchange(platform.port, request_bytes("/v1/models", method="GET", headers=headers))
+    if answer.status == 400:  # the server refused it before it was ours
+        assert b"\x01" in request_id
+    else:
+        assert answer.status == 200
+        assert re.fullmatch(r"req_[0-9a-f]{24}", answer.headers["x-request-id"])
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"MOON /v1/models HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/models HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ],
+    ids=["two lengths", "length and chunks", "negative length", "no chunk", "method", "version", "TLS"],
+)
+def test_broken_http_is_refused_and_reaches_no_engine(platform: Platform, head: bytes) -> None:
+    assert exchange(platform.port, head).status == 400
+    assert platform.primary.log() == []
+
+
+def test_the_openai_client_raises_the_matching_exception(platform: Platform, keys: dict[str, str]) -> None:
+    def ask(key: str = "good", **fields: Any) -> None:
+        platform.client(keys[key]).chat.completions.create(**(CHAT | fields))
+
+    with pytest.raises(openai.AuthenticationError) as unauthenticated:
+        ask("revoked")
+    with pytest.raises(openai.NotFoundError) as unknown_model:
+        ask(model="mars")
+    with pytest.raises(openai.BadRequestError) as unknown_parameter:
+        ask(extra_body={"ignore_eos": True})
+    with pytest.raises(openai.BadRequestError) as negative:
+        ask(max_tokens=-1, stream=True)
+
+    assert unauthenticated.value.code == "invalid_api_key"
+    assert unknown_model.value.code == "model_not_found"
+    assert (unknown_parameter.value.code, unknown_parameter.value.param) == ("unknown_parameter", "ignore_eos")
+    assert (negative.value.param, negative.value.type) == ("max_tokens", "invalid_request_error")
+    assert negative.value.request_id
+
+
+def test_a_key_cannot_be_made_for_another_accounts_project(
+    running_platform: Platform, keys: dict[str, str], desk: Desk
+) -> None:
+    desk.call(make_project, "others", "Secret project")
+    refused = running_platform.manage(
+        *("create_key", "--account", running_platform.facts["account"]),
+        *("--name", "x", "--project", "secret-project"),
+        check=False,
+    )
+    assert refused["error"]["code"] == "not_found"
+    assert refused["error"]["param"] == "project"
+
+
+def test_an_answers_message_can_be_sent_back(platform: Platform, keys: dict[str, str]) -> None:
+    """As clients do: whatever engines put into a message comes back with the next turn."""
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    theirs: dict[str, Any] = {
+        "role": "assistant",
+        "content": None,
+        "refusal": None,
+        "annotations": None,
+        "audio": None,
+        "function_call": None,
+        "tool_calls": [call],
+        "reasoning": None,
+        "reasoning_content": None,
+    }
+    parts = [{"type": "text", "text": "A moon."}]
+    turns = [*CHAT["messages"], theirs, {"role": "tool", "tool_call_id": "call_1", "content": parts}]
+    answer = platform.client(keys["good"]).chat.completions.create(model=MODEL, messages=turns, max_tokens=2)  # type: ignore[arg-type]
+    assert answer.choices[0].message.content
+
+
+def test_images_are_sent_as_themselves_and_never_as_addresses(platform: Platform, keys: dict[str, str]) -> None:
+    for url in ("http://169.254.169.254/", "https://example.com/x.png", "file:///etc/passwd"):
+        content = [{"type": "image_url", "image_url": {"url": url}}]
+        fields = CHAT | {"messages": [{"role": "user", "content": content}]}
+        answer = platform.post("/v1/chat/completions", api_key=keys["good"], json=fields)
+        assert answer.status_code == 400
+        assert answer.json()["error"]["param"] == "messages[0].content[0].image_url.url"
+    assert platform.primary.log() == []
+
+
+def test_no_log_contains_a_key(platform: Platform, keys: dict[str, str]) -> None:
+    """Stands last: whatever went wrong above was logged by now."""
+    platform.primary.script(status=500, times=1)
+    platform.second.script(status=400, body={"error": {"message": f"Bad key {keys['good']}"}}, times=1)
+    assert platform.post("/v1/chat/completions", api_key=keys["good"], json=CHAT).status_code == 400
+    logs = platform.logs()
+    assert logs
+    for name, secret in {**keys, "first": platform.api_key}.items():
+        assert secret not in logs, name
+    assert "sk-art-" not in logs
+    assert "sk-ant-" not in logs
+    assert "engine-key" not in logs

@@ -1,5 +1,6 @@
 """HTTP/1.1 as bytes on a socket, for what no client library would send."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -22,10 +23,8 @@ class WireAnswer:
 def exchange(port: int, request: bytes, *, seconds: float = 10) -> WireAnswer:
     """Sends the bytes and reads one answer. The server may answer, and close, before it has read everything."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(request)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
         response = http.client.HTTPResponse(connection)
         response.begin()
         return WireAnswer(response.status, response.headers, response.read())

@@ -70,7 +70,7 @@ function draw(element) {
       scales: { x: { range: () => [first, last] }, y: { range: () => [0, top * 1.08 || 1] } },
       axes: [
         { ...axis, size: 28, grid: { show: false }, space: 64, values: data.step < 86400 ? [[3600, "{HH}:{mm}", null, null, null, null, null, null, 1]] : [[86400, "{MMM} {D}", null, null, null, null, null, null, 1]] },
-        { ...axis, size: 56, splits: undefined, grid: { stroke: lines, width: 1 }, values: (_, ticks) => ticks.map(format) },
+        { ...axis, size: (_, values) => Math.max(44, 16 + 7 * Math.max(0, ...(values || []).map((text) => text.length))), splits: undefined, grid: { stroke: lines, width: 1 }, values: (_, ticks) => ticks.map(format) },
       ],
       series: [{}, ...data.series.map((one, index) => {
         const fill = color(element, `series-${one.color}`);

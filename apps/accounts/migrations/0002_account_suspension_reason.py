@@ -8,7 +8,8 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="account",
             name="suspension_reason",
-            field=models.CharField(blank=True, default="", help_text="What its owner is told", max_length=500),
-            preserve_default=False,
+            field=models.CharField(
+                blank=True, db_default="", default="", help_text="Its people see it", max_length=500
+            ),
         )
     ]

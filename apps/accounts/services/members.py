@@ -15,7 +15,7 @@ def add_member(*, account_id: int, user_id: int, role: str) -> None:
 
 
 def change_role(*, account_id: int, user_id: int, role: str, by_id: int | None) -> None:
-    """By a member, or by staff (None). Raises Forbidden where the change needs more rights, Invalid where no owner would be left."""
+    """By a member, or by staff (None). Raises Forbidden where it needs more rights, Invalid where no owner is left."""
     if role not in Role.values:
         raise Invalid("role", f"Choose one of these roles: {', '.join(Role.values)}.")
     with transaction.atomic():

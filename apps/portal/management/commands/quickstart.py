@@ -51,7 +51,7 @@ class Command(ArtemisCommand):
         file.touch(mode=0o600)
         file.chmod(0o600)
         file.write_text(json.dumps({**known, **facts}, indent=2) + "\n")
-        return facts
+        return {"file": str(file)}  # what is printed ends in a log: no key, no password
 
 
 def _administrator(known: dict[str, Any]) -> tuple[str, str | None]:

@@ -1,0 +1,96 @@
+"""The staff's page of prices: a new price is a new version, an old one is never changed."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+
+from apps.catalog.admin.desk import CatalogDesk
+from apps.catalog.models import PriceVersion
+from apps.common.desk import Desk, usd
+
+UNIT = "US dollars a million tokens"
+PRICES = ("input_price", "cached_input_price", "output_price")
+
+
+class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = PriceVersion
+        fields = ("ai_model", "valid_from", *PRICES)
+        help_texts = dict.fromkeys(PRICES, UNIT)
+
+
+class ShownInUsd:
+    @admin.display(description="input", ordering="input_price")
+    def input(self, price: PriceVersion) -> str:
+        return usd(price.input_price)
+
+    @admin.display(description="cached input", ordering="cached_input_price")
+    def cached_input(self, price: PriceVersion) -> str:
+        return usd(price.cached_input_price)
+
+    @admin.display(description="output", ordering="output_price")
+    def output(self, price: PriceVersion) -> str:
+        return usd(price.output_price)
+
+
+SHOWN = ("input", "cached_input", "output")
+
+
+class PriceInline(ShownInUsd, admin.TabularInline):  # type: ignore[type-arg]
+    """What is and was; a new version is added beside it."""
+
+    model = PriceVersion
+    verbose_name_plural = f"prices ({UNIT})"
+    fields = readonly_fields = ("valid_from", *SHOWN)
+    extra = 0
+    can_delete = False
+    ordering = ("-valid_from",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class NewPriceInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = PriceVersion
+    form = PriceForm
+    verbose_name = "new price"
+    verbose_name_plural = f"new prices ({UNIT})"
+    fields = ("valid_from", *PRICES)
+    formfield_overrides = Desk.formfield_overrides
+    extra = 0
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).none()
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_add_permission(request, obj)
+
+
+@admin.register(PriceVersion)
+class PriceAdmin(ShownInUsd, CatalogDesk):
+    form = PriceForm
+    list_display = ("ai_model", "valid_from", *SHOWN, "created_at")
+    list_select_related = ("ai_model",)
+    list_filter = ("valid_from",)
+    date_hierarchy = "valid_from"
+    search_fields = ("ai_model__public_name",)
+    autocomplete_fields = ("ai_model",)
+    ordering = ("-valid_from",)
+
+    def get_fields(self, request: HttpRequest, obj: PriceVersion | None = None) -> Any:
+        return ("ai_model", "valid_from", *SHOWN, "created_at") if obj else ("ai_model", "valid_from", *PRICES)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: PriceVersion | None = None) -> Any:
+        return self.get_fields(request, obj) if obj else ()
+
+    def has_change_permission(self, request: HttpRequest, obj: PriceVersion | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: PriceVersion | None = None) -> bool:
+        return False

@@ -1,0 +1,56 @@
+"""The staff's pages of consumption: read, never written."""
+
+from typing import Any
+
+from django.contrib import admin
+
+from apps.common.desk import ReadOnlyDesk, usd
+from apps.usage.models import UsageDay, UsageEvent, UsageHour
+
+OWNERS = ("account", "project", "api_key")
+SEARCHED = ("account__slug", "api_key__public_id", "api_key__name", "=model")
+
+
+@admin.register(UsageEvent)
+class UsageEventAdmin(ReadOnlyDesk):
+    list_display = (
+        *("request_id", "started_at", "account", "api_key", "model", "deployment", "outcome", "error_code"),
+        *("input_tokens", "output_tokens", "spent", "duration_ms"),
+    )
+    list_select_related = (*OWNERS, "price_version__ai_model")
+    list_filter = ("outcome", "endpoint", "streamed", "estimated", "started_at")
+    date_hierarchy = "started_at"
+    search_fields = ("=request_id", *SEARCHED)
+    ordering = ("-pk",)
+
+    @admin.display(description="cost", ordering="cost")
+    def spent(self, event: UsageEvent) -> str:
+        return usd(event.cost)
+
+
+class RollupAdmin(ReadOnlyDesk):
+    list_select_related = OWNERS
+    search_fields = SEARCHED
+
+    @admin.display(description="cost", ordering="cost")
+    def spent(self, row: Any) -> str:
+        return usd(row.cost)
+
+
+COUNTS = (*OWNERS, "model", "requests", "failed_requests", "input_tokens", "output_tokens", "spent")
+
+
+@admin.register(UsageHour)
+class UsageHourAdmin(RollupAdmin):
+    list_display = ("hour", *COUNTS)
+    list_filter = ("hour",)
+    date_hierarchy = "hour"
+    ordering = ("-hour", "pk")
+
+
+@admin.register(UsageDay)
+class UsageDayAdmin(RollupAdmin):
+    list_display = ("day", *COUNTS)
+    list_filter = ("day",)
+    date_hierarchy = "day"
+    ordering = ("-day", "pk")
