@@ -31,7 +31,8 @@ class InferenceView(V1View):
         _check_headers(request)
         raw = request.body
         body = parse_object(raw)
-        model = await services.model_for(key, name=model_name(body), endpoint=self.endpoint)
+        address = caller_address(request)
+        key, model = await services.model_for(key, name=model_name(body), endpoint=self.endpoint, address=address)
         if model.kind != self.kind:
             raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
         parsed, payload = check(body, self.schema_class, extensions=model.extensions)
@@ -41,7 +42,7 @@ class InferenceView(V1View):
                 endpoint=self.endpoint,
                 path=self.path,
                 key=key,
-                address=caller_address(request),
+                address=address,
                 model=model,
                 payload=payload,
                 prompt_bytes=len(raw),

@@ -79,3 +79,11 @@ class Queues:
     holds: int
     pending_events: int
     dead_events: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """Nano-dollars this month: settled, and held for requests in flight."""
+
+    spent: int
+    held: int

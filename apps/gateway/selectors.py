@@ -9,7 +9,7 @@ from apps.common.errors import Unauthenticated
 from apps.common.redis import sync_redis
 from apps.gateway.access import INVALID_KEY, checked
 from apps.gateway.admission import STREAM, month_of
-from apps.gateway.contracts import Queues
+from apps.gateway.contracts import Queues, Spending
 from apps.keys import selectors as keys
 from apps.keys.contracts import KeyFacts
 from apps.keys.tokens import is_well_formed, token_hash
@@ -41,13 +41,13 @@ def key_of_token(*, token: str, address: str) -> KeyFacts:
     return checked(keys.facts_of_secret(secret_hash=token_hash(token)), address)
 
 
-def spent_by_key(*, key_id: int) -> int:
-    """Nano-dollars this month (UTC), by the counter that admission goes by; by PostgreSQL where there is none."""
+def spending_of_key(*, key_id: int) -> Spending:
+    """This month's (UTC), by the counters that admission goes by; by PostgreSQL where there are none."""
     now = datetime.now(UTC)
     try:
-        counted = sync_redis().get(f"art:spent:key:{key_id}:{month_of(now)}")
+        spent, held = sync_redis().mget(f"art:spent:key:{key_id}:{month_of(now)}", f"art:held:key:{key_id}")
     except RedisError:
-        counted = None
-    if counted is not None:
-        return int(counted)
-    return spend_since(since=date(now.year, now.month, 1), scope="api_key", identifier=key_id)
+        spent = held = None
+    if spent is None:
+        spent = spend_since(since=date(now.year, now.month, 1), scope="api_key", identifier=key_id)
+    return Spending(spent=int(spent), held=int(held or 0))

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from apps.catalog.contracts import ModelFacts
 from apps.common.database import in_thread
-from apps.common.errors import ArtemisError, Unavailable
+from apps.common.errors import ArtemisError, Forbidden, NotFound, Unavailable
 from apps.common.revisions import CATALOG, RAISE_REVISIONS, account_revision, key_revision
 from apps.gateway import access, admission
 from apps.gateway.admission import StaleFactsError, UnseededError
@@ -33,31 +33,46 @@ async def authenticate(token: str, *, address: str) -> KeyFacts:
     return await access.key_of_token(current(), token, address=address)
 
 
-async def model_for(key: KeyFacts, *, name: str, endpoint: str) -> ModelFacts:
-    """The model that a key asks for. Raises NotFound or Forbidden."""
-    access.check_endpoint(key, endpoint)
+async def model_for(key: KeyFacts, *, name: str, endpoint: str, address: str) -> tuple[KeyFacts, ModelFacts]:
+    """The model that a key asks for, and the key itself as it was read last.
+
+    Raises NotFound or Forbidden, but only by what is true now.
+    """
     offer = await current().offers.get()
+    try:
+        return key, _model(offer, key, name, endpoint)
+    except (NotFound, Forbidden):
+        key, offer = await _true_now(key, offer, address)
+        return key, _model(offer, key, name, endpoint)
+
+
+def _model(offer: Offer, key: KeyFacts, name: str, endpoint: str) -> ModelFacts:
+    access.check_endpoint(key, endpoint)
     return access.model_of_key(offer.catalog, key, name)
 
 
 async def models_for(key: KeyFacts, *, address: str) -> list[ModelFacts]:
-    """What a key may call. This endpoint needs no admission, so the key's revision is compared here."""
-    runtime = current()
+    """What a key may call."""
+    key, offer = await _true_now(key, await current().offers.get(), address)
     access.check_endpoint(key, "models")
+    return access.models_of_key(offer.catalog, key)
+
+
+async def _true_now(key: KeyFacts, offer: Offer, address: str) -> tuple[KeyFacts, Offer]:
+    """For what passes no admission: key and offer as they are, read anew where Redis knows of a change."""
+    runtime = current()
     revisions = {
         key_revision(key.public_id): key.version,
         account_revision(key.account_id): key.account_version,
+        CATALOG: offer.catalog.version,
     }
-    offer = await runtime.offers.get()
-    revisions[CATALOG] = offer.catalog.version
     try:
         known = await runtime.redis.mget(*revisions)
     except RedisError:
         known = []
-    if [int(value or 0) for value in known] != list(revisions.values()):
-        key = access.checked(await runtime.keys.read(key.secret_hash), address)
-        offer = await runtime.offers.read()
-    return access.models_of_key(offer.catalog, key)
+    if [int(value or 0) for value in known] == list(revisions.values()):
+        return key, offer
+    return access.checked(await runtime.keys.read(key.secret_hash), address), await runtime.offers.read()
 
 
 async def complete(call: Call) -> Answer:

@@ -61,7 +61,7 @@ CACHED_TOKENS = Counter("artemis_cached_input_tokens", "Input tokens that an eng
 REQUESTS = Counter("artemis_requests", "Settled requests", ("model", "endpoint", "deployment", "outcome", "error_code"))
 ATTEMPTS = Counter("artemis_upstream_attempts", "Tries of deployments", ("deployment", "outcome"))
 LIMIT_REFUSALS = Counter("artemis_limit_refusals", "Requests that a limit or budget did not admit", ("limit",))
-ERROR_ANSWERS = Counter("artemis_error_answers", "Errors that callers of /v1 were told", ("status", "code"))
+ERROR_ANSWERS = Counter("artemis_error_answers", "Errors that callers were told", ("status", "code"))
 IN_FLIGHT = Gauge(
     "artemis_requests_in_flight",
     "Admitted and not yet settled, by the second",

@@ -98,10 +98,18 @@ def _series(rows: QuerySet[Any], period: str, group_by: GroupBy | None) -> list[
     ]
 
 
-def shares(*, account_id: int, since: datetime, group_by: GroupBy) -> list[UsageShare]:
+def shares(
+    *,
+    account_id: int,
+    since: datetime,
+    group_by: GroupBy,
+    key_public_id: str | None = None,
+    project_slug: str | None = None,
+    model: str | None = None,
+) -> list[UsageShare]:
     """Who used what, the dearest first."""
     label, identifier = _GROUPS[group_by]
-    rows = UsageHour.objects.filter(account_id=account_id, hour__gte=since)
+    rows = _owned(UsageHour.objects.filter(hour__gte=since), account_id, key_public_id, project_slug, model)
     return [
         UsageShare(label=row[label], identifier=row[identifier], totals=_totals(row))
         for row in rows.values(*{label, identifier}).annotate(**_SUMS).order_by("-cost", identifier)
@@ -112,6 +120,7 @@ def recent_requests(
     *,
     account_id: int,
     limit: int = 50,
+    since: datetime | None = None,
     before: datetime | None = None,
     key_public_id: str | None = None,
     project_slug: str | None = None,
@@ -119,6 +128,8 @@ def recent_requests(
 ) -> list[RequestRow]:
     """The newest requests first; `before` pages back through time."""
     rows = _owned(UsageEvent.objects.all(), account_id, key_public_id, project_slug, model)
+    if since:
+        rows = rows.filter(started_at__gte=since)
     if before:
         rows = rows.filter(started_at__lt=before)
     return [_request_row(event) for event in rows.select_related("api_key", "project")[:limit]]

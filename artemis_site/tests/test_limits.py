@@ -90,7 +90,7 @@ def test_tokens_a_minute(platform: Platform, desk: Desk) -> None:
 
     second = ask(platform, key, body)  # admitted only because the first gave back what it did not use
     assert second.status_code == 200
-    assert 0 <= int(second.headers["x-ratelimit-remaining-tokens"]) <= 60 - used + 3
+    assert 60 - used <= int(second.headers["x-ratelimit-remaining-tokens"]) < 60
     too_large = ask(platform, key, body_of("x" * 400, max_tokens=300))
     assert (too_large.status_code, code(too_large)) == (429, "tokens_limit_exceeded")
     assert "retry-after" not in too_large.headers  # waiting would not help
@@ -248,13 +248,25 @@ def test_the_command_revokes_at_once_too(platform: Platform, desk: Desk) -> None
 
 
 def test_a_disabled_key_can_be_switched_on_again(platform: Platform, desk: Desk) -> None:
+    """Off at once; on within a second, for which the gateway believes what it has just read."""
     key = desk.key()
-    for _ in range(2):
-        assert [ask(platform, key).status_code for _ in range(4)] == [200] * 4
-        desk.call(disable_key, key, True)
-        assert {code(ask(platform, key)) for _ in range(4)} == {"api_key_disabled"}
-        desk.call(disable_key, key, False)
+    assert [ask(platform, key).status_code for _ in range(4)] == [200] * 4
+    desk.call(disable_key, key, True)
+    assert {code(ask(platform, key)) for _ in range(4)} == {"api_key_disabled"}
+    desk.call(disable_key, key, False)
+    wait_for(lambda: [ask(platform, key).status_code for _ in range(4)] == [200] * 4, seconds=2)
+
+
+def test_a_wider_policy_takes_effect_at_once(platform: Platform, desk: Desk) -> None:
+    """Also where the refusal itself would never have asked Redis."""
+    key = desk.key(allowed_models=(SMALL_MODEL,), allowed_endpoints=("models",))
+    assert {code(ask(platform, key)) for _ in range(4)} == {"endpoint_not_allowed"}
+    desk.call(change_key, key, {"allowed_models": (SMALL_MODEL,)})
+    assert {code(ask(platform, key)) for _ in range(4)} == {"model_not_allowed"}
+    desk.call(change_key, key, {})
     assert {ask(platform, key).status_code for _ in range(4)} == {200}
+    desk.call(change_key, key, {"allowed_endpoints": ("embeddings",)})
+    assert {code(ask(platform, key)) for _ in range(4)} == {"endpoint_not_allowed"}
 
 
 def test_both_secrets_work_while_a_rotation_lasts(platform: Platform, desk: Desk) -> None:
@@ -273,7 +285,6 @@ def test_both_secrets_work_while_a_rotation_lasts(platform: Platform, desk: Desk
     newest = desk.call(rotate_key, key, timedelta(0))
     assert {ask(platform, secret).status_code for secret in (key.secret, new)} == {401}
     assert ask(platform, newest).status_code == 200
-    assert len(desk.bill(key, requests=3 + statuses.count(200)).requests) >= 3
 
 
 def test_a_new_model_and_a_new_price_are_seen_by_both_workers(platform: Platform, desk: Desk) -> None:

@@ -1,6 +1,5 @@
 """Who used what: charts, shares and the log of requests, all by filters in the address."""
 
-from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +34,7 @@ def usage(request: MemberRequest) -> HttpResponse:
         "filters": filters,
         "totals": selectors.totals_of_account(account_id=request.account.id, since=since, **filters.owned),
         "chart": build_chart(buckets, period=filters.period, metric=filters.metric, now=now),
-        "shares": _shares(buckets, filters),
+        "shares": _shares(request, filters, since),
         "log": log[:PAGE],
         "older": log[PAGE - 1].started_at.isoformat() if len(log) > PAGE else None,
         "choices": _choices(request, since, filters),
@@ -67,20 +66,27 @@ def _series(request: MemberRequest, filters: UsageFilters, since: datetime) -> l
 
 
 def _log(request: MemberRequest, filters: UsageFilters, since: datetime, limit: int) -> list[RequestRow]:
-    rows = selectors.recent_requests(account_id=request.account.id, limit=limit, before=filters.before, **filters.owned)
-    return [row for row in rows if row.started_at >= since]
+    return selectors.recent_requests(
+        account_id=request.account.id, limit=limit, since=since, before=filters.before, **filters.owned
+    )
 
 
-def _shares(buckets: list[UsageBucket], filters: UsageFilters) -> list[dict[str, Any]]:
-    sums: dict[str, dict[str, int]] = defaultdict(lambda: {"requests": 0, "tokens": 0, "cost": 0})
-    for bucket in buckets:
-        row = sums[bucket.label]
-        row["requests"] += bucket.totals.requests
-        row["tokens"] += bucket.totals.input_tokens + bucket.totals.output_tokens
-        row["cost"] += bucket.totals.cost
-    whole = sum(row[filters.metric.slug] for row in sums.values())
-    ranked = sorted(sums.items(), key=lambda item: (-item[1][filters.metric.slug], item[0]))
-    return [{"label": label, **row, "part": row[filters.metric.slug], "whole": whole} for label, row in ranked]
+def _shares(request: MemberRequest, filters: UsageFilters, since: datetime) -> list[dict[str, Any]]:
+    """Each group's part of the whole, by the chosen measure; two keys of one name stay two."""
+    found = selectors.shares(account_id=request.account.id, since=since, group_by=filters.group, **filters.owned)
+    rows: list[dict[str, Any]] = [
+        {
+            "label": share.label,
+            "requests": share.totals.requests,
+            "tokens": share.totals.input_tokens + share.totals.output_tokens,
+            "cost": share.totals.cost,
+        }
+        for share in found
+    ]
+    measure = filters.metric.slug
+    whole = sum(row[measure] for row in rows)
+    ranked = sorted(rows, key=lambda row: (-row[measure], row["label"]))
+    return [{**row, "part": row[measure], "whole": whole} for row in ranked]
 
 
 def _choices(request: MemberRequest, since: datetime, filters: UsageFilters) -> dict[str, Any]:

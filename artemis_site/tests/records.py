@@ -1,0 +1,94 @@
+"""Rows of every kind that staff look at, as many as wanted, each with owners of its own."""
+
+from datetime import UTC, datetime, timedelta
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+
+from apps.accounts import services as accounts
+from apps.accounts.models import Account, Invitation, Membership, User
+from apps.accounts.tests.cast import person
+from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
+from apps.catalog.sealing import seal
+from apps.keys import services as keys
+from apps.keys.contracts import IssuedKey, KeyPolicy
+from apps.keys.models import ApiKey
+from apps.usage.models import UsageDay, UsageEvent, UsageHour
+
+PROVIDER_KEY = "sk-provider-that-nobody-may-see"
+TOTP_SECRET = "TOTPSECRETTHATNOBODYMAYSEE"
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def make_records(count: int) -> list[IssuedKey]:
+    """The keys that were made, with their secrets."""
+    staff = User.objects.filter(is_staff=True).first() or User.objects.create_superuser("root@example.com", "x" * 12)
+    RoutingPolicy.objects.get_or_create(pk=1)
+    return [_make(number, staff) for number in range(count)]
+
+
+def _make(number: int, staff: User) -> IssuedKey:
+    owner = person(f"owner{number}")
+    account = accounts.create_account(name=f"Company {number}", owner_id=owner.pk)
+    Membership.objects.create(account_id=account.id, user=staff, role="viewer")
+    project = accounts.create_project(account_id=account.id, name="Second", monthly_budget=5_000_000_000)
+    Invitation.objects.create(
+        account_id=account.id,
+        email=f"guest{number}@example.com",
+        token_hash=f"{number:064x}",
+        invited_by=owner,
+        expires_at=NOON + timedelta(days=7),
+    )
+    issued = keys.create_key(
+        account_id=account.id, project_slug=project.slug, name=f"Key {number}", policy=KeyPolicy(), created_by_id=owner.pk
+    )
+    price = _on_offer(number, Account.objects.get(pk=account.id))
+    _used(number, issued, price)
+    Group.objects.create(name=f"Group {number}")
+    EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=True)
+    Authenticator.objects.create(user=owner, type="totp", data={"secret": TOTP_SECRET})
+    LogEntry.objects.create(
+        user=staff,
+        content_type=ContentType.objects.get_for_model(Account),
+        object_id=account.id,
+        object_repr=account.name,
+        action_flag=CHANGE,
+        change_message="Suspended",
+    )
+    return issued
+
+
+def _on_offer(number: int, account: Account) -> PriceVersion:
+    model = AIModel.objects.create(public_name=f"moon-{number}", account=account)
+    Deployment.objects.create(
+        ai_model=model,
+        name=f"moon-{number}-a",
+        provider_model="hosted_vllm/moon",
+        api_base="http://vllm:8000/v1",
+        api_key_sealed=seal(PROVIDER_KEY),
+    )
+    return PriceVersion.objects.create(
+        ai_model=model, valid_from=NOON, input_price=150_000_000, cached_input_price=15_000_000, output_price=600_000_000
+    )
+
+
+def _used(number: int, issued: IssuedKey, price: PriceVersion) -> None:
+    key = ApiKey.objects.get(public_id=issued.public_id)
+    owners = {"account_id": key.account_id, "project_id": key.project_id, "api_key": key, "model": "moon"}
+    UsageEvent.objects.create(
+        **owners,
+        request_id=f"req_{number}",
+        endpoint="chat.completions",
+        outcome="completed",
+        price_version=price,
+        input_tokens=10,
+        output_tokens=5,
+        cost=4_500,
+        started_at=NOON + timedelta(seconds=number),
+        duration_ms=120,
+    )
+    UsageHour.objects.create(**owners, hour=NOON, requests=1, input_tokens=10, output_tokens=5, cost=4_500)
+    UsageDay.objects.create(**owners, day=NOON.date(), requests=1, input_tokens=10, output_tokens=5, cost=4_500)
