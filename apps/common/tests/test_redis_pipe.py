@@ -1,0 +1,117 @@
+"""The pipe against a real server that is stopped, killed and started again."""
+
+import asyncio
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from apps.common.redis_pipe import RedisPipe
+from deploy.local import redis
+from deploy.local.ports import free_port, is_free
+
+ECHO = "return ARGV[1]"
+
+
+class Server:
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.folder = folder
+        self.process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return redis.url(port=self.port, password="only-for-tests", database=1)
+
+    def start(self) -> None:
+        command = redis.command(self.folder, port=self.port, password="only-for-tests", durable=False)
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while is_free(self.port) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+async def test_answers_come_to_whoever_asked(server: Server) -> None:
+    pipe = RedisPipe(server.url)
+
+    answers = await asyncio.gather(*(pipe.eval(ECHO, number) for number in range(500)))
+
+    assert answers == [str(number).encode() for number in range(500)]
+    await pipe.close()
+
+
+async def test_errors_are_redis_pys(server: Server) -> None:
+    pipe = RedisPipe(server.url)
+
+    with pytest.raises(NoScriptError):
+        await pipe.evalsha("0" * 40)
+    with pytest.raises(ResponseError):
+        await pipe.eval("return redis.call('NO SUCH COMMAND')")
+    assert await pipe.eval(ECHO, "still there") == b"still there"
+    await pipe.close()
+
+
+async def test_a_wrong_password_is_no_silent_success(server: Server) -> None:
+    pipe = RedisPipe(server.url.replace("only-for-tests", "wrong"))
+
+    with pytest.raises(RedisConnectionError, match="AUTH"):
+        await pipe.eval(ECHO, "x")
+
+
+async def test_a_killed_server_is_found_again(server: Server) -> None:
+    pipe = RedisPipe(server.url)
+    await pipe.eval(ECHO, "before")
+    server.kill()
+    with pytest.raises(RedisConnectionError):
+        await pipe.eval(ECHO, "while it is away")
+    server.start()
+
+    assert await pipe.eval(ECHO, "after") == b"after"
+    await pipe.close()
+
+
+async def test_a_frozen_server_costs_a_second_and_late_answers_reach_nobody(server: Server) -> None:
+    pipe = RedisPipe(server.url)
+    await pipe.eval(ECHO, "before")
+    assert server.process
+    server.process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises((RedisTimeoutError, RedisConnectionError)):
+        await pipe.eval(ECHO, "late")
+    waited = time.monotonic() - began
+    server.process.send_signal(signal.SIGCONT)
+
+    assert waited < 3
+    assert await pipe.eval(ECHO, "after") == b"after"
+    await pipe.close()
+
+
+async def test_a_caller_who_gives_up_disturbs_nobody(server: Server) -> None:
+    pipe = RedisPipe(server.url)
+    await pipe.eval(ECHO, "before")
+    impatient = asyncio.create_task(pipe.eval(ECHO, "first"))
+    patient = asyncio.create_task(pipe.eval(ECHO, "second"))
+    await asyncio.sleep(0)
+    impatient.cancel()
+
+    assert await patient == b"second"
+    await pipe.close()
