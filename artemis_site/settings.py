@@ -37,6 +37,8 @@ if PRODUCTION:
         hosts=ALLOWED_HOSTS,
     )
 
+REDIS_URL = REDIS_URL or "redis://127.0.0.1:1/0"  # nobody answers there: commands then say that nothing runs
+
 INSTALLED_APPS = [
     "apps.common",
     "apps.accounts",
@@ -104,7 +106,7 @@ TEMPLATES = [
 # in flight (see apps/common/database.py).
 DATABASES = {
     "default": {
-        **env.db_url_config(DATABASE_URL or "postgres://artemis@127.0.0.1:1/artemis"),
+        **env.db_url_config(DATABASE_URL or "postgres://artemis@127.0.0.1:1/artemis"),  # port 1: nobody answers
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0,
         "OPTIONS": {"pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", 8), "timeout": 5}},
@@ -210,14 +212,19 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "apps.api.management.errors.exception_handler",
 }
 SPECTACULAR_SETTINGS = {
-    "TITLE": "Artemis management API",
-    "DESCRIPTION": "Keys, projects and usage of an account. Inference itself is OpenAI's API, under /v1.",
+    "TITLE": "Artemis",
+    "DESCRIPTION": "Inference: OpenAI's API, under /v1, with an API key. Management: keys, projects and usage of an "
+    "account, under /api/v1, with the portal's session. Sums are in nano-dollars (1e-9 USD).",
     "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "SERVERS": [{"url": PUBLIC_URL}],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.api.management.inference_schema.add_inference",
+        "apps.api.management.inference_schema.add_errors",
+    ],
 }
 
 # The gateway
@@ -236,5 +243,9 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {"LiteLLM": {"level": "WARNING"}, "LiteLLM Router": {"level": "ERROR"}},
+    "loggers": {
+        "LiteLLM": {"level": "WARNING"},
+        "LiteLLM Router": {"level": "ERROR"},
+        "psycopg.pool": {"level": "ERROR"},
+    },
 }

@@ -5,29 +5,21 @@ from datetime import UTC, datetime
 
 from apps.catalog.contracts import Catalog, ModelFacts
 from apps.common.errors import Forbidden, NotFound, Unauthenticated
-from apps.gateway.runtime import Runtime
 from apps.keys.contracts import KeyFacts
 from apps.keys.tokens import is_well_formed, token_hash
 
-RECENT_SECONDS = 1.0
 INVALID_KEY = "This API key is not valid. Check it, or make a new one in the portal."
 
 
-async def key_of_token(runtime: Runtime, token: str, *, address: str) -> KeyFacts:
-    """Raises Unauthenticated or Forbidden where the key cannot be used, Unavailable where nobody can tell.
-
-    Good news may be a minute old, since admission compares it with Redis; bad news is read anew before it is told.
-    """
+def hash_of_token(token: str) -> str:
+    """What a key is known by. Raises Unauthenticated for what cannot be a key."""
     if not is_well_formed(token):
         raise Unauthenticated(INVALID_KEY)
-    secret_hash = token_hash(token)
-    try:
-        return checked(await runtime.keys.get(secret_hash), address)
-    except (Unauthenticated, Forbidden):
-        return checked(await runtime.keys.get(secret_hash, at_most=RECENT_SECONDS), address)
+    return token_hash(token)
 
 
 def checked(facts: KeyFacts | None, address: str) -> KeyFacts:
+    """The facts of a key that may be used now, from this address. Raises Unauthenticated or Forbidden."""
     if facts is None or facts.revoked:
         raise Unauthenticated(INVALID_KEY)
     now = datetime.now(UTC)

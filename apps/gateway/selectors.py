@@ -1,18 +1,16 @@
 """Reads what is in flight, what a month has cost so far, and whose key a token is; for synchronous doors."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from redis.exceptions import RedisError
 
-from apps.common.errors import Unauthenticated
 from apps.common.redis import sync_redis
-from apps.gateway.access import INVALID_KEY, checked
+from apps.gateway.access import checked, hash_of_token
 from apps.gateway.admission import STREAM, month_of
 from apps.gateway.contracts import Queues, Spending
 from apps.keys import selectors as keys
 from apps.keys.contracts import KeyFacts
-from apps.keys.tokens import is_well_formed, token_hash
 from apps.usage.selectors import spend_since
 
 
@@ -36,18 +34,16 @@ def queues() -> Queues:
 
 def key_of_token(*, token: str, address: str) -> KeyFacts:
     """The key that a token proves, by the gateway's own rules. Raises Unauthenticated or Forbidden."""
-    if not is_well_formed(token):
-        raise Unauthenticated(INVALID_KEY)
-    return checked(keys.facts_of_secret(secret_hash=token_hash(token)), address)
+    return checked(keys.facts_of_secret(secret_hash=hash_of_token(token)), address)
 
 
 def spending_of_key(*, key_id: int) -> Spending:
     """This month's (UTC), by the counters that admission goes by; by PostgreSQL where there are none."""
     now = datetime.now(UTC)
     try:
-        spent, held = sync_redis().mget(f"art:spent:key:{key_id}:{month_of(now)}", f"art:held:key:{key_id}")
+        counted, held = sync_redis().mget(f"art:spent:key:{key_id}:{month_of(now)}", f"art:held:key:{key_id}")
     except RedisError:
-        spent = held = None
-    if spent is None:
-        spent = spend_since(since=date(now.year, now.month, 1), scope="api_key", identifier=key_id)
-    return Spending(spent=int(spent), held=int(held or 0))
+        counted = held = None
+    first = now.date().replace(day=1)
+    spent = spend_since(since=first, scope="api_key", identifier=key_id) if counted is None else int(counted)
+    return Spending(spent=spent, held=int(held or 0))

@@ -16,11 +16,12 @@ class UsageTotals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageBucket:
-    """Totals of one hour or day; `label` names the group where the series is grouped (a model, a key, a project)."""
+    """Totals of one hour or day; `label` and `identifier` name the group, where there are groups."""
 
     start: datetime | date
     totals: UsageTotals
     label: str = ""
+    identifier: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,16 +48,22 @@ def _owned(
     return rows.filter(**filters)
 
 
+def _between(rollup: Any, period: str, since: date, until: date | None) -> QuerySet[Any]:
+    rows: QuerySet[Any] = rollup.objects.filter(**{f"{period}__gte": since})
+    return rows if until is None else rows.filter(**{f"{period}__lt": until})
+
+
 def totals_of_account(
     *,
     account_id: int,
     since: datetime,
+    until: datetime | None = None,
     key_public_id: str | None = None,
     project_slug: str | None = None,
     model: str | None = None,
 ) -> UsageTotals:
-    """Sums of the account's hours that begin at `since` or later."""
-    rows = _owned(UsageHour.objects.filter(hour__gte=since), account_id, key_public_id, project_slug, model)
+    """Sums of the account's hours that begin at `since` or later, and before `until`."""
+    rows = _owned(_between(UsageHour, "hour", since, until), account_id, key_public_id, project_slug, model)
     return _totals(rows.aggregate(**_SUMS))
 
 
@@ -65,13 +71,14 @@ def daily_series(
     *,
     account_id: int,
     since: date,
+    until: date | None = None,
     group_by: GroupBy | None = None,
     key_public_id: str | None = None,
     project_slug: str | None = None,
     model: str | None = None,
 ) -> list[UsageBucket]:
     """Days with use, oldest first; days without are left out."""
-    rows = _owned(UsageDay.objects.filter(day__gte=since), account_id, key_public_id, project_slug, model)
+    rows = _owned(_between(UsageDay, "day", since, until), account_id, key_public_id, project_slug, model)
     return _series(rows, "day", group_by)
 
 
@@ -79,21 +86,24 @@ def hourly_series(
     *,
     account_id: int,
     since: datetime,
+    until: datetime | None = None,
     group_by: GroupBy | None = None,
     key_public_id: str | None = None,
     project_slug: str | None = None,
     model: str | None = None,
 ) -> list[UsageBucket]:
     """Hours with use, oldest first; hours without are left out."""
-    rows = _owned(UsageHour.objects.filter(hour__gte=since), account_id, key_public_id, project_slug, model)
+    rows = _owned(_between(UsageHour, "hour", since, until), account_id, key_public_id, project_slug, model)
     return _series(rows, "hour", group_by)
 
 
 def _series(rows: QuerySet[Any], period: str, group_by: GroupBy | None) -> list[UsageBucket]:
-    label = _GROUPS[group_by][0] if group_by else None
-    columns = [period, label] if label else [period]
+    label, identifier = _GROUPS[group_by] if group_by else ("", "")
+    columns = [name for name in dict.fromkeys((period, label, identifier)) if name]
     return [
-        UsageBucket(start=row[period], label=row[label] if label else "", totals=_totals(row))
+        UsageBucket(
+            start=row[period], label=row.get(label, ""), identifier=row.get(identifier, ""), totals=_totals(row)
+        )
         for row in rows.order_by(*columns).values(*columns).annotate(**_SUMS)
     ]
 
@@ -133,6 +143,24 @@ def recent_requests(
     if before:
         rows = rows.filter(started_at__lt=before)
     return [_request_row(event) for event in rows.select_related("api_key", "project")[:limit]]
+
+
+def requests_page(
+    *,
+    account_id: int,
+    limit: int,
+    after: tuple[datetime, str] | None = None,
+    key_public_id: str | None = None,
+    project_slug: str | None = None,
+    model: str | None = None,
+) -> list[RequestRow]:
+    """The newest requests first, from behind the one (its start and id) that a page before this one ended with."""
+    rows = _owned(UsageEvent.objects.all(), account_id, key_public_id, project_slug, model)
+    if after:
+        started_at, request_id = after
+        rows = rows.filter(started_at__lte=started_at).exclude(started_at=started_at, request_id__gte=request_id)
+    ordered = rows.select_related("api_key", "project").order_by("-started_at", "-request_id")
+    return [_request_row(event) for event in ordered[:limit]]
 
 
 def _request_row(event: UsageEvent) -> RequestRow:

@@ -43,7 +43,11 @@ def _make(number: int, staff: User) -> IssuedKey:
         expires_at=NOON + timedelta(days=7),
     )
     issued = keys.create_key(
-        account_id=account.id, project_slug=project.slug, name=f"Key {number}", policy=KeyPolicy(), created_by_id=owner.pk
+        account_id=account.id,
+        project_slug=project.slug,
+        name=f"Key {number}",
+        policy=KeyPolicy(),
+        created_by_id=owner.pk,
     )
     price = _on_offer(number, Account.objects.get(pk=account.id))
     _used(number, issued, price)
@@ -71,7 +75,11 @@ def _on_offer(number: int, account: Account) -> PriceVersion:
         api_key_sealed=seal(PROVIDER_KEY),
     )
     return PriceVersion.objects.create(
-        ai_model=model, valid_from=NOON, input_price=150_000_000, cached_input_price=15_000_000, output_price=600_000_000
+        ai_model=model,
+        valid_from=NOON,
+        input_price=150_000_000,
+        cached_input_price=15_000_000,
+        output_price=600_000_000,
     )
 
 

@@ -176,7 +176,7 @@ def test_allowed_addresses(platform: Platform, desk: Desk) -> None:
 @pytest.mark.parametrize("scope", ["key", "project", "account"])
 def test_sixty_requests_race_for_a_budget_of_seven(platform: Platform, desk: Desk, scope: str) -> None:
     """While they run, each may still cost the most it can: seven fit. None is overspent, whoever wins."""
-    platform.primary.script(header_delay=1.0)
+    platform.primary.script(header_delay=0.7)
     body = body_of()
     budget = 7 * most_expensive(body)
     key = desk.key(monthly_budget=budget) if scope == "key" else desk.call(set_budgets, scope, budget)

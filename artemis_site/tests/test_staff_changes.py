@@ -53,7 +53,9 @@ def act(staff: Client, path: str, action: str, row: Any, **more: str) -> Any:
 
 def formset(prefix: str, *rows: dict[str, Any], initial: int = 0) -> dict[str, Any]:
     counts = {f"{prefix}-TOTAL_FORMS": len(rows), f"{prefix}-INITIAL_FORMS": initial}
-    return counts | {f"{prefix}-{number}-{name}": value for number, row in enumerate(rows) for name, value in row.items()}
+    return counts | {
+        f"{prefix}-{number}-{name}": value for number, row in enumerate(rows) for name, value in row.items()
+    }
 
 
 def test_a_disabled_key_is_refused_at_once(staff: Client, issued: IssuedKey) -> None:
@@ -127,7 +129,9 @@ def account_form(account: Account, *members: dict[str, Any], **fields: Any) -> d
         "name": account.name,
         "monthly_budget": "",
         **formset("memberships", *members, initial=sum("id" in row for row in members)),
-        **formset("projects", {"id": project.pk, "account": account.pk, "name": "Chat", "monthly_budget": "3"}, initial=1),
+        **formset(
+            "projects", {"id": project.pk, "account": account.pk, "name": "Chat", "monthly_budget": "3"}, initial=1
+        ),
         **fields,
     }
 
@@ -236,14 +240,18 @@ def test_a_model_with_its_price_and_deployment_in_one_go(staff: Client) -> None:
         "owned_by": "artemis",
         "context_length": "8192",
         "max_output_tokens": "512",
-        **formset("deployments", {k: v for k, v in deployment_form(AIModel(), api_key="sk-p").items() if k != "ai_model"}),
+        **formset(
+            "deployments", {k: v for k, v in deployment_form(AIModel(), api_key="sk-p").items() if k != "ai_model"}
+        ),
         **formset("prices"),
         **formset("prices-2", {**price, "cached_input_price": "0.015"}),
     }
     answer = staff.post("/admin/catalog/aimodel/add/", form)
     assert answer.status_code == 302, answer.context and answer.context["errors"]
     facts = catalog().models["moon"]
-    assert [(row.input, row.cached_input, row.output) for row in facts.prices] == [(150_000_000, 15_000_000, 600_000_000)]
+    assert [(row.input, row.cached_input, row.output) for row in facts.prices] == [
+        (150_000_000, 15_000_000, 600_000_000)
+    ]
     assert facts.deployments[0].api_key == "sk-p"
     assert revision(CATALOG) == catalog().version > 1
     model = AIModel.objects.get()
@@ -255,8 +263,11 @@ def test_prices_are_added_and_never_changed(staff: Client) -> None:
     model = AIModel.objects.create(public_name="moon")
     form = {
         "ai_model": model.pk,
-        **{"valid_from_0": "2026-01-01", "valid_from_1": "00:00"},
-        **{"input_price": "1", "cached_input_price": "0.0375", "output_price": "2"},
+        "valid_from_0": "2026-01-01",
+        "valid_from_1": "00:00",
+        "input_price": "1",
+        "cached_input_price": "0.0375",
+        "output_price": "2",
     }
     before = revision(CATALOG)
     staff.post("/admin/catalog/priceversion/add/", form)
@@ -278,7 +289,9 @@ def test_there_is_one_routing_policy(staff: Client) -> None:
         "routing_strategy": "simple-shuffle",
         "fallbacks": '{"moon": ["claude"]}',
         "context_window_fallbacks": "{}",
-        **{"num_retries": "2", "allowed_fails": "3", "cooldown_time": "5"},
+        "num_retries": "2",
+        "allowed_fails": "3",
+        "cooldown_time": "5",
     }
     before = RoutingPolicy.objects.get().version
     assert staff.post(path, form).status_code == 302
@@ -290,7 +303,11 @@ def test_there_is_one_routing_policy(staff: Client) -> None:
 
 
 def test_people(staff: Client, cast: Cast) -> None:
-    passwords = {"usable_password": "true", "password1": "a moon over the forest", "password2": "a moon over the forest"}
+    passwords = {
+        "usable_password": "true",
+        "password1": "a moon over the forest",
+        "password2": "a moon over the forest",
+    }
     answer = staff.post("/admin/accounts/user/add/", {"email": "Dora@Example.com", **passwords})
     assert answer.status_code == 302
     assert User.objects.get(email="dora@example.com").check_password("a moon over the forest")
@@ -303,7 +320,9 @@ def test_staff_cannot_give_themselves_rights(cast: Cast) -> None:
     cast.alice.user_permissions.set(Permission.objects.filter(codename__in=["change_user", "view_user"]))
     client = Client()
     client.force_login(cast.alice, backend=BACKEND)
-    client.post(f"/admin/accounts/user/{cast.alice.pk}/change/", {"is_superuser": "on", "is_active": "on", "is_staff": "on"})
+    client.post(
+        f"/admin/accounts/user/{cast.alice.pk}/change/", {"is_superuser": "on", "is_active": "on", "is_staff": "on"}
+    )
     cast.alice.refresh_from_db()
     assert cast.alice.is_active and not cast.alice.is_superuser
     root = User.objects.create_superuser("root@example.com", "x" * 12)

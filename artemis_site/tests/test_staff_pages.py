@@ -46,7 +46,14 @@ def secrets(staff: Client) -> Iterator[list[IssuedKey]]:
 
 def test_the_index_is_in_an_order_for_people(staff: Client) -> None:
     text = staff.get("/admin/").content.decode()
-    names = ["Accounts and people", "API keys", "Models, prices and routing", "Usage", "Second factors", "What staff did"]
+    names = [
+        "Accounts and people",
+        "API keys",
+        "Models, prices and routing",
+        "Usage",
+        "Second factors",
+        "What staff did",
+    ]
     places = [text.index(f"{name}\n") if f"{name}\n" in text else text.index(name) for name in names]
     assert places == sorted(places)
 
@@ -68,7 +75,9 @@ def test_lists_need_few_queries_however_long_they_are(staff: Client) -> None:
     for model in registered():
         if model is RoutingPolicy:
             continue
-        with CaptureQueriesContext(connection, ) as queries:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
             answer = staff.get(page(model, "changelist"))
         assert answer.status_code == 200, model
         assert len(answer.context["cl"].result_list) >= ROWS, model
@@ -81,7 +90,10 @@ def test_every_page_is_shown_and_none_shows_a_secret(staff: Client, secrets: lis
     hidden += Deployment.objects.values_list("api_key_sealed", flat=True)
     hidden += Invitation.objects.values_list("token_hash", flat=True)
     for model in registered():
-        texts = [staff.get(page(model, "changelist"), {"q": "moon"}, follow=True), staff.get(page(model, "changelist"), follow=True)]
+        texts = [
+            staff.get(page(model, "changelist"), {"q": "moon"}, follow=True),
+            staff.get(page(model, "changelist"), follow=True),
+        ]
         row = model._default_manager.first()
         assert row is not None, model
         texts.append(staff.get(page(model, "change", row.pk)))

@@ -33,7 +33,9 @@ class RoutingForm(forms.ModelForm):  # type: ignore[type-arg]
 def _checked(value: Any) -> Any:
     """Model names to lists of model names, all of them known."""
     lists = value.values() if isinstance(value, dict) else ()
-    if not isinstance(value, dict) or not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
+    if not isinstance(value, dict) or not all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists
+    ):
         raise ValidationError('Give an object such as {"model": ["next", "the one after"]}.')
     named = {*value, *(name for names in lists for name in names)}
     known = set(AIModel.objects.filter(public_name__in=named).values_list("public_name", flat=True))

@@ -1,0 +1,45 @@
+"""Who calls the management API: a person with a session, or a program with an API key that asks about itself."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.request import Request
+
+from apps.api.authentication import bearer_token, caller_address
+from apps.gateway.selectors import key_of_token
+from apps.keys.contracts import KeyFacts
+
+
+class PersonAuthentication(SessionAuthentication):
+    """The portal's session; what writes needs the X-CSRFToken header as well."""
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Session realm="artemis"'
+
+
+class BearerAuthentication(BaseAuthentication):
+    """`Authorization: Bearer sk-art-…`, by the gateway's own rules."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, KeyFacts]:
+        """Raises Unauthenticated or Forbidden."""
+        http = request._request
+        return AnonymousUser(), key_of_token(token=bearer_token(http), address=caller_address(http))
+
+
+class PersonScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+    target_class = PersonAuthentication
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+    target_class = BearerAuthentication
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "sk-art-…"}

@@ -1,0 +1,89 @@
+"""Adds /v1, whose views are not DRF's usual ones, to the OpenAPI document: from the very types that check requests."""
+
+from typing import Any
+
+import msgspec
+from django.urls import URLPattern
+
+from apps.api.urls import urlpatterns
+from apps.api.views import InferenceView
+
+REFERENCE = "#/components/schemas/{name}"
+ERROR = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+ERROR_BODY = {
+    "type": "object",
+    "required": ["message", "type", "param", "code", "request_id"],
+    "properties": {
+        "message": {"type": "string", "description": "A sentence for people"},
+        "type": {"type": "string"},
+        "param": {"type": "string", "nullable": True, "description": "What it is about"},
+        "code": {"type": "string", "description": "Stable, for programs"},
+        "request_id": {"type": "string"},
+    },
+}
+ANY_OBJECT = {"type": "object", "additionalProperties": True}
+
+
+def add_inference(result: Any, generator: Any, request: Any, public: bool) -> Any:
+    """A hook of drf-spectacular (POSTPROCESSING_HOOKS)."""
+    views = _inference_views()
+    types = [view.schema_class for view in views.values()]
+    _, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
+    result["components"]["schemas"].update(components)
+    for path, view in views.items():
+        result["paths"][path] = {"post": _operation(view)}
+    result["paths"]["/v1/models"] = {"get": _reading("list_models", "The models that this key may call.")}
+    result["paths"]["/v1/models/{model}"] = {
+        "get": {
+            **_reading("get_model", "One model."),
+            "parameters": [{"in": "path", "name": "model", "required": True, "schema": {"type": "string"}}],
+        }
+    }
+    return result
+
+
+def _inference_views() -> dict[str, type[InferenceView]]:
+    found = {}
+    for pattern in urlpatterns:
+        view = getattr(pattern.callback, "view_class", None) if isinstance(pattern, URLPattern) else None
+        if view is not None and issubclass(view, InferenceView):
+            found[f"/{pattern.pattern}"] = view
+    return found
+
+
+def _operation(view: type[InferenceView]) -> dict[str, Any]:
+    name = view.schema_class.__name__
+    body = {"application/json": {"schema": {"$ref": REFERENCE.format(name=name)}}}
+    content: dict[str, Any] = {"application/json": {"schema": ANY_OBJECT}}
+    if "stream" in view.schema_class.__struct_fields__:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return {
+        **_reading(view.endpoint.replace(".", "_"), f"OpenAI's {view.endpoint}."),
+        "requestBody": {"required": True, "content": body},
+        "responses": {"200": {"description": "OpenAI's answer", "content": content}, "4XX": _error(), "5XX": _error()},
+    }
+
+
+def _reading(operation_id: str, description: str) -> dict[str, Any]:
+    answer = {"description": "OpenAI's answer", "content": {"application/json": {"schema": ANY_OBJECT}}}
+    return {
+        "operationId": operation_id,
+        "description": description,
+        "tags": ["inference"],
+        "security": [{"apiKey": []}],
+        "responses": {"200": answer, "4XX": _error()},
+    }
+
+
+def _error() -> dict[str, Any]:
+    return {"description": "What was wrong", **ERROR}
+
+
+def add_errors(result: Any, generator: Any, request: Any, public: bool) -> Any:
+    """A hook as well: each operation may answer with an error, in one form."""
+    error = {"type": "object", "required": ["error"], "properties": {"error": ERROR_BODY}}
+    result["components"]["schemas"]["Error"] = error
+    for path in result["paths"].values():
+        for operation in path.values():
+            operation["responses"].setdefault("4XX", _error())
+    return result

@@ -1,0 +1,1 @@
+"""The management API's endpoints: parse, call one service or selector, answer."""
