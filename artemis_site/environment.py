@@ -36,7 +36,7 @@ def refuse_unfit_production(
         raise ImproperlyConfigured("DEBUG is on in production: unset DEBUG or set it to 0.")
     if len(secret_key) < MIN_SECRET_LENGTH or any(word and word in secret_key.lower() for word in PLACEHOLDERS):
         raise ImproperlyConfigured(
-            f"SECRET_KEY is missing, a placeholder or too short: set it to {MIN_SECRET_LENGTH} or more random characters."
+            f"SECRET_KEY is missing, a placeholder or too short: set {MIN_SECRET_LENGTH} or more random characters."
         )
     for name, value in (("DATABASE_URL", database_url), ("REDIS_URL", redis_url)):
         if not value:

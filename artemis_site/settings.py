@@ -219,6 +219,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Inference: OpenAI's API, under /v1, with an API key. Management: keys, projects and usage of an "
     "account, under /api/v1, with the portal's session. Sums are in nano-dollars (1e-9 USD).",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
     "SERVERS": [{"url": PUBLIC_URL}],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

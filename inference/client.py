@@ -51,16 +51,12 @@ class Upstream(Protocol):
     """An answer whose status is known to be 200. Read it once, by `body` or piece by piece by `read`, then close it.
 
     Both raise EngineError. `read` gives what has come, several events at once where they came at once, and nothing at
-    the end. Between `pause` and `resume` what comes waits in the kernel, and then comes in one piece.
+    the end.
     """
 
     async def body(self) -> bytes: ...
 
     async def read(self) -> bytes: ...
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
 
     async def close(self, *, finished: bool = False) -> None: ...
 
@@ -81,16 +77,6 @@ class HTTPUpstream:
             return await self._content.readany()
         except (aiohttp.ClientError, OSError) as error:
             raise _engine_error(error) from error
-
-    def pause(self) -> None:
-        connection = self._response.connection
-        if connection is not None and connection.protocol is not None:
-            connection.protocol.pause_reading()
-
-    def resume(self) -> None:
-        connection = self._response.connection
-        if connection is not None and connection.protocol is not None:
-            connection.protocol.resume_reading()
 
     async def close(self, *, finished: bool = False) -> None:
         """Ends the connection where the answer was not read to its end: the engine stops generating.
@@ -144,6 +130,9 @@ class EngineClient:
             raise _engine_error(error) from error
         if response.status != 200:
             await _refuse(response)
+        if stream and not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+            response.close()
+            raise EngineGarbled("the engine answered with something else than a stream")
         return HTTPUpstream(response)
 
 

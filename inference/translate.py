@@ -4,12 +4,14 @@ from typing import Any
 
 import httpx
 import litellm
+import msgspec
 
 from inference.client import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
 from inference.router import Deployment
 
 litellm.suppress_debug_info = True
 litellm.drop_params = True  # what a provider cannot do (logprobs at Claude's) is left out rather than refused
+_encode = msgspec.json.Encoder().encode
 _CALLS = {
     "/chat/completions": litellm.acompletion,
     "/completions": litellm.atext_completion,
@@ -25,8 +27,7 @@ class TranslatedUpstream:
         self._ended = False
 
     async def body(self) -> bytes:
-        text: str = self._answer.model_dump_json(exclude_none=True)
-        return text.encode()
+        return _encode(_as_openai(self._answer.model_dump(mode="json", exclude_none=True)))
 
     async def read(self) -> bytes:
         if self._ended:
@@ -38,18 +39,21 @@ class TranslatedUpstream:
             return b"data: [DONE]\n\n"
         except Exception as error:
             raise _engine_error(error) from error
-        return b"data: %s\n\n" % chunk.model_dump_json(exclude_none=True).encode()
-
-    def pause(self) -> None:
-        """Nothing to do: LiteLLM reads for itself."""
-
-    def resume(self) -> None:
-        """See `pause`."""
+        return b"data: %s\n\n" % _encode(_as_openai(chunk.model_dump(mode="json", exclude_none=True)))
 
     async def close(self, *, finished: bool = False) -> None:
         closing = getattr(self._answer, "aclose", None)
         if closing is not None:
             await closing()
+
+
+def _as_openai(fields: dict[str, Any]) -> dict[str, Any]:
+    """Without what LiteLLM adds: its own idea of the cost, and an empty choice beside a stream's final count."""
+    if usage := fields.get("usage"):
+        usage.pop("cost", None)
+        if fields.get("object") == "chat.completion.chunk":
+            fields["choices"] = [one for one in fields["choices"] if one["delta"] or "finish_reason" in one]
+    return fields
 
 
 async def open_translated(deployment: Deployment, path: str, payload: dict[str, Any]) -> TranslatedUpstream:

@@ -172,11 +172,13 @@ def _caller_fault(error: EngineRefused) -> Invalid:
     try:
         envelope = msgspec.json.decode(error.body, type=_EngineErrorEnvelope)
         inner = envelope.error or _EngineErrorBody(message=envelope.message)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         inner = _EngineErrorBody(message=error.body.decode(errors="replace"))
     message = _PRIVATE.sub("…", inner.message)[:600] or "The engine refused this request."
     lowered = message.lower()
     if "context" in lowered and any(word in lowered for word in ("length", "size", "maximum")):
         return Invalid("messages", message, code="context_length_exceeded")
-    code = inner.code if isinstance(inner.code, str) else "invalid_request"
-    return Invalid(inner.param, message, code=code, status=400 if error.status == 422 else error.status)
+    code = inner.code[:60] if inner.code and isinstance(inner.code, str) else "invalid_request"
+    return Invalid(
+        inner.param and inner.param[:100], message, code=code, status=400 if error.status == 422 else error.status
+    )

@@ -1,8 +1,6 @@
 """Forwards a stream as the bytes it is, event by whole event, and never lets a cut answer pass as a whole one."""
 
-import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -15,14 +13,12 @@ from inference.client import EngineError, EngineGarbled
 END = b"\n\n"
 DONE = b"data: [DONE]\n\n"
 MAX_EVENT_BYTES = 8 * 1024 * 1024
-# Events that come faster than this (1,000 a second in one stream) are sent together.
-GATHER_SECONDS = 0.001
 Write = Callable[[bytes], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 
 class Stream:
-    """A caller's stream of server-sent events. Whoever gets one must `pump` it, or `abandon` it: that settles the call."""
+    """A caller's stream of server-sent events. Must be pumped, once, or abandoned: that settles the call."""
 
     def __init__(self, opened: Opened, account: Account) -> None:
         self._opened = opened
@@ -60,14 +56,9 @@ class Stream:
                 await write(ready)
             if meter.done:
                 return
-            asked = time.monotonic()
             data = await upstream.read()
             if not data:
                 break
-            if time.monotonic() - asked < GATHER_SECONDS:
-                upstream.pause()
-                await asyncio.sleep(GATHER_SECONDS)
-                upstream.resume()
         if not meter.finished:
             raise EngineGarbled("the engine's stream ended before its answer did")
         await write(DONE)

@@ -5,9 +5,16 @@ bound of distinct values the rest is "other". In gunicorn's workers prometheus_c
 PROMETHEUS_MULTIPROC_DIR, which deploy/gunicorn.py sets before anything imports it.
 """
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, wraps
+from typing import ParamSpec
 
 from prometheus_client import Counter, Gauge, Histogram
+
+P = ParamSpec("P")
+logger = logging.getLogger(__name__)
 
 OTHER = "other"
 MOST_NAMES, MOST_CODES = 500, 100
@@ -139,6 +146,26 @@ def _bind(endpoint: str, model: str, deployment: str) -> _Series:
     return series
 
 
+@cache
+def _complain() -> None:
+    """Once a process: the reason is the same for every request."""
+    logger.exception("metrics cannot be kept; is PROMETHEUS_MULTIPROC_DIR a folder with room in it?")
+
+
+def harmless(note: Callable[P, None]) -> Callable[P, None]:
+    """Figures that cannot be kept, of a full disk for instance, cost no caller an answer and no request its bill."""
+
+    @wraps(note)
+    def noted(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            note(*args, **kwargs)
+        except Exception:
+            _complain()
+
+    return noted
+
+
+@harmless
 def settled(
     *,
     endpoint: str,
@@ -169,6 +196,7 @@ def settled(
             series.per_token.observe((duration - first_token) / (output_tokens - 1))
 
 
+@harmless
 def attempted(deployment: str, provider: str, outcome: str) -> None:
     """Notes a try of a deployment: "answered", or why not ("refused", "unreachable", …)."""
     child = _attempts.get((deployment, outcome))
@@ -181,15 +209,18 @@ def attempted(deployment: str, provider: str, outcome: str) -> None:
     child.inc()
 
 
+@harmless
 def refused(limit: str) -> None:
     """Notes a request that was not admitted: "requests", "tokens", "too_large", "parallel" or "budget"."""
     LIMIT_REFUSALS.labels(limit).inc()
 
 
+@harmless
 def error_answered(status: int, code: str) -> None:
     ERROR_ANSWERS.labels(str(status), _codes(code)).inc()
 
 
+@harmless
 def in_flight(requests: int) -> None:
     """To be called about once a second with what this process has in flight."""
     IN_FLIGHT.labels("gateway").set(requests)

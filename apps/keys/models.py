@@ -34,6 +34,7 @@ class ApiKey(TimestampedModel):
     version = models.PositiveIntegerField(default=1, editable=False, help_text="Rises with each change")
 
     class Meta:
+        verbose_name = "API key"
         ordering = ["-created_at"]
         indexes = [models.Index(fields=["account", "-created_at"], name="apikey_account_created")]
 

@@ -131,6 +131,8 @@ def _checked_policy(policy: KeyPolicy, *, now: datetime | None) -> dict[str, Any
     unknown = sorted(set(policy.allowed_endpoints) - set(ENDPOINTS))
     if unknown:
         raise Invalid("allowed_endpoints", f"Unknown: {', '.join(unknown)}. Known: {', '.join(ENDPOINTS)}.")
+    if not all(len(name) <= 120 and name.isprintable() for name in policy.allowed_models):
+        raise Invalid("allowed_models", "Give names of models, of at most 120 printable characters.")
     columns = asdict(policy)
     columns["ip_allow_list"] = _checked_networks(policy.ip_allow_list)
     columns["allowed_models"] = [name.strip() for name in policy.allowed_models if name.strip()]

@@ -17,6 +17,7 @@ from apps.keys.contracts import KeyPolicy
 from apps.keys.models import ApiKey
 from apps.usage.contracts import RequestRow
 from apps.usage.selectors import recent_requests
+from apps.usage.services import drain_events
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def give_model(public_name: str, account: str) -> None:
 
 
 def bill_of(public_id: str) -> Bill:
+    drain_events()  # as the worker does every second
     key = ApiKey.objects.get(public_id=public_id)
     rows = recent_requests(account_id=key.account_id, key_public_id=public_id, limit=1000)
     scopes = (f"key:{key.pk}", f"project:{key.project_id}", f"account:{key.account_id}")

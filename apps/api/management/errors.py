@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from django.http.multipartparser import MultiPartParserError
@@ -50,6 +50,8 @@ def translate(error: Exception) -> ArtemisError | None:
             return FrameworkError(str(error.detail), code=code, status=error.status_code)
         case Http404():
             return NotFound("There is nothing here.")
+        case RequestDataTooBig():
+            return Invalid(None, "The body is too large.", code="request_too_large", status=413)
         case PermissionDenied():
             return Forbidden("This is not allowed.")
     if isinstance(error, UNREADABLE):

@@ -16,7 +16,7 @@ ERROR_BODY = {
     "properties": {
         "message": {"type": "string", "description": "A sentence for people"},
         "type": {"type": "string"},
-        "param": {"type": "string", "nullable": True, "description": "What it is about"},
+        "param": {"type": ["string", "null"], "description": "What it is about"},
         "code": {"type": "string", "description": "Stable, for programs"},
         "request_id": {"type": "string"},
     },

@@ -23,7 +23,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.folder = folder
-        self.process: "subprocess.Popen[bytes] | None" = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:

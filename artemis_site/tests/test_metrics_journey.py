@@ -1,0 +1,73 @@
+"""What both workers did is summed at whichever of them Prometheus asks."""
+
+import time
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from artemis_site.tests.platform import MODEL, Platform
+
+MESSAGES = [{"role": "user", "content": "Say hello to the moon."}]
+CALLS = 24
+
+
+def samples(platform: Platform) -> dict[str, float]:
+    """Sums over all label sets that are about our model, by name."""
+    text = httpx.get(f"{platform.base_url}/metrics").raise_for_status().text
+    sums: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            about = sample.labels.get("gen_ai_request_model") or sample.labels.get("model")
+            if about in (None, MODEL) and sample.labels.get("error_type", "") == "" and "le" not in sample.labels:
+                sums[sample.name] = sums.get(sample.name, 0) + sample.value
+    return sums
+
+
+def test_calls_are_counted_over_both_workers(platform: Platform) -> None:
+    key = platform.create_key()
+    before = samples(platform)
+    for number in range(CALLS):  # a connection each, so that both workers get some
+        options = {"stream": True} if number % 2 else {}
+        answer = platform.post(
+            "/v1/chat/completions",
+            api_key=key["key"],
+            json={"model": MODEL, "messages": MESSAGES, "max_tokens": 5, **options},
+        )
+        assert answer.status_code == 200
+    assert platform.post("/v1/chat/completions", api_key=key["key"], json={"model": "sun"}).status_code == 404
+    platform.settled_usage(key["id"], requests=CALLS)
+    after = samples(platform)
+
+    def rise(name: str) -> float:
+        return after.get(name, 0) - before.get(name, 0)
+
+    assert rise("artemis_requests_total") == CALLS
+    assert rise("gen_ai_server_request_duration_seconds_count") == CALLS
+    assert rise("gen_ai_server_time_to_first_token_seconds_count") == CALLS / 2
+    assert rise("gen_ai_server_time_per_output_token_seconds_count") == CALLS / 2
+    assert rise("gen_ai_client_token_usage_count") == CALLS * 2
+    assert rise("artemis_upstream_attempts_total") >= CALLS
+    assert rise("artemis_error_answers_total") >= 1
+    assert after["artemis_holds"] == 0
+    assert len(list((platform.home / f"metrics-{platform.port}").glob("counter_*.db"))) >= 2
+
+
+def test_refusals_are_counted_by_limit(platform: Platform) -> None:
+    key = platform.create_key(rpm=1)
+    before = samples(platform)
+    body = {"model": MODEL, "messages": MESSAGES, "max_tokens": 5}
+    statuses = [platform.post("/v1/chat/completions", api_key=key["key"], json=body).status_code for _ in range(3)]
+    assert statuses.count(429) == 2
+    time.sleep(1.1)  # requests in flight are noted by the second
+    after = samples(platform)
+    assert after["artemis_limit_refusals_total"] - before.get("artemis_limit_refusals_total", 0) == 2
+    assert after["artemis_requests_in_flight"] == 0
+
+
+def test_nothing_in_the_metrics_names_a_key(platform: Platform) -> None:
+    key = platform.create_key()
+    body = {"model": "a-name-of-the-caller", "messages": MESSAGES, "user": "a-person"}
+    platform.post("/v1/chat/completions", api_key=key["key"], json=body)
+    text = httpx.get(f"{platform.base_url}/metrics").text
+    for private in (key["key"], key["id"], "a-name-of-the-caller", "a-person"):
+        assert private not in text
