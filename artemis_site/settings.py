@@ -68,6 +68,7 @@ INSTALLED_APPS = [
 
 # The portal's plane. The /v1 plane has a lean handler of its own (apps/api/handler.py) and none of these.
 MIDDLEWARE = [
+    "apps.portal.middleware.CallersAddress",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

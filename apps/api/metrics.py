@@ -7,8 +7,8 @@ import ipaddress
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from apps.api.authentication import caller_address
 from apps.api.errors import plain_error
+from apps.common.addresses import caller_address
 from apps.gateway.exposition import CONTENT_TYPE, exposition
 
 

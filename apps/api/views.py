@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 import msgspec
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from apps.api.authentication import caller_address
 from apps.api.base import V1View
 from apps.api.handler import EventStreamResponse
 from apps.api.parsing import check, model_name, parse_object
 from apps.api.schemas import ChatRequest, CompletionRequest, EmbeddingRequest
 from apps.catalog.contracts import ModelFacts
+from apps.common.addresses import caller_address
 from apps.common.errors import Invalid, NotFound
 from apps.gateway import services
 from apps.gateway.contracts import Answer, Call

@@ -3,6 +3,7 @@
 The format: https://docs.litellm.ai/docs/proxy/configs
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -17,6 +18,7 @@ from inference.prices import known_model, known_providers
 STRATEGIES = ("simple-shuffle",)
 MODES = {"chat": "chat", "completion": "chat", "embedding": "embedding"}
 FROM_ENVIRONMENT = "os.environ/"
+DEAREST_PRICE = NANO_PER_USD * TOKENS_PER_PRICE_UNIT  # a dollar per token
 DEFAULT_CONTEXT = 8192
 DEFAULT_OUTPUT = 4096
 OPENAI_BASE = "https://api.openai.com/v1"
@@ -173,6 +175,9 @@ def _model(name: str, members: list[tuple[str, dict[str, Any], dict[str, Any]]])
     path, params, given = members[0]
     info = {**known, **given}
     mode = info.get("mode", "chat")
+    for size in ("max_tokens", "max_input_tokens", "max_output_tokens", "output_vector_size"):
+        if not 1 <= given.get(size, 1) < 2**31:
+            raise Invalid(f"{path}.model_info.{size}", f"{size} must be at least 1.")
     if mode not in MODES:
         raise Invalid(f"{path}.model_info.mode", f"{mode!r} is not served; {', '.join(MODES)} are.")
     context = info.get("max_input_tokens") or info.get("max_tokens") or DEFAULT_CONTEXT
@@ -204,6 +209,8 @@ def _deployment(name: str, number: int, path: str, params: dict[str, Any], info:
     base = str(params.get("api_base", "")) or (OPENAI_BASE if provider == "openai" else "")
     if base and not base.startswith(("http://", "https://")):
         raise Invalid(f"{path}.litellm_params.api_base", f"{base!r} is no http:// or https:// address.")
+    if not 1 <= len(info.get("id", "x")) <= 120:
+        raise Invalid(f"{path}.model_info.id", "Give an id of 1 to 120 characters.")
     return DeploymentConfig(
         name=info.get("id") or f"{name}-{number}",
         provider_model=f"{provider}/{upstream}",
@@ -235,15 +242,15 @@ def _price(dollars_per_token: Any, path: str) -> int:
         price = Decimal(str(dollars_per_token)) * NANO_PER_USD * TOKENS_PER_PRICE_UNIT
     except InvalidOperation as error:
         raise Invalid(path, f"{dollars_per_token!r} is no price in US dollars per token.") from error
-    if not price.is_finite() or price < 0:
-        raise Invalid(path, "A price is zero or more US dollars per token.")
+    if not price.is_finite() or not 0 <= price <= DEAREST_PRICE:
+        raise Invalid(path, "A price is between zero and one US dollar per token.")
     return int(price.to_integral_value())
 
 
 def _routing(document: dict[str, Any], names: set[str]) -> dict[str, Any]:
     routing: dict[str, Any] = {}
     for section, allowed in (("litellm_settings", _LITELLM), ("router_settings", _ROUTER)):
-        settings = dict(document.get(section) or {})
+        settings = dict(_mapping(document.get(section) or {}, section))
         if settings.get("drop_params") is True and section == "litellm_settings":
             settings.pop("drop_params")  # what Artemis does anyway
         routing |= _typed(settings, allowed, section)
@@ -303,6 +310,6 @@ def _only(mapping: Mapping[str, Any], allowed: Iterable[str], path: str) -> None
 
 def _at_least(params: dict[str, Any], name: str, least: float, path: str, *, default: Any) -> Any:
     value = params.get(name, default)
-    if value is not None and value < least:
+    if value is not None and not least <= value < math.inf:
         raise Invalid(f"{path}.litellm_params.{name}", f"{name} must be at least {least:g}.")
     return value

@@ -1,5 +1,6 @@
 """Settlements that Redis could not take, kept on disk until it can: one small file each, named by its request."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -27,5 +28,10 @@ class Spool:
         """What waits, oldest first; delete a file once its settlement is taken."""
         if not self._folder.exists():
             return
-        for path in sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime):
-            yield path, json.loads(path.read_text())
+        waiting = []
+        for path in self._folder.glob("*.json"):
+            with contextlib.suppress(FileNotFoundError):  # another process has taken it meanwhile
+                waiting.append((path.stat().st_mtime, path))
+        for _, path in sorted(waiting):
+            with contextlib.suppress(FileNotFoundError):
+                yield path, json.loads(path.read_text())

@@ -1,10 +1,23 @@
-"""What was made for one person is stored by nobody: not by proxies, not by the browser."""
+"""Whose request it is, and who may keep the answer."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers
+
+from apps.common.addresses import caller_address
+
+
+class CallersAddress:
+    """Everything behind it, the limits on signing in among them, sees the caller's address and not the proxy's."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request.META["REMOTE_ADDR"] = caller_address(request)
+        return self.get_response(request)
 
 
 class PrivatePages:

@@ -16,6 +16,7 @@ STREAM = "art:usage"
 DEAD_STREAM = "art:usage:dead"
 BATCH = 1000
 ONE_DRAIN = 0x617274  # an advisory lock of PostgreSQL: one drain at a time
+UNRECORDABLE = (DataError, IntegrityError, ValueError, TypeError, KeyError, AttributeError)
 logger = logging.getLogger(__name__)
 _COUNTS = ("requests", "failed_requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost")
 
@@ -38,13 +39,13 @@ def _drain_batch() -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_DRAIN])
         found = cast("list[tuple[bytes, dict[bytes, bytes]]]", store.xrange(STREAM, count=BATCH))
-        entries = [(entry_id, fields[b"event"].decode()) for entry_id, fields in found]
+        entries = [(entry_id, fields.get(b"event", b"").decode()) for entry_id, fields in found]
         if not entries:
             return 0
         try:
             record_events(events=[event for _, event in entries])
             dead = []
-        except (DataError, IntegrityError, ValueError, TypeError, KeyError):
+        except UNRECORDABLE:
             dead = _record_one_by_one(entries)
     for _, event in dead:
         store.xadd(DEAD_STREAM, {"event": event})
@@ -57,7 +58,7 @@ def _record_one_by_one(entries: list[tuple[bytes, str]]) -> list[tuple[bytes, st
     for entry_id, event in entries:
         try:
             record_events(events=[event])
-        except (DataError, IntegrityError, ValueError, TypeError, KeyError):
+        except UNRECORDABLE:
             logger.exception("a usage event cannot be recorded; it is kept in %s", DEAD_STREAM)
             dead.append((entry_id, event))
     return dead
@@ -74,6 +75,7 @@ def record_events(*, events: Sequence[str]) -> int:
     # One worker drains at a time (ONE_DRAIN); the unique index holds should there ever be two.
     new = [row for request_id, row in rows.items() if request_id not in known]
     UsageEvent.objects.bulk_create(new)
+    connection.check_constraints()  # now, not when the whole drain is committed: one bad event must not undo it
     _add(
         UsageHour,
         "hour",

@@ -303,6 +303,29 @@ def test_a_stream_that_breaks_is_whole_or_an_error_never_a_short_success(
     assert request.cost == PROMPT_TOKENS * INPUT_PRICE + request.output_tokens * OUTPUT_PRICE
 
 
+def test_one_of_two_answers_is_not_a_whole_one(platform: Platform, desk: Desk) -> None:
+    """The cut comes between the end of the first choice and the end of the second."""
+    platform.primary.script(cut_after=17)
+    stream = platform.client(desk.key().secret).chat.completions.create(
+        model=MODEL,
+        messages=MESSAGES,  # type: ignore[arg-type]
+        max_tokens=8,
+        n=2,
+        stream=True,
+    )
+    with pytest.raises(openai.APIError):
+        list(stream)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"error": {"message": "out of memory", "type": "server_error"}}, {"error": "out of memory"}],
+)
+def test_an_error_with_status_200_is_a_failure(platform: Platform, desk: Desk, body: dict[str, Any]) -> None:
+    platform.primary.script(status=200, body=body)
+    assert ask(platform, desk.key()).headers["x-artemis-deployment"] == "moon-b"
+
+
 @pytest.mark.parametrize("model", [MODEL, SMALL_MODEL], ids=["counted as it goes", "counted at the end"])
 def test_a_stream_without_done_is_whole_where_its_answer_was(platform: Platform, desk: Desk, model: str) -> None:
     platform.primary.script(omit_done=True)

@@ -64,9 +64,12 @@ def _run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def user(data: Path) -> int | None:
-    """Whom to run the server as. PostgreSQL refuses root, so root starts it as nobody."""
-    reachable = os.geteuid() == 0 and _nobody_reaches(BIN) and _nobody_reaches(data.parent)
-    return NOBODY if reachable else None
+    """Whom to run the server as. PostgreSQL refuses root, so root starts it as nobody; later as who began it."""
+    if os.geteuid() != 0:
+        return None
+    if (data / "PG_VERSION").exists():
+        return NOBODY if data.stat().st_uid == NOBODY else None
+    return NOBODY if _nobody_reaches(BIN) and _nobody_reaches(data.parent) else None
 
 
 def _prefix(data: Path) -> list[str]:

@@ -8,7 +8,8 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
-from apps.api.authentication import bearer_token, caller_address
+from apps.api.authentication import bearer_token
+from apps.common.addresses import caller_address
 from apps.gateway.selectors import key_of_token
 from apps.keys.contracts import KeyFacts
 

@@ -91,7 +91,9 @@ def limit_writes(request: Request) -> None:
         request._request, group="api.management", key="user_or_ip", rate=WRITES_A_MINUTE, method=UNSAFE, increment=True
     )
     if usage and usage["should_limit"]:
-        raise LimitExceeded("Too many changes in one minute; try again shortly.", retry_after=usage["time_left"])
+        raise LimitExceeded(
+            "Too many changes in one minute; try again shortly.", retry_after=max(1, usage["time_left"])
+        )
 
 
 def shown(serializer: type[Serializer[Any]], row: Any, status: int = 200) -> Response:

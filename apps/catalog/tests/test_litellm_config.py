@@ -163,7 +163,7 @@ def test_a_setting_that_is_not_understood_is_named(changes: dict[str, Any], para
         ({"litellm_settings": {"fallbacks": [{"moon": ["mars"]}]}}, "fallbacks[0]"),
         ({"litellm_settings": {"fallbacks": [{"moon": 5}]}}, "fallbacks[0]"),
         ({"litellm_settings": {"fallbacks": ["moon"]}}, "fallbacks[0]"),
-        ({"litellm_settings": []}, "litellm_settings"),
+        ({"litellm_settings": ["x"]}, "litellm_settings"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_named(changes: dict[str, Any], param: str) -> None:

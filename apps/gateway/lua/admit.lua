@@ -21,7 +21,8 @@ local rpm_name, tpm_name = 'art:rpm:' .. key, 'art:tpm:' .. key
 local full = redis.call('MGET', rpm_name, tpm_name)
 local rpm_full = math.max(now, tonumber(full[1] or 0)) + MINUTE / rpm
 local tpm_full = math.max(now, tonumber(full[2] or 0)) + tokens * MINUTE / tpm
-local function left(limit, when) return math.max(0, math.floor((MINUTE - (when - now)) * limit / MINUTE)) end
+-- What is stored has three decimals: a request that comes exactly in time must not fail for the rounding.
+local function left(limit, when) return math.max(0, math.floor((MINUTE - (when - now)) * limit / MINUTE + 0.01)) end
 local function answer(verdict, detail)
   return {verdict, detail, left(rpm, rpm_full), math.ceil(rpm_full - now), left(tpm, tpm_full), math.ceil(tpm_full - now)}
 end
@@ -30,8 +31,8 @@ local function refusal(verdict, detail)
   return answer(verdict, detail)
 end
 if tokens > tpm then return refusal('too_large', tokens) end
-if rpm_full - now > MINUTE then return refusal('requests', math.ceil(rpm_full - now - MINUTE)) end
-if tpm_full - now > MINUTE then return refusal('tokens', math.ceil(tpm_full - now - MINUTE)) end
+if rpm_full - now > MINUTE + 1 then return refusal('requests', math.ceil(rpm_full - now - MINUTE)) end
+if tpm_full - now > MINUTE + 1 then return refusal('tokens', math.ceil(tpm_full - now - MINUTE)) end
 
 local open_name = 'art:open:' .. key
 redis.call('ZREMRANGEBYSCORE', open_name, '-inf', now)

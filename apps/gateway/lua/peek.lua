@@ -7,7 +7,7 @@ local full = redis.call('MGET', 'art:rpm:' .. ARGV[1], 'art:tpm:' .. ARGV[1])
 local answer = {}
 for i = 1, 2 do
   local wait = math.max(now, tonumber(full[i] or 0)) - now
-  answer[i * 2 - 1] = math.max(0, math.floor((MINUTE - wait) * ARGV[i + 1] / MINUTE))
+  answer[i * 2 - 1] = math.max(0, math.floor((MINUTE - wait) * ARGV[i + 1] / MINUTE + 0.01))
   answer[i * 2] = math.ceil(wait)
 end
 return answer

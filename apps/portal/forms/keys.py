@@ -9,7 +9,7 @@ from django import forms
 from apps.accounts.contracts import ProjectRow
 from apps.common.endpoints import ENDPOINTS
 from apps.keys.contracts import KeyPolicy, KeyRow
-from apps.portal.forms.money import UsdField
+from apps.portal.forms.money import BudgetField
 
 MAX_LIMIT = 2_000_000_000
 
@@ -38,7 +38,7 @@ class KeyForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="Empty: never.",
     )
-    monthly_budget = UsdField(
+    monthly_budget = BudgetField(
         label="Monthly budget (USD)",
         required=False,
         help_text="Spent, the key pauses until the next month (UTC).",

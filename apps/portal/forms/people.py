@@ -9,7 +9,7 @@ from django.conf import settings
 
 from apps.accounts.contracts import ROLES
 from apps.portal.adapter import INVITED
-from apps.portal.forms.money import UsdField
+from apps.portal.forms.money import BudgetField
 
 ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
 
@@ -30,7 +30,7 @@ class AccountForm(forms.Form):
 
 
 class BudgetForm(forms.Form):
-    monthly_budget = UsdField(
+    monthly_budget = BudgetField(
         label="Monthly budget (USD)",
         required=False,
         help_text="Over all projects and keys, each calendar month (UTC).",
@@ -39,7 +39,7 @@ class BudgetForm(forms.Form):
 
 class ProjectForm(forms.Form):
     name = forms.CharField(label="Project name", max_length=120, help_text="One project for each application.")
-    monthly_budget = UsdField(
+    monthly_budget = BudgetField(
         label="Monthly budget (USD)",
         required=False,
         help_text="Over all its keys, each calendar month (UTC).",

@@ -1,0 +1,193 @@
+"""The scripts in lua/ against a real Redis: what they let pass, hold, give back, and never do twice."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from apps.common.redis import sync_redis
+from apps.gateway.admission import script
+from apps.gateway.selectors import open_holds
+from apps.gateway.tasks import release_expired_holds
+
+KEY, PROJECT, ACCOUNT = 901, 902, 903
+SCOPES = (f"key:{KEY}", f"project:{PROJECT}", f"account:{ACCOUNT}")
+MONTH = "202611"
+REVISIONS = {"art:rev:key:test": "3", "art:rev:account:test": "5", "art:rev:catalog:test": "7"}
+
+
+@pytest.fixture(autouse=True)
+def _known() -> Iterator[None]:
+    store = sync_redis()
+    store.mset(REVISIONS | {f"art:spent:{scope}:{MONTH}": "0" for scope in SCOPES})
+    yield
+    store.delete(*store.keys("art:*"))
+
+
+def admit(request_id: str = "r", **changes: Any) -> list[Any]:
+    fields: dict[str, Any] = {
+        "rpm": 600,
+        "tpm": 100_000,
+        "parallel": 64,
+        "tokens": 100,
+        "hold": 1000,
+        "key_budget": "",
+        "project_budget": "",
+        "account_budget": "",
+        "lease": 90_000,
+        "month": MONTH,
+        "revisions": REVISIONS,
+    } | changes
+    pairs = [word for pair in fields["revisions"].items() for word in pair]
+    limits = [fields[name] for name in ("month", "rpm", "tpm", "parallel", "tokens", "hold")]
+    budgets = [fields[name] for name in ("key_budget", "project_budget", "account_budget")]
+    arguments = [request_id, *pairs, KEY, PROJECT, ACCOUNT, *limits, *budgets, fields["lease"], 1]
+    answer: list[Any] = run("admit", *arguments)
+    return [answer[0].decode(), *answer[1:]]
+
+
+def settle(request_id: str = "r", *, cost: int = 400, tokens: int = 30, event: str = "{}") -> int:
+    return int(run("settle", request_id, KEY, PROJECT, ACCOUNT, MONTH, cost, tokens, event))
+
+
+def run(name: str, *arguments: Any) -> Any:
+    return sync_redis().eval(script(name)[1], 0, *map(str, arguments))
+
+
+def held() -> list[int]:
+    return [int(value or 0) for value in sync_redis().mget(*(f"art:held:{scope}" for scope in SCOPES))]
+
+
+def spent() -> list[int]:
+    return [int(value or 0) for value in sync_redis().mget(*(f"art:spent:{scope}:{MONTH}" for scope in SCOPES))]
+
+
+@pytest.mark.parametrize(("name", "what"), list(zip(REVISIONS, ("key", "account", "catalog"), strict=True)))
+def test_what_the_gateway_knows_must_be_true(name: str, what: str) -> None:
+    for wrong in ("1", "99"):
+        assert admit(revisions=REVISIONS | {name: wrong})[:2] == ["stale", what.encode()]
+    sync_redis().delete(name)
+    assert admit()[:2] == ["stale", what.encode()]
+    assert held() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_counter_that_is_not_there_is_asked_for(scope: str) -> None:
+    sync_redis().delete(f"art:spent:{scope}:{MONTH}")
+    assert admit()[:2] == ["unseeded", scope.encode()]
+    assert admit(month="202612")[:2] == ["unseeded", SCOPES[0].encode()]
+    assert held() == [0, 0, 0]
+    assert not sync_redis().exists(f"art:rpm:{KEY}")  # it took none of the key's requests
+
+
+def test_an_admission_holds_and_a_settlement_charges_and_gives_back() -> None:
+    assert admit("a")[0] == "ok"
+    assert admit("b")[0] == "ok"
+    assert (held(), spent(), open_holds(key_ids=[KEY])) == ([2000] * 3, [0] * 3, 2)
+    assert settle("a") == 1
+    assert (held(), spent(), open_holds(key_ids=[KEY])) == ([1000] * 3, [400] * 3, 1)
+    assert settle("b", cost=0) == 1
+    assert (held(), spent(), open_holds(key_ids=[KEY])) == ([0] * 3, [400] * 3, 0)
+    assert not sync_redis().keys("art:hold:*")
+    assert sync_redis().zcard("art:holds") == 0
+
+
+def test_a_settlement_counts_once() -> None:
+    admit()
+    assert [settle(event='{"a":1}') for _ in range(3)] == [1, 0, 0]
+    assert (held(), spent()) == ([0] * 3, [400] * 3)
+    assert [fields for _, fields in sync_redis().xrange("art:usage")] == [{b"event": b'{"a":1}'}]
+
+
+def test_a_settlement_does_not_begin_a_counter_that_was_lost() -> None:
+    admit()
+    sync_redis().delete(f"art:spent:{SCOPES[0]}:{MONTH}")
+    settle()
+    assert sync_redis().get(f"art:spent:{SCOPES[0]}:{MONTH}") is None
+    assert spent()[1:] == [400, 400]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_budget_covers_what_is_spent_and_held_to_the_last_nano_dollar(place: int) -> None:
+    budget = {("key_budget", "project_budget", "account_budget")[place]: 2500}
+    assert [admit(name, **budget)[0] for name in "abc"] == ["ok", "ok", "budget"]
+    assert admit("d", **budget)[1] == SCOPES[place].encode()
+    assert admit("e", hold=500, **budget)[0] == "ok"
+    assert admit("f", hold=1, **budget)[0] == "budget"
+    settle("a", cost=999)
+    assert admit("g", hold=2, **budget)[0] == "budget"
+    assert admit("h", hold=1, **budget)[0] == "ok"
+    assert admit("i", hold=0, **budget)[0] == "ok"
+
+
+def test_a_budget_beyond_a_double_is_not_needed_and_one_of_nothing_lets_nothing_pass() -> None:
+    assert admit(key_budget=0)[0] == "budget"
+    assert admit(key_budget=0, hold=0)[0] == "ok"
+    assert admit("b", key_budget=2**53 - 1, hold=2**52)[0] == "ok"
+    assert admit("c", key_budget=2**53 - 1, hold=2**52)[0] == "budget"
+
+
+@pytest.mark.parametrize("rpm", [1, 7, 60, 599])
+def test_so_many_requests_a_minute_even_at_once(rpm: int) -> None:
+    answers = [admit(f"r{number}", rpm=rpm, parallel=10_000) for number in range(min(rpm, 100))]
+    assert {answer[0] for answer in answers} == {"ok"}
+    remaining = [answer[2] for answer in answers]
+    assert all(0 <= rpm - 1 - number <= left for number, left in enumerate(remaining))
+    if rpm <= 60:
+        assert remaining[0] == rpm - 1
+        refused = admit("last", rpm=rpm, parallel=10_000)
+        assert refused[0] == "requests"
+        assert 0 < refused[1] <= 60_000 / rpm + 1
+        assert refused[2] == 0
+
+
+def test_tokens_a_minute_come_back_when_they_were_not_used() -> None:
+    assert admit("a", tpm=100, tokens=100)[0] == "ok"
+    assert admit("b", tpm=100, tokens=50)[0] == "tokens"
+    settle("a", tokens=40)
+    assert admit("c", tpm=100, tokens=61)[0] == "tokens"
+    assert admit("d", tpm=100, tokens=59)[0] == "ok"
+    assert admit("e", tpm=100, tokens=101)[0] == "too_large"
+
+
+def test_a_refusal_takes_nothing() -> None:
+    assert admit("a", parallel=1)[0] == "ok"
+    before = sorted(sync_redis().keys("art:*"))
+    for changes in ({"parallel": 1}, {"tokens": 10**6}, {"key_budget": 1}):
+        assert admit("b", **changes)[0] in ("parallel", "too_large", "budget")
+    assert sorted(sync_redis().keys("art:*")) == before
+    assert held() == [1000] * 3
+
+
+def test_holds_of_a_gateway_that_died_are_released() -> None:
+    for number in range(5):
+        admit(f"dead{number}", lease=1)
+    admit("living")
+    wait_until_expired("dead4")
+    release_expired_holds()
+    assert (held(), open_holds(key_ids=[KEY])) == ([1000] * 3, 1)
+    assert admit("next", parallel=2)[0] == "ok"
+    assert settle("dead0") == 1  # it was only slow: charged, and nothing released twice
+    assert (held(), spent()) == ([2000] * 3, [400] * 3)
+
+
+def test_a_renewed_hold_is_kept() -> None:
+    admit("a", lease=1)
+    run("renew", 90_000, "a", KEY)
+    release_expired_holds()
+    assert held() == [1000] * 3
+    run("renew", 90_000, "settled", KEY)  # nothing begins anew
+    assert open_holds(key_ids=[KEY]) == 1
+
+
+def test_expired_requests_do_not_block_the_parallel_limit() -> None:
+    admit("a", parallel=1, lease=1)
+    wait_until_expired("a")
+    assert admit("b", parallel=1)[0] == "ok"
+
+
+def wait_until_expired(request_id: str) -> None:
+    expiry = sync_redis().zscore("art:holds", request_id) or 0
+    while time.time() * 1000 <= expiry + 1:
+        time.sleep(0.001)

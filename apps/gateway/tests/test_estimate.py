@@ -1,0 +1,108 @@
+"""What is held covers whatever an allowed answer can cost."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.catalog.contracts import ModelFacts, Price
+from apps.gateway.contracts import Call
+from apps.gateway.estimate import TEMPLATE_TOKENS, cost, estimate, price_now
+from apps.keys.contracts import KeyFacts
+
+NOW = datetime.now(UTC)
+rates = st.integers(0, 10**12)
+prices = st.builds(
+    lambda one, two, three: Price(version_id=1, valid_from=NOW, input=one, cached_input=two, output=three),
+    *(rates, rates, rates),
+)
+
+
+def model(context: int, most: int, kind: str = "chat") -> ModelFacts:
+    return ModelFacts(
+        public_name="moon",
+        kind=kind,
+        description="",
+        owned_by="",
+        account_id=None,
+        capabilities=(),
+        extensions=frozenset(),
+        context_length=context,
+        max_output_tokens=min(most, context),
+        dimensions=None,
+        created_at=NOW,
+        prices=(),
+        deployments=(),
+    )
+
+
+def call(of: ModelFacts, prompt_bytes: int, limit: int | None, choices: int) -> Call:
+    return Call(
+        request_id="r",
+        endpoint="chat.completions",
+        path="/chat/completions",
+        key=cast(KeyFacts, None),
+        address="",
+        model=of,
+        payload={},
+        prompt_bytes=prompt_bytes,
+        choices=choices,
+        output_limit=limit,
+    )
+
+
+@given(
+    prices,
+    st.integers(1, 200_000),
+    st.integers(1, 200_000),
+    st.integers(20, 300_000),
+    st.none() | st.integers(0, 2**31 - 1),
+    st.integers(1, 64),
+    st.data(),
+)
+def test_the_hold_covers_any_outcome(
+    price: Price, context: int, most: int, prompt_bytes: int, limit: int | None, choices: int, data: Any
+) -> None:
+    """An engine reads no more tokens than bytes and template, makes no more than allowed, within its context."""
+    made = call(model(context, most), prompt_bytes, limit, choices)
+    guess = estimate(made, price)
+    prompt = data.draw(st.integers(0, min(prompt_bytes + TEMPLATE_TOKENS, context)))
+    allowed = limit if limit is not None else guess.forwarded_limit
+    room = context - prompt
+    output = sum(
+        data.draw(st.integers(0, room if allowed is None else min(allowed, room))) for _ in range(min(choices, 4))
+    )
+    cached = data.draw(st.integers(0, prompt))
+    assert cost(price, input_tokens=prompt, cached_input_tokens=cached, output_tokens=output) <= guess.hold
+    assert guess.tokens >= 0
+
+
+@given(prices, st.integers(20, 10**6))
+def test_the_hold_covers_an_embedding(price: Price, prompt_bytes: int) -> None:
+    guess = estimate(call(model(512, 1, "embedding"), prompt_bytes, None, 1), price)
+    assert cost(price, input_tokens=prompt_bytes, cached_input_tokens=0, output_tokens=0) <= guess.hold
+    assert guess.forwarded_limit is None
+
+
+def test_where_the_caller_sets_no_limit_the_models_own_is_sent_while_there_is_room() -> None:
+    of = model(1000, 100)
+    assert estimate(call(of, 100, None, 1), None).forwarded_limit == 100
+    assert estimate(call(of, 900, None, 1), None).forwarded_limit is None
+    assert estimate(call(of, 100, 5, 1), None).forwarded_limit is None
+
+
+def test_a_free_model_holds_nothing() -> None:
+    assert estimate(call(model(1000, 100), 100, None, 1), None).hold == 0
+    assert cost(None, input_tokens=10**6, cached_input_tokens=0, output_tokens=10**6) == 0
+
+
+def test_the_price_is_that_of_now() -> None:
+    past, future = (
+        Price(version_id=number, valid_from=NOW + timedelta(days=days), input=1, cached_input=1, output=1)
+        for number, days in ((1, -1), (2, 1))
+    )
+    of = model(1000, 100)
+    assert price_now(replace(of, prices=(future, past))) == past
+    assert price_now(replace(of, prices=(future,))) is None
