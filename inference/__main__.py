@@ -14,7 +14,7 @@ from inference.environments.lock import OVERRIDES, relock
 from inference.launcher import launch, prepare
 from inference.process import ProcessError
 from inference.profiles import PROFILES
-from inference.selection import UnknownEngineError, names, profile
+from inference.selection import UnknownEngineError, engine_home, names, profile
 
 BEGAN = time.monotonic()
 
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for run in (install, serve):
         command = commands.add_parser(run.__name__)
         command.add_argument("profile", help=", ".join(names()))
-        command.add_argument("--home", type=Path, default=Path(os.environ.get("ARTEMIS_HOME", ".artemis")))
+        command.add_argument("--home", type=Path, default=engine_home(Path(os.environ.get("ARTEMIS_HOME", ".artemis"))))
         command.set_defaults(run=run)
         if run is serve:
             command.add_argument("--host", default="127.0.0.1")

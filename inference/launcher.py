@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import inference
-from inference.environments.install import HEARTBEAT_SECONDS, Progress, install, run_with_progress
+from inference.environments.install import HEARTBEAT_SECONDS, Progress, alone, install, named, run_with_progress
 from inference.probes import http_get, http_ready
 from inference.process import ManagedProcess, ProcessError, ProcessSpec, Report
 from inference.profiles import EngineProfile, Launch
@@ -27,6 +28,10 @@ INHERITED = (
     "XDG_CACHE_HOME",
 )
 INHERITED_PREFIXES = ("CUDA_", "NVIDIA_", "NCCL_", "OMP_", "HF_", "HUGGING", "VLLM_")
+
+
+# What vLLM puts before each line of its log: process, level, time, file.
+_CLUTTER = re.compile(r"^(\([\w ]+ pid=\d+\) )?([A-Z]+ [\d-]+ [\d:]+ )?(\[[\w./]+:\d+\] )?\s*")
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,11 @@ async def prepare(profile: EngineProfile, *, home: Path, progress: Progress) -> 
     step = profile.preparation
     folder = model_folder(profile, home)
     if step is not None and not (folder / "config.json").is_file():
-        progress(f"preparing the model {profile.model} for {profile.name}")
-        arguments = [argument.format(target=folder) for argument in step.arguments]
-        env = _environ(profile, api_key=None)
-        await run_with_progress([str(python), "-m", step.module, *arguments], env=env, progress=progress)
+        async with alone(home, profile.environment, progress):
+            progress(f"{profile.name}: converting the model {profile.model} (only once, about a minute)")
+            command = [str(python), "-m", step.module, *(word.format(target=folder) for word in step.arguments)]
+            env = _environ(profile, api_key=None)
+            await run_with_progress(command, env=env, progress=named(profile.name, progress))
     return python
 
 
@@ -95,15 +101,16 @@ async def launch(
         ),
         report=report,
     )
-    progress(f"starting the engine {profile.name} with {profile.model}")
+    patience = f", which can take {profile.usual_start}" if profile.usual_start else ""
+    progress(f"{profile.name}: starting the engine with the model {profile.model}{patience}")
     await process.start()
     try:
-        await _wait_ready(process, progress)
+        await _wait_ready(process, named(profile.name, progress))
         await _check_model(profile, base_url, api_key)
     except BaseException:
         await process.stop(grace_seconds=2.0)
         raise
-    progress(f"engine {profile.name} answers at {base_url}")
+    progress(f"{profile.name}: the engine answers at {base_url}")
     return Engine(profile=profile, base_url=base_url, api_key=api_key, process=process)
 
 
@@ -117,8 +124,8 @@ async def _wait_ready(process: ManagedProcess, progress: Progress) -> None:
     began = time.monotonic()
     try:
         while not (await asyncio.wait({waiting}, timeout=HEARTBEAT_SECONDS))[0]:
-            last = process.log_tail().rpartition("\n")[2]
-            progress(f"  … starting for {time.monotonic() - began:.0f} s: {last[:120]}")
+            last = _CLUTTER.sub("", process.log_tail().rpartition("\n")[2])
+            progress(f"… starting for {time.monotonic() - began:.0f} s; its last word: {last[:80] or 'none yet'}")
         await waiting
     finally:
         waiting.cancel()

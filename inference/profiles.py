@@ -56,9 +56,13 @@ class EngineProfile:
     extensions: frozenset[str] = frozenset()
     """Harmless request fields beyond OpenAI's that the engine understands. Nested ones with a dot."""
     continuous_usage_stats: bool = False
+    one_choice: bool = False
+    """Of several choices, or of several prompts, the engine's usage counts only the first: see `apart.py`."""
     metrics_prefix: str = "vllm"
     memory_mib: int = 512
     startup_seconds: float = 60.0
+    usual_start: str = ""
+    """How long a start usually takes, in words, where it is long."""
     environ: Mapping[str, str] = field(default_factory=dict)
     preparation: Preparation | None = None
     model_source: str | None = None
@@ -166,6 +170,7 @@ PROFILES: Mapping[str, EngineProfile] = {
             max_output_tokens=2048,
             capabilities=Capabilities(json_schema=True, logprobs=True),
             extensions=LLAMACPP_EXTENSIONS,
+            one_choice=True,
             metrics_prefix="llamacpp",
             memory_mib=450,
         ),
@@ -182,6 +187,7 @@ PROFILES: Mapping[str, EngineProfile] = {
             continuous_usage_stats=True,
             memory_mib=3700,
             startup_seconds=600.0,
+            usual_start="one or two minutes on a CPU",
             environ={**OFFLINE, "VLLM_CPU_KVCACHE_SPACE": "1"},  # GiB
             preparation=Preparation(
                 folder=SMOLLM2,
@@ -202,7 +208,8 @@ PROFILES: Mapping[str, EngineProfile] = {
             extensions=VLLM_EXTENSIONS | {"chat_template_kwargs.enable_thinking"},
             continuous_usage_stats=True,
             memory_mib=11_000,
-            startup_seconds=1800.0,  # the first start fetches the weights and compiles
+            startup_seconds=1800.0,
+            usual_start="some minutes: the first start fetches the weights and compiles",
             environ={"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"},
             needs_gpu=True,
         ),

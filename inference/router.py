@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 # LiteLLM reads these as it is imported: without the first it fetches its price list from the network.
@@ -15,7 +16,12 @@ from litellm.router_utils.cooldown_handlers import _set_cooldown_deployments
 from litellm.types.router import RouterRateLimitError
 
 FAILURE_WINDOW_SECONDS = 60.0
-ROUTING_STRATEGIES = ("simple-shuffle",)
+# LiteLLM's strategies, and where its Router keeps what each must be told of the calls.
+ROUTING_STRATEGIES = {
+    "simple-shuffle": None,
+    "least-busy": "leastbusy_logger",
+    "latency-based-routing": "lowestlatency_logger",
+}
 # Providers that speak OpenAI's protocol themselves: their bytes are relayed, not translated.
 OPENAI_PROVIDERS = frozenset({"hosted_vllm", "openai", "llamafile", "custom_openai"})
 
@@ -37,6 +43,8 @@ class Deployment:
     timeout: float = 600
     stream_timeout: float = 60
     continuous_usage_stats: bool = False
+    one_choice: bool = False
+    """Its engine counts only the first choice of an answer: see `apart.py`."""
 
     @property
     def speaks_openai(self) -> bool:
@@ -89,6 +97,8 @@ class EngineRouter:
             num_retries=0,
             routing_strategy=routing_strategy,
         )
+        observer = ROUTING_STRATEGIES[routing_strategy]
+        self._observer = getattr(self._router, observer) if observer else None
 
     async def pick(self, model_group: str, *, tried: Collection[str] = ()) -> Deployment:
         """The next deployment to try. Raises NoDeployment where all were tried or are cooling down."""
@@ -104,6 +114,19 @@ class EngineRouter:
         deployment = self._deployments[chosen["model_info"]["id"]]
         # LiteLLM does not know what this request has tried; of the rest, the first by order takes over.
         return deployment if deployment.id not in tried else min(untried, key=lambda d: d.order)
+
+    def began(self, deployment: Deployment) -> datetime:
+        """To be called as a try begins; the answer is for `ended`, which must follow, once."""
+        if self._observer is not None:
+            self._observer.log_pre_api_call(deployment.upstream_model, [], _observed(deployment))
+        return datetime.now(UTC)
+
+    def ended(self, deployment: Deployment, began: datetime, *, well: bool) -> None:
+        """Tells the strategy how a try went: how many are under way, and how long they take."""
+        if self._observer is None:
+            return
+        log = self._observer.log_success_event if well else self._observer.log_failure_event
+        log(_observed(deployment), None, began, datetime.now(UTC))
 
     def _failed_lately(self, model_group: str) -> bool:
         """Whether LiteLLM may have a failure of the group in mind: it counts them by the minute, then cools down."""
@@ -123,3 +146,14 @@ class EngineRouter:
             deployment=deployment.id,
             time_to_cooldown=self._cooldown_time,
         )
+
+
+def _observed(deployment: Deployment) -> dict[str, Any]:
+    """A call in the form in which LiteLLM's strategies are told of it."""
+    return {
+        "stream": False,
+        "litellm_params": {
+            "metadata": {"model_group": deployment.model_group, "deployment": deployment.upstream_model},
+            "model_info": {"id": deployment.id},
+        },
+    }

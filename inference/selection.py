@@ -17,6 +17,12 @@ class UnknownEngineError(ValueError):
     """No such profile; the message lists those that exist."""
 
 
+def engine_home(otherwise: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where engines' environments and models are: `ARTEMIS_ENGINES_HOME`, which several platforms may share."""
+    given = environ.get("ARTEMIS_ENGINES_HOME")
+    return Path(given).expanduser().resolve() if given else otherwise
+
+
 def has_nvidia_gpu() -> bool:
     return NVIDIA_DEVICE.exists() or shutil.which("nvidia-smi") is not None
 

@@ -15,7 +15,7 @@ from apps.common.errors import Invalid
 from apps.common.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
 from inference.prices import known_model, known_providers
 
-STRATEGIES = ("simple-shuffle",)
+STRATEGIES = ("simple-shuffle", "least-busy", "latency-based-routing")
 MODES = {"chat": "chat", "completion": "chat", "embedding": "embedding"}
 FROM_ENVIRONMENT = "os.environ/"
 DEAREST_PRICE = NANO_PER_USD * TOKENS_PER_PRICE_UNIT  # a dollar per token
@@ -108,6 +108,7 @@ _INFO: dict[str, type | tuple[type, ...]] = {
     "extensions": list,
     "capabilities": list,
     "continuous_usage_stats": bool,
+    "one_choice": bool,
 }
 _ROUTER: dict[str, type | tuple[type, ...]] = {
     "routing_strategy": str,
@@ -262,7 +263,7 @@ def _routing(document: dict[str, Any], names: set[str]) -> dict[str, Any]:
             raise Invalid(key, f"{key} cannot be negative.")
     strategy = routing.get("routing_strategy", STRATEGIES[0])
     if strategy not in STRATEGIES:
-        raise Invalid("router_settings.routing_strategy", f"{strategy!r} is not served; {', '.join(STRATEGIES)} is.")
+        raise Invalid("router_settings.routing_strategy", f"{strategy!r} is not served; {', '.join(STRATEGIES)} are.")
     return routing
 
 

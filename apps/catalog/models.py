@@ -104,7 +104,7 @@ class RoutingPolicy(TimestampedModel):
 
     fallbacks = models.JSONField(default=dict, blank=True, help_text='{"model": ["next", "the one after"]}')
     context_window_fallbacks = models.JSONField(default=dict, blank=True)
-    num_retries = models.PositiveIntegerField(default=1)
+    num_retries = models.PositiveIntegerField(default=2, help_text="On other deployments of the model")
     allowed_fails = models.PositiveIntegerField(default=3, help_text="Failures a minute before a cooldown")
     cooldown_time = models.FloatField(default=5, help_text="Seconds")
     routing_strategy = models.CharField(max_length=40, default="simple-shuffle")

@@ -2,8 +2,9 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from apps.common.errors import ArtemisError, Invalid, LimitExceeded, Unavailable
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call
 from apps.gateway.metering import MalformedEventError, Meter
+from inference.apart import open_apart
 from inference.client import (
     EngineClient,
     EngineError,
@@ -26,12 +28,15 @@ from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
 
 logger = logging.getLogger(__name__)
-TRIES_OF_ONE_MODEL = 3
+CONTEXT_TOO_LONG = "context_length_exceeded"
 # What another deployment would refuse in the same way.
 CALLER_FAULTS = frozenset({400, 413, 422})
+# llama.cpp says so, with a 500, of an image for a model that sees none.
+_NOT_SUPPORTED = re.compile(rb"\b(?:image|audio|video) input is not supported")
 _PRIVATE = re.compile(
     r"https?://\S+|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|0x[0-9a-fA-F]+|(?<!\w)/[\w.\-]+(?:/[\w.\-]+)+"
 )
+_PROMPT = {"chat.completions": "messages", "completions": "prompt", "embeddings": "input"}
 _encode = msgspec.json.Encoder().encode
 _OUTCOMES: dict[type[EngineError], str] = {
     EngineRefused: "refused",
@@ -48,6 +53,16 @@ class Opened:
     deployment: Deployment
     upstream: Upstream
     first: bytes
+    router: EngineRouter
+    began: datetime
+
+    def ended(self, *, well: bool) -> None:
+        """To be called once, when the answer has ended: the router learns from it."""
+        self.router.ended(self.deployment, self.began, well=well)
+
+    def broke(self, error: Exception) -> None:
+        """The answer broke off: counts against the deployment like a refusal."""
+        self.router.report_failure(self.deployment, status=EngineError.status, message=str(error))
 
 
 @dataclass(slots=True)
@@ -63,9 +78,25 @@ class Attempts:
 
     async def open(self, meter: Meter) -> Opened:
         """The first deployment that answers. Raises ArtemisError where the request is at fault or none answers."""
-        for group in self._groups():
+        routing, name = self.catalog.routing, self.call.model.public_name
+        try:
+            return await self._first_of([name, *self._offered(routing.fallbacks.get(name, ()))], meter)
+        except Invalid as error:
+            longer = self._offered(routing.context_window_fallbacks.get(name, ()))
+            if error.code != CONTEXT_TOO_LONG or not longer:
+                raise
+            return await self._first_of(longer, meter)
+
+    def _offered(self, names: Iterable[str]) -> list[str]:
+        """Of the models to fall back to, those that exist and are for this account."""
+        found = (self.catalog.models.get(name) for name in names)
+        mine = (None, self.call.key.account_id)
+        return [model.public_name for model in found if model is not None and model.account_id in mine]
+
+    async def _first_of(self, groups: Iterable[str], meter: Meter) -> Opened:
+        for group in groups:
             tried: set[str] = set()
-            while len(tried) < TRIES_OF_ONE_MODEL:
+            while len(tried) <= self.catalog.routing.num_retries:
                 try:
                     deployment = await self.router.pick(group, tried=tried)
                 except NoDeployment as error:
@@ -77,34 +108,32 @@ class Attempts:
                     return opened
         raise self._exhausted()
 
-    def _groups(self) -> Iterator[str]:
-        name = self.call.model.public_name
-        yield name
-        for fallback in self.catalog.routing.fallbacks.get(name, ()):
-            if fallback in self.catalog.models:
-                yield fallback
-
     async def _try(self, deployment: Deployment, meter: Meter) -> Opened | None:
         self.made += 1
+        began = self.router.began(deployment)
+        well = False
         try:
-            opened = await self._begin(deployment, meter)
+            upstream, first = await self._begin(deployment, meter)
+            well = True
         except EngineRefused as error:
-            if error.status in CALLER_FAULTS:
+            if error.status in CALLER_FAULTS or _NOT_SUPPORTED.search(error.body):
                 telemetry.attempted(deployment.id, deployment.provider, "caller_fault")
-                raise _caller_fault(error) from error
+                raise _caller_fault(error, self.call) from error
             self._failed(deployment, error)
         except EngineError as error:
             self._failed(deployment, error)
-        else:
-            telemetry.attempted(deployment.id, deployment.provider, "answered")
-            return opened
-        return None
+        finally:
+            if not well:
+                self.router.ended(deployment, began, well=False)
+        if not well:
+            return None
+        telemetry.attempted(deployment.id, deployment.provider, "answered")
+        return Opened(deployment, upstream, first, self.router, began)
 
-    async def _begin(self, deployment: Deployment, meter: Meter) -> Opened:
+    async def _begin(self, deployment: Deployment, meter: Meter) -> tuple[Upstream, bytes]:
         call = self.call
         if deployment.speaks_openai:
-            body = _encode(self._native_payload(deployment))
-            upstream: Upstream = await self.client.open(deployment, call.path, body, stream=call.stream)
+            upstream = await self._open_native(deployment)
         else:
             upstream = await open_translated(deployment, call.path, self._translated_payload())
         try:
@@ -115,13 +144,19 @@ class Attempts:
             else:
                 first = await upstream.body()
                 meter.read_body(first)
-            return Opened(deployment, upstream, first)
+            return upstream, first
         except MalformedEventError as error:
             await upstream.close()
             raise EngineGarbled(str(error)) from error
         except BaseException:
             await upstream.close()
             raise
+
+    async def _open_native(self, deployment: Deployment) -> Upstream:
+        call, payload = self.call, self._native_payload(deployment)
+        if deployment.one_choice and (call.choices > 1 or (call.stream and call.endpoint == "completions")):
+            return await open_apart(self.client, deployment, call.path, payload, stream=call.stream)
+        return await self.client.open(deployment, call.path, _encode(payload), stream=call.stream)
 
     def _native_payload(self, deployment: Deployment) -> dict[str, Any]:
         payload = {"model": deployment.upstream_model, **self.payload}
@@ -167,7 +202,7 @@ class _EngineErrorEnvelope(msgspec.Struct):
     message: str = ""
 
 
-def _caller_fault(error: EngineRefused) -> Invalid:
+def _caller_fault(error: EngineRefused, call: Call) -> Invalid:
     """What the engine says is wrong with the request, without addresses and paths of the house."""
     try:
         envelope = msgspec.json.decode(error.body, type=_EngineErrorEnvelope)
@@ -177,8 +212,7 @@ def _caller_fault(error: EngineRefused) -> Invalid:
     message = _PRIVATE.sub("…", inner.message)[:600] or "The engine refused this request."
     lowered = message.lower()
     if "context" in lowered and any(word in lowered for word in ("length", "size", "maximum")):
-        return Invalid("messages", message, code="context_length_exceeded")
+        return Invalid(_PROMPT[call.endpoint], message, code=CONTEXT_TOO_LONG)
     code = inner.code[:60] if inner.code and isinstance(inner.code, str) else "invalid_request"
-    return Invalid(
-        inner.param and inner.param[:100], message, code=code, status=400 if error.status == 422 else error.status
-    )
+    status = error.status if error.status in (400, 413) else 400
+    return Invalid(inner.param and inner.param[:100], message, code=code, status=status)

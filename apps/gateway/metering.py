@@ -1,9 +1,11 @@
 """Counts what an engine delivers: reads each event of a stream without writing it anew."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
+
+from apps.gateway.estimate import BYTES_PER_TOKEN
 
 DATA = b"data:"
 DONE = b"[DONE]"
@@ -21,6 +23,7 @@ class Usage(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
+    index: int = 0
     finish_reason: str | None = None
 
 
@@ -49,15 +52,20 @@ class Meter:
     output_tokens: int = 0
     counted: bool = False
     chunks: int = 0
-    finished: bool = False
     done: bool = False
+    _body_bytes: int = 0
+    _begun: set[int] = field(default_factory=set)
+    _ended: set[int] = field(default_factory=set)
 
     def read_body(self, body: bytes) -> None:
-        """Reads a whole answer. Raises MalformedEventError for what is no JSON object."""
+        """Reads a whole answer. Raises MalformedEventError for what is no JSON object, or is an error."""
         event = _decoded(body)
+        if event.error is not None:
+            raise MalformedEventError("the engine reported an error in its answer")
         if event.usage is not None:
             self._usage(event.usage)
-        self.finished = self.done = True
+        self._body_bytes = len(body) if event.choices else 1
+        self.done = True
 
     def passed(self, frame: bytes, *, include_usage: bool) -> bytes | None:
         """Reads one event of a stream; what the caller gets of it, None for nothing. Raises MalformedEventError."""
@@ -75,10 +83,15 @@ class Meter:
         if not event.choices:
             return frame if event.usage is None or include_usage else None
         self.chunks += 1
-        if not self.finished:
-            self.finished = any(choice.finish_reason for choice in event.choices)
+        for choice in event.choices:
+            (self._ended if choice.finish_reason else self._begun).add(choice.index)
         # The running counts are what we asked for, not the caller.
         return frame if event.usage is None else _RUNNING_USAGE.sub(b"", frame)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every choice that began has come to its end."""
+        return bool(self._ended) and self._begun <= self._ended
 
     def _usage(self, usage: Usage) -> None:
         details = usage.prompt_tokens_details
@@ -92,17 +105,17 @@ class Meter:
 
         Engines send about one token a chunk, after a first chunk that only names the role.
         """
-        if not self.counted and self.chunks:
+        if self.estimated:
             self.input_tokens = self.prompt_estimate
-            self.output_tokens = max(self.chunks - 1, 0)
+            self.output_tokens = max(self.chunks - 1, 0) or self._body_bytes // BYTES_PER_TOKEN
 
     @property
     def estimated(self) -> bool:
-        return not self.counted and self.chunks > 0
+        return not self.counted and bool(self.chunks or self._body_bytes)
 
 
 def _decoded(payload: bytes) -> Event:
     try:
         return decode_event(payload)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedEventError(f"the engine sent no valid JSON: {error}") from error

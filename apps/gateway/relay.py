@@ -7,7 +7,7 @@ import msgspec
 
 from apps.gateway.attempts import Opened
 from apps.gateway.metering import MalformedEventError
-from apps.gateway.settlement import Account
+from apps.gateway.settlement import RunningAccount
 from inference.client import EngineError, EngineGarbled
 
 END = b"\n\n"
@@ -20,11 +20,12 @@ logger = logging.getLogger(__name__)
 class Stream:
     """A caller's stream of server-sent events. Must be pumped, once, or abandoned: that settles the call."""
 
-    def __init__(self, opened: Opened, account: Account) -> None:
+    def __init__(self, opened: Opened, account: RunningAccount) -> None:
         self._opened = opened
         self._account = account
         self._rename = renaming(opened, account)
         self._pending = b""
+        self._broken: MalformedEventError | None = None
 
     async def pump(self, write: Write) -> None:
         """Writes the stream. Settles on every way out: the end, a failure, a caller who hangs up (cancellation)."""
@@ -36,6 +37,7 @@ class Stream:
         except (EngineError, MalformedEventError) as error:
             outcome, code = "failed", "engine_failed"
             logger.warning("%s: the stream of %s broke: %s", account.call.request_id, account.deployment, error)
+            self._opened.broke(error)
             await write(_error_event(account.call.request_id))
         finally:
             account.close(outcome, code)
@@ -54,6 +56,8 @@ class Stream:
             if ready:
                 self._account.note_first_byte()
                 await write(ready)
+            if self._broken is not None:
+                raise self._broken
             if meter.done:
                 return
             data = await upstream.read()
@@ -76,18 +80,26 @@ class Stream:
             self._pending = data
             return b""
         self._pending = data[end + 2 :]
-        meter, wants_usage = self._account.meter, self._account.call.include_usage
-        kept = [
-            kept
-            for frame in data[:end].split(END)
-            if (kept := meter.passed(frame, include_usage=wants_usage)) is not None
-        ]
-        if meter.done and not meter.finished:
-            raise EngineGarbled("the engine said that it is done before its answer was")
+        kept = self._passed(data[:end].split(END))
         return self._rename(END.join(kept) + END) if kept else b""
 
+    def _passed(self, frames: list[bytes]) -> list[bytes]:
+        """What the caller gets of whole events; of those before a broken one, which is told once they are sent."""
+        meter, wants_usage = self._account.meter, self._account.call.include_usage
+        kept: list[bytes] = []
+        try:
+            for frame in frames:
+                passed = meter.passed(frame, include_usage=wants_usage)
+                if meter.done and not meter.finished:
+                    raise MalformedEventError("the engine said that it is done before its answer was")
+                if passed is not None:
+                    kept.append(passed)
+        except MalformedEventError as error:
+            self._broken = error
+        return kept
 
-def renaming(opened: Opened, account: Account) -> Callable[[bytes], bytes]:
+
+def renaming(opened: Opened, account: RunningAccount) -> Callable[[bytes], bytes]:
     """The caller sees the name that it asked for, not the engine's.
 
     Inside a JSON text the quotes would be escaped, so that only the field itself is found.

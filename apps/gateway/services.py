@@ -19,7 +19,7 @@ from apps.gateway.facts import Offer
 from apps.gateway.metering import Meter
 from apps.gateway.relay import Stream, renaming
 from apps.gateway.runtime import Runtime, current
-from apps.gateway.settlement import Account
+from apps.gateway.settlement import RunningAccount
 from apps.keys.contracts import KeyFacts
 from apps.usage.selectors import spend_since
 
@@ -89,7 +89,7 @@ async def complete(call: Call) -> Answer:
     month = admission.month_of(started)
     call, offer, guess, rates = await _admit(runtime, call, month)
     meter = Meter(prompt_estimate=guess.prompt_tokens)
-    account = Account(runtime, call, price_now(call.model), meter, started)
+    account = RunningAccount(runtime, call, price_now(call.model), meter, started)
     account.open()
     payload = dict(call.payload)
     if guess.forwarded_limit:
@@ -107,12 +107,12 @@ async def complete(call: Call) -> Answer:
     else:
         return await _answer(opened, account, rates, attempts.made)
     finally:
-        if not account.deployment:
+        if account.opened is None:
             account.close(outcome, code)
 
 
-async def _answer(opened: Opened, account: Account, rates: RateState, tries: int) -> Answer:
-    account.deployment = opened.deployment.id
+async def _answer(opened: Opened, account: RunningAccount, rates: RateState, tries: int) -> Answer:
+    account.opened = opened
     headers = {
         **rates.headers(),
         "x-artemis-deployment": opened.deployment.id,

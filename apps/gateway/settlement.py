@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from apps.catalog.contracts import Price
 from apps.gateway import telemetry
 from apps.gateway.admission import month_of, run_script
+from apps.gateway.attempts import Opened
 from apps.gateway.contracts import Call
 from apps.gateway.estimate import cost
 from apps.gateway.metering import Meter
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Account:
+class RunningAccount:
     """The running account of one admitted call. `close` may be called from every way out; the first one counts."""
 
     runtime: Runtime
@@ -30,9 +31,14 @@ class Account:
     meter: Meter
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=time.monotonic)
-    deployment: str = ""
+    opened: Opened | None = None
     first_byte: float | None = None
     closed: bool = False
+
+    @property
+    def deployment(self) -> str:
+        """Which one answers; nothing while none does."""
+        return self.opened.deployment.id if self.opened else ""
 
     @property
     def month(self) -> str:
@@ -52,6 +58,8 @@ class Account:
         self.closed = True
         self.runtime.in_flight.pop(self.call.request_id, None)
         self.meter.close()
+        if self.opened is not None:
+            self.opened.ended(well=outcome != "failed")
         self._note(outcome, error_code)
         self.runtime.keep(_settle(self.runtime, self.call.request_id, self._arguments(outcome, error_code)))
 

@@ -28,6 +28,7 @@ def platform(running_platform: Platform) -> Iterator[Platform]:
     """The running platform, its engines as good as new."""
     running_platform.reset_engines()
     yield running_platform
+    running_platform.close_clients()
     running_platform.reset_engines()
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 from openai import OpenAI
@@ -16,7 +16,6 @@ from openai import OpenAI
 from deploy.local.platform import ROOT
 from inference.fake.control import FakeServer
 
-START_SECONDS = 90
 MODEL, EMBEDDING_MODEL, SMALL_MODEL = "moon", "moon-embed", "moon-small"
 CLAUDE = "claude-haiku-4-5"
 
@@ -73,16 +72,16 @@ def models_yaml(primary: FakeServer, second: FakeServer, claude: FakeServer) -> 
 
 
 @dataclass
-class Platform:
-    """Where it is, how to ask it, and how to fiddle with the engines behind it."""
+class RunningPlatform:
+    """What `make run` starts, whatever its engines: where it is, and how to ask it."""
+
+    START_SECONDS: ClassVar[float] = 90
 
     home: Path
     port: int
-    primary: FakeServer
-    second: FakeServer
-    claude: FakeServer
-    facts: dict[str, str] = field(default_factory=dict)
-    process: "subprocess.Popen[bytes] | None" = None
+    facts: dict[str, str] = field(default_factory=dict, kw_only=True)
+    process: "subprocess.Popen[bytes] | None" = field(default=None, kw_only=True)
+    clients: list[OpenAI] = field(default_factory=list, kw_only=True)
 
     @property
     def base_url(self) -> str:
@@ -95,7 +94,13 @@ class Platform:
 
     def client(self, api_key: str | None = None, **options: Any) -> OpenAI:
         options = {"max_retries": 0, "timeout": 30, **options}
-        return OpenAI(base_url=f"{self.base_url}/v1", api_key=api_key or self.api_key, **options)
+        made = OpenAI(base_url=f"{self.base_url}/v1", api_key=api_key or self.api_key, **options)
+        self.clients.append(made)
+        return made
+
+    def close_clients(self) -> None:
+        while self.clients:
+            self.clients.pop().close()
 
     def post(self, path: str, *, api_key: str | None = None, **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {api_key or self.api_key}", **options.pop("headers", {})}
@@ -137,10 +142,6 @@ class Platform:
             if time.monotonic() > deadline:
                 raise AssertionError(f"expected {requests} requests and no hold, found {totals}")
 
-    def reset_engines(self) -> None:
-        for engine in (self.primary, self.second, self.claude):
-            engine.reset()
-
     def environment(self) -> dict[str, str]:
         inherited = {
             name: value
@@ -151,16 +152,10 @@ class Platform:
             **inherited,
             "ARTEMIS_HOME": str(self.home),
             "ARTEMIS_PORT": str(self.port),
-            "ENGINE": "none",
-            "EMBEDDING_ENGINE": "none",
-            "MODELS_FILE": str(self.home / "models.yaml"),
-            "ANTHROPIC_API_KEY": "sk-ant-only-for-tests",
-            "WEB_CONCURRENCY": "2",
         }
 
     def start(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / "models.yaml").write_text(models_yaml(self.primary, self.second, self.claude))
         with (self.home / "run.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "deploy.local"],
@@ -169,7 +164,7 @@ class Platform:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self.START_SECONDS
         while "Stop with Ctrl-C" not in self.run_log():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the platform did not start:\n{self.run_log()}")
@@ -187,3 +182,31 @@ class Platform:
             return 0
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(60)
+
+
+@dataclass
+class Platform(RunningPlatform):
+    """A platform in front of fake engines, and how to fiddle with them."""
+
+    primary: FakeServer
+    second: FakeServer
+    claude: FakeServer
+
+    def reset_engines(self) -> None:
+        for engine in (self.primary, self.second, self.claude):
+            engine.reset()
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **super().environment(),
+            "ENGINE": "none",
+            "EMBEDDING_ENGINE": "none",
+            "MODELS_FILE": str(self.home / "models.yaml"),
+            "ANTHROPIC_API_KEY": "sk-ant-only-for-tests",
+            "WEB_CONCURRENCY": "2",
+        }
+
+    def start(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / "models.yaml").write_text(models_yaml(self.primary, self.second, self.claude))
+        super().start()

@@ -91,9 +91,7 @@ def test_two_copies_run_side_by_side(running_platform: Platform, beside: Platfor
         assert answers(beside, running_platform.api_key)
 
 
-@pytest.mark.parametrize(
-    ("what", "sign"), [("gunicorn", "worker"), ("gunicorn", "master"), ("celery", "master"), ("valkey", "master")]
-)
+@pytest.mark.parametrize(("what", "sign"), [("gunicorn", "worker"), ("gunicorn", "master"), ("valkey", "master")])
 def test_what_dies_is_started_again(beside: Platform, what: str, sign: str) -> None:
     pids = [pid for pid, command in processes_of(beside.home).items() if what in command]
     parents = {pid: parent_of(pid) for pid in pids}

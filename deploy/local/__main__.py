@@ -25,7 +25,8 @@ BLOCK = """
   curl {base_url}/chat/completions \\
     -H "Authorization: Bearer {api_key}" \\
     -H "Content-Type: application/json" \\
-    -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello to the moon."}}]}}'
+    -d '{{"model": "{model}", "temperature": 0,
+         "messages": [{{"role": "user", "content": "What is the moon? Answer in one sentence."}}]}}'
 
   The same in {file}. Stop with Ctrl-C.
 """

@@ -28,8 +28,8 @@ def main(kind: str) -> int:
         "Setting up: a virtual environment in .venv (only the first time, and when the lock file changes)",
         flush=True,
     )
-    if not (VENV / "bin" / "python").exists():
-        venv.create(VENV, with_pip=True)
+    if not (VENV / "bin" / "pip").exists():  # what comes last
+        venv.create(VENV, with_pip=True, clear=True)
     python = str(VENV / "bin" / "python")
     try:
         _step("installing uv", [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *UV])
@@ -45,7 +45,12 @@ def main(kind: str) -> int:
 
 def _step(name: str, command: list[str]) -> None:
     print(f"  {name} …", flush=True)
-    subprocess.run(command, check=True, cwd=ROOT)
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr or ():
+            if not line.startswith((" + ", " - ", " ~ ")):  # the list of what was installed: a hundred lines
+                print(f"    {line.strip()}", flush=True)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 def _marker(kind: str) -> Path:
@@ -64,4 +69,7 @@ def _is_current(kind: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    try:
+        sys.exit(main(sys.argv[1]))
+    except KeyboardInterrupt:
+        sys.exit("Stopped; the next start goes on with it.")

@@ -45,6 +45,7 @@ def _entry(profile: EngineProfile, port: int, engine_key: str) -> dict[str, Any]
         "max_input_tokens": profile.context_length,
         "extensions": sorted(profile.extensions),
         "continuous_usage_stats": profile.continuous_usage_stats,
+        "one_choice": profile.one_choice,
         **(CHAT_PRICES if chat else EMBEDDING_PRICES),
     }
     if chat:

@@ -25,7 +25,7 @@ from inference.launcher import launch
 from inference.probes import http_get, http_ready
 from inference.process import ManagedProcess, ProcessSpec
 from inference.profiles import EngineProfile
-from inference.selection import default_embedding_engine, default_engine, profile
+from inference.selection import default_embedding_engine, default_engine, engine_home, profile
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_ENGINE = "none"
@@ -91,7 +91,8 @@ class Platform:
     async def start_engine(self, engine: EngineProfile, port: int) -> None:
         started = await launch(
             engine,
-            home=self.home,
+            home=engine_home(self.home),
+            log_path=self.home / "logs" / f"engine-{engine.name}.log",
             port=port,
             progress=self.say,
             api_key=self.state.engine_key,

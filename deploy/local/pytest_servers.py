@@ -63,6 +63,9 @@ def _wait_for_redis(url: str) -> None:
 def _start_servers() -> None:
     folder = Path(tempfile.mkdtemp(prefix="artemis-tests-"))
     folder.chmod(0o711)
+    # Temporary folders of tests, too: pytest makes its usual root unpassable again whenever another run begins, and
+    # PostgreSQL, as nobody, must pass.
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(folder)
     os.environ["ARTEMIS_ENV"] = "test"
     os.environ.setdefault("ARTEMIS_HOME", str(folder))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

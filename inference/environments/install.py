@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 LOCKS = Path(__file__).parent
 MARKER = "artemis-installed"
@@ -58,34 +59,53 @@ def is_installed(home: Path, environment: str) -> bool:
 async def install(environment: str, *, home: Path, progress: Progress) -> Path:
     """Make sure that the environment exists and is current; return its Python interpreter."""
     if not is_installed(home, environment):
-        async with _alone(home, environment):
+        async with alone(home, environment, progress):
             if not is_installed(home, environment):  # a neighbour may have done it while we waited
                 await _build(environment, home=home, progress=progress)
     return environment_python(home, environment)
 
 
 @contextlib.asynccontextmanager
-async def _alone(home: Path, environment: str) -> AsyncIterator[None]:
-    """Two processes that need the same environment must not build it over each other."""
+async def alone(home: Path, environment: str, progress: Progress) -> AsyncIterator[None]:
+    """Two processes that need the same environment, or the same model, must not build it over each other."""
     folder = environment_folder(home, environment)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f".{environment}.building").open("w") as lock:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        await _lock(lock, lambda: progress(f"{environment}: another process is installing it; waiting"))
         yield
+
+
+async def _lock(file: IO[str], waiting: Callable[[], None]) -> None:
+    """By asking again, not by a thread that waits in the kernel: that one could not be cancelled by Ctrl-C."""
+    told = -HEARTBEAT_SECONDS
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() - told >= HEARTBEAT_SECONDS:
+                waiting()
+                told = time.monotonic()
+            await asyncio.sleep(0.2)
 
 
 async def _build(environment: str, *, home: Path, progress: Progress) -> None:
     python = environment_python(home, environment)
     folder = environment_folder(home, environment)
     began = time.monotonic()
-    progress(f"installing the engine environment {environment}")
+    progress(f"{environment}: installing the engine (only once)")
+    report = named(environment, progress)
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    await run_with_progress([sys.executable, "-m", "venv", "--without-pip", str(folder)], progress=progress)
-    await run_with_progress(_locked_command(python, LOCKS / f"{environment}.lock"), progress=progress)
+    await run_with_progress([sys.executable, "-m", "venv", "--without-pip", str(folder)], progress=report)
+    await run_with_progress(_locked_command(python, LOCKS / f"{environment}.lock"), progress=report)
     if environment in TORCH_APART:
-        await run_with_progress(_torch_command(python), progress=progress)
+        await run_with_progress(_torch_command(python), progress=report)
     (folder / MARKER).write_text(fingerprint(environment))
-    progress(f"engine environment {environment} ready in {time.monotonic() - began:.1f} s")
+    progress(f"{environment}: installed in {time.monotonic() - began:.0f} s")
+
+
+def named(name: str, progress: Progress) -> Progress:
+    """Several engines are made ready at once: each line says whose it is."""
+    return lambda line: progress(f"{name}: {line}")
 
 
 def _locked_command(python: Path, lock: Path) -> list[str]:
@@ -146,20 +166,20 @@ async def _follow(process: asyncio.subprocess.Process, progress: Progress) -> li
     while True:
         done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT_SECONDS)
         if not done:
-            progress(f"  … still at it after {time.monotonic() - began:.0f} s")
+            progress(f"… still at it after {time.monotonic() - began:.0f} s")
             continue
         line = pending.result()
         if not line:
             return last_lines
-        text = line.decode(errors="replace").rstrip()
+        text = line.decode(errors="replace").rstrip().rpartition("\r")[2]
         last_lines = [*last_lines[-19:], text]
         if _worth_showing(text):
-            progress(f"  {text}")
+            progress(text.strip()[:120])
         pending = asyncio.ensure_future(output.readline())
 
 
 def _worth_showing(line: str) -> bool:
-    """Downloads and results; no list of packages, no complaints about what was left out on purpose."""
+    """Downloads and results; no bars, no list of packages, no complaints about what was left out on purpose."""
     noise = (
         " + ",
         " - ",
@@ -170,4 +190,5 @@ def _worth_showing(line: str) -> bool:
         "WARNING",
         "ERROR: pip's",
     )
-    return bool(line.strip()) and not line.startswith(noise) and "which is not installed" not in line
+    unwanted = ("which is not installed", "it/s]", "?it/s")
+    return bool(line.strip()) and not line.startswith(noise) and not any(part in line for part in unwanted)

@@ -1,12 +1,12 @@
 """A fake engine for the whole run, reset for each test, and the home in which engines are installed."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import inference
+from inference import selection
 from inference.fake.control import FakeServer, free_port
 
 
@@ -30,7 +30,7 @@ def port() -> int:
 @pytest.fixture(scope="session")
 def engine_home() -> Path:
     """The checkout's own: an environment that `make run` has installed is not installed again."""
-    return Path(os.environ.get("ARTEMIS_HOME") or Path(inference.__file__).parent.parent / ".artemis")
+    return selection.engine_home(Path(inference.__file__).parent.parent / ".artemis")
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('fallbacks', models.JSONField(blank=True, default=dict, help_text='{"model": ["next", "the one after"]}')),
                 ('context_window_fallbacks', models.JSONField(blank=True, default=dict)),
-                ('num_retries', models.PositiveIntegerField(default=1)),
+                ('num_retries', models.PositiveIntegerField(default=2, help_text='On other deployments of the model')),
                 ('allowed_fails', models.PositiveIntegerField(default=3, help_text='Failures a minute before a cooldown')),
                 ('cooldown_time', models.FloatField(default=5, help_text='Seconds')),
                 ('routing_strategy', models.CharField(default='simple-shuffle', max_length=40)),
