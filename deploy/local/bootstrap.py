@@ -32,7 +32,9 @@ def main(kind: str) -> int:
         venv.create(VENV, with_pip=True, clear=True)
     python = str(VENV / "bin" / "python")
     try:
-        _step("installing uv", [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *UV])
+        # Forced, since pip takes a uv for installed of which Ctrl-C left a half.
+        pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--force-reinstall"]
+        _step("installing uv", [*pip, *UV])
         command = [str(VENV / "bin" / "uv"), "pip", "install", "--python", python, "--compile-bytecode"]
         _step("installing packages", [*command, "--require-hashes", "-r", str(LOCKS[kind])])
     except subprocess.CalledProcessError as error:
