@@ -23,6 +23,12 @@ for i, name in ipairs(KEYS) do
   if not now or tonumber(now) < tonumber(ARGV[i]) then redis.call('SET', name, ARGV[i]) end
 end
 """
+# Sets each revision that is still what ARGV's first half says it was to what the second half says.
+OVERRULE_REVISIONS = """
+for i, name in ipairs(KEYS) do
+  if (redis.call('GET', name) or '') == ARGV[i] then redis.call('SET', name, ARGV[#KEYS + i]) end
+end
+"""
 
 
 def key_revision(public_id: str) -> str:

@@ -54,11 +54,13 @@ class KeyFactsCache:
                 return entry[0]
             raise
 
-    async def read(self, secret_hash: str) -> KeyFacts | None:
-        """Reads the key from PostgreSQL, whatever is held of it."""
-        facts = await self._flights.do(
-            secret_hash, lambda: in_thread(lambda: key_selectors.facts_of_secret(secret_hash=secret_hash))
-        )
+    async def read(self, secret_hash: str, *, alone: bool = False) -> KeyFacts | None:
+        """Reads the key from PostgreSQL, whatever is held of it; `alone`: not by joining a read that has begun."""
+
+        async def read() -> KeyFacts | None:
+            return await in_thread(lambda: key_selectors.facts_of_secret(secret_hash=secret_hash))
+
+        facts = await (read() if alone else self._flights.do(secret_hash, read))
         self._entries[secret_hash] = (facts, time.monotonic())
         self._entries.move_to_end(secret_hash)
         if len(self._entries) > MOST_KEYS:
@@ -120,9 +122,12 @@ class OfferCache:
                 return offer
             raise
 
-    async def read(self) -> Offer:
-        """Reads the catalog from PostgreSQL; keeps the router, and what it knows of failures, where nothing changed."""
-        return await self._flights.do("catalog", self._read)
+    async def read(self, *, alone: bool = False) -> Offer:
+        """Reads the catalog from PostgreSQL; keeps the router, and what it knows of failures, where nothing changed.
+
+        `alone`: not by joining a read that has begun.
+        """
+        return await (self._read() if alone else self._flights.do("catalog", self._read))
 
     async def _read(self) -> Offer:
         catalog = await in_thread(catalog_selectors.catalog)

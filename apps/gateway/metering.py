@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
 
@@ -12,13 +13,16 @@ DONE = b"[DONE]"
 _RUNNING_USAGE = re.compile(rb',"usage":\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}')
 
 
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+
 class PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = 0
+    cached_tokens: Tokens | None = 0
 
 
 class Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int | None = 0
+    prompt_tokens: Tokens = 0
+    completion_tokens: Tokens | None = 0
     prompt_tokens_details: PromptDetails | None = None
 
 

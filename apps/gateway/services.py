@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from apps.catalog.contracts import ModelFacts
 from apps.common.database import in_thread
 from apps.common.errors import ArtemisError, Forbidden, NotFound, Unauthenticated, Unavailable
-from apps.common.revisions import CATALOG, RAISE_REVISIONS, account_revision, key_revision
+from apps.common.revisions import CATALOG, OVERRULE_REVISIONS, RAISE_REVISIONS, account_revision, key_revision
 from apps.gateway import access, admission
 from apps.gateway.admission import StaleFactsError, UnseededError
 from apps.gateway.attempts import Attempts, Opened
@@ -89,7 +89,7 @@ async def complete(call: Call) -> Answer:
     month = admission.month_of(started)
     call, offer, guess, rates = await _admit(runtime, call, month)
     meter = Meter(prompt_estimate=guess.prompt_tokens)
-    account = RunningAccount(runtime, call, price_now(call.model), meter, started)
+    account = RunningAccount(runtime, call, price_now(call.model), guess.hold, meter, started)
     account.open()
     payload = dict(call.payload)
     if guess.forwarded_limit:
@@ -148,26 +148,25 @@ async def _admit(runtime: Runtime, call: Call, month: str) -> tuple[Call, Offer,
 
 
 async def _refresh(runtime: Runtime, call: Call, what: str, *, again: bool) -> Call:
-    """Reads anew and publishes what was read. A second time in one request the revision in Redis is overruled: it is
-    higher than any that PostgreSQL has, which happens when PostgreSQL was restored from a backup."""
-    revisions: Mapping[str, int]
-    if what == "catalog":
-        offer = await runtime.offers.read()
-        revisions = {CATALOG: offer.catalog.version}
-    else:
-        facts = access.checked(await runtime.keys.read(call.key.secret_hash), call.address)
-        access.check_endpoint(facts, call.endpoint)
-        call = replace(call, key=facts)
-        revisions = {
-            key_revision(facts.public_id): facts.version,
-            account_revision(facts.account_id): facts.account_version,
-        }
+    """Reads anew and publishes what was read.
+
+    A second time in one request the revision in Redis is overruled: it is higher than PostgreSQL's, which happens
+    when PostgreSQL was restored from a backup. A change that is published meanwhile is not.
+    """
+    key = call.key
+    names = [CATALOG] if what == "catalog" else [key_revision(key.public_id), account_revision(key.account_id)]
     try:
-        if again:
-            await runtime.redis.mset({name: str(revision) for name, revision in revisions.items()})
+        seen = await runtime.redis.mget(names) if again else []
+        if what == "catalog":
+            offer = await runtime.offers.read(alone=again)
+            read = [offer.catalog.version]
         else:
-            values = map(str, revisions.values())
-            await runtime.redis.eval(RAISE_REVISIONS, len(revisions), *revisions, *values)
+            facts = access.checked(await runtime.keys.read(key.secret_hash, alone=again), call.address)
+            access.check_endpoint(facts, call.endpoint)
+            call = replace(call, key=facts)
+            read = [facts.version, facts.account_version]
+        script, values = (OVERRULE_REVISIONS, [value or "" for value in seen]) if again else (RAISE_REVISIONS, [])
+        await runtime.redis.eval(script, len(names), *names, *values, *map(str, read))
     except RedisError as error:
         raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error
     return call

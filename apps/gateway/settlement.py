@@ -28,6 +28,7 @@ class RunningAccount:
     runtime: Runtime
     call: Call
     price: Price | None
+    hold: int
     meter: Meter
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=time.monotonic)
@@ -80,11 +81,15 @@ class RunningAccount:
 
     def _arguments(self, outcome: str, error_code: str) -> list[Any]:
         call, meter = self.call, self.meter
-        charge = cost(
-            self.price,
-            input_tokens=meter.input_tokens,
-            cached_input_tokens=meter.cached_input_tokens,
-            output_tokens=meter.output_tokens,
+        # Another provider's tokeniser may count more than was held for; the caller was promised no more than that.
+        charge = min(
+            self.hold,
+            cost(
+                self.price,
+                input_tokens=meter.input_tokens,
+                cached_input_tokens=meter.cached_input_tokens,
+                output_tokens=meter.output_tokens,
+            ),
         )
         event = {
             "request_id": call.request_id,

@@ -34,7 +34,10 @@ BLOCK = """
 
 async def run() -> None:
     home = Path(os.environ.get("ARTEMIS_HOME", ROOT / ".artemis")).expanduser().resolve()
-    port = int(os.environ.get("ARTEMIS_PORT", "8000"))
+    given = os.environ.get("ARTEMIS_PORT", "8000")
+    if not given.isdecimal() or not 0 < int(given) < 2**16:
+        raise PlatformError(f"ARTEMIS_PORT is {given!r}: give a port's number, such as 8000.")
+    port = int(given)
     platform = Platform(home, port=port, bind=os.environ.get("ARTEMIS_BIND", "127.0.0.1"))
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
