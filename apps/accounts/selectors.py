@@ -58,7 +58,7 @@ def project_of_account(*, account_id: int, slug: str) -> ProjectRow:
     """Raises NotFound where the account has no such project."""
     row = Project.objects.filter(account_id=account_id, slug=slug).first()
     if row is None:
-        raise NotFound("There is no such project in this account.")
+        raise NotFound("There is no such project in this account.", param="project")
     return project_row(row)
 
 

@@ -9,7 +9,7 @@ from rest_framework import exceptions
 
 from apps.common.errors import ArtemisError, Unauthenticated
 from apps.gateway import telemetry
-from apps.gateway.admission import LimitReached
+from apps.gateway.contracts import LimitReached
 
 _encode = msgspec.json.Encoder().encode
 _CODES = {

@@ -6,16 +6,17 @@ from datetime import UTC, datetime
 from apps.catalog.contracts import Catalog, ModelFacts
 from apps.common.errors import Forbidden, NotFound, Unauthenticated
 from apps.keys.contracts import KeyFacts
-from apps.keys.tokens import is_well_formed, token_hash
+from apps.keys.selectors import secret_hash_of_token
 
 INVALID_KEY = "This API key is not valid. Check it, or make a new one in the portal."
 
 
 def hash_of_token(token: str) -> str:
     """What a key is known by. Raises Unauthenticated for what cannot be a key."""
-    if not is_well_formed(token):
+    secret_hash = secret_hash_of_token(token=token)
+    if secret_hash is None:
         raise Unauthenticated(INVALID_KEY)
-    return token_hash(token)
+    return secret_hash
 
 
 def checked(facts: KeyFacts | None, address: str) -> KeyFacts:

@@ -11,12 +11,12 @@ from typing import Any
 from django.conf import settings
 from redis.exceptions import NoScriptError, RedisError
 
-from apps.common.errors import LimitExceeded, Unavailable
+from apps.common.errors import Unavailable
 from apps.common.money import format_usd
 from apps.common.redis_pipe import RedisPipe
 from apps.common.revisions import CATALOG, account_revision, key_revision
 from apps.gateway import telemetry
-from apps.gateway.contracts import Call, RateState
+from apps.gateway.contracts import Call, LimitReached, RateState
 from apps.gateway.estimate import Estimate
 from apps.keys.contracts import KeyFacts
 
@@ -144,14 +144,6 @@ def _rates(limits: Limits, state: list[int]) -> RateState:
         remaining_tokens=state[2],
         reset_tokens=state[3] / 1000,
     )
-
-
-class LimitReached(LimitExceeded):
-    """A refusal by a limit, with the state of the limits for the answer's headers."""
-
-    def __init__(self, message: str, *, code: str, retry_after: float | None, rates: RateState) -> None:
-        super().__init__(message, code=code, retry_after=retry_after)
-        self.rates = rates
 
 
 def _refusal(verdict: str, detail: Any, limits: Limits, estimate: Estimate, rates: RateState) -> LimitReached:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from apps.catalog.contracts import ModelFacts
+from apps.common.errors import LimitExceeded
 from apps.keys.contracts import KeyFacts
 
 
@@ -53,6 +54,14 @@ class RateState:
             "x-ratelimit-remaining-tokens": str(self.remaining_tokens),
             "x-ratelimit-reset-tokens": f"{self.reset_tokens:.3f}s",
         }
+
+
+class LimitReached(LimitExceeded):
+    """A refusal by a limit, with the state of the limits for the answer's headers."""
+
+    def __init__(self, message: str, *, code: str, retry_after: float | None, rates: RateState) -> None:
+        super().__init__(message, code=code, retry_after=retry_after)
+        self.rates = rates
 
 
 class EventStream(Protocol):

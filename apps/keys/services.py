@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.accounts.models import Project
+from apps.accounts.selectors import project_of_account
 from apps.common.endpoints import ENDPOINTS
 from apps.common.errors import Invalid, NotFound
 from apps.common.revisions import key_revision, publish
@@ -26,13 +26,15 @@ def create_key(
     *, account_id: int, project_slug: str, name: str, policy: KeyPolicy, created_by_id: int | None = None
 ) -> IssuedKey:
     """The secret is in the answer and nowhere else."""
-    project = Project.objects.filter(account_id=account_id, slug=project_slug, archived_at=None).first()
-    if project is None:
-        raise NotFound(f"There is no project {project_slug!r} in this account.", param="project")
+    project = project_of_account(account_id=account_id, slug=project_slug)
+    if project.archived:
+        raise NotFound(
+            f"The project {project_slug!r} is archived. Restore it first, or name another one.", param="project"
+        )
     key = ApiKey.objects.create(
         public_id=f"key_{random_text(16)}",
         account_id=account_id,
-        project=project,
+        project_id=project.id,
         name=_checked_name(name),
         created_by_id=created_by_id,
         **_checked_policy(policy, now=timezone.now()),

@@ -3,6 +3,7 @@
 from apps.accounts.services.accounts import create_account, ensure_account, rename_account, set_account_budget
 from apps.accounts.services.invitations import accept_invitation, invite_member, revoke_invitation
 from apps.accounts.services.members import add_member, change_role, remove_member
+from apps.accounts.services.people import ensure_administrator
 from apps.accounts.services.projects import archive_project, create_project, restore_project, update_project
 from apps.accounts.services.suspension import resume_account, suspend_account
 
@@ -14,6 +15,7 @@ __all__ = [
     "create_account",
     "create_project",
     "ensure_account",
+    "ensure_administrator",
     "invite_member",
     "remove_member",
     "rename_account",

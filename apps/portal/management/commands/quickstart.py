@@ -1,7 +1,6 @@
 """manage.py quickstart: makes one machine's platform ready to be used; `make run` calls it at every start."""
 
 import json
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandParser
 
-from apps.accounts.models import User
-from apps.accounts.services import ensure_account
+from apps.accounts.services import ensure_account, ensure_administrator
 from apps.catalog.services import load_models
 from apps.common.commands import ArtemisCommand
 from apps.keys.contracts import KeyPolicy
@@ -34,8 +32,9 @@ class Command(ArtemisCommand):
             load_models(text=models_file.read_text())
         file: Path = options["file"]
         known = json.loads(file.read_text()) if file.exists() else {}
-        email, password = _administrator(known)
-        account = ensure_account(user_id=User.objects.get(email=email).pk)
+        email = str(known.get("admin_email", ADMIN_EMAIL))
+        user_id, password = ensure_administrator(email=email, first_password=known.get("admin_password"))
+        account = ensure_account(user_id=user_id)
         key = known.get("api_key", "")
         if not key or not is_usable(token=key):
             issued = create_key(account_id=account.id, project_slug="default", name="Quickstart", policy=KeyPolicy())
@@ -52,15 +51,3 @@ class Command(ArtemisCommand):
         file.chmod(0o600)
         file.write_text(json.dumps({**known, **facts}, indent=2) + "\n")
         return {"file": str(file)}  # what is printed ends in a log: no key, no password
-
-
-def _administrator(known: dict[str, Any]) -> tuple[str, str | None]:
-    """Address and first password of the administrator; no password once the administrator has changed it."""
-    email = str(known.get("admin_email", ADMIN_EMAIL))
-    user = User.objects.filter(email=email).first()
-    if user is None:
-        password = secrets.token_urlsafe(12)
-        User.objects.create_superuser(email, password)
-        return email, password
-    password = known.get("admin_password") or ""
-    return email, password if user.check_password(password) else None
