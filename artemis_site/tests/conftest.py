@@ -1,7 +1,9 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Page
 
+from artemis_site.tests.browser import opened_page, sign_in
 from artemis_site.tests.desk import Desk
 from artemis_site.tests.platform import Platform
 from deploy.local.ports import free_port
@@ -36,3 +38,17 @@ def platform(running_platform: Platform) -> Iterator[Platform]:
 def desk(running_platform: Platform) -> Iterator[Desk]:
     with Desk(running_platform.environment()) as desk:
         yield desk
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with opened_page() as page:
+        yield page
+
+
+@pytest.fixture
+def signed_in(platform: Platform, page: Page) -> Page:
+    """As the administrator, at the staff's desk."""
+    facts = platform.facts
+    sign_in(page, platform.base_url, email=facts["admin_email"], password=facts["admin_password"], then="/admin/")
+    return page

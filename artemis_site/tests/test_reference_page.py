@@ -1,25 +1,11 @@
 """The API's pages and the staff desk in a real browser, under the strict policy."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from artemis_site.tests.platform import Platform
-from artemis_site.tests.test_portal_journey import page
 
-__all__ = ["page"]
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def signed_in(platform: Platform, page: Page) -> Iterator[Page]:
-    page.goto(f"{platform.base_url}/accounts/login/?next=/admin/")
-    page.get_by_label("Email").fill(platform.facts["admin_email"])
-    page.get_by_label("Password", exact=True).fill(platform.facts["admin_password"])
-    page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_url("**/admin/")
-    yield page
 
 
 def test_the_reference_shows_both_apis(platform: Platform, page: Page) -> None:
