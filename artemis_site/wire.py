@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with the writes of one turn of the event loop in one system call.
+"""uvicorn's HTTP protocol, with an answer's head and the beginning of its body in one system call.
 
 uvicorn writes headers and body apart, two calls for each answer; a system call costs more than what builds the answer.
 """
@@ -9,8 +9,11 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
+HEAD = b"HTTP/1.1 "
+
+
 class CorkedTransport:
-    """Collects what is written and passes it on when the event loop has turned, in order, before any close."""
+    """Holds an answer's head back until the body's first part, or until the event loop has turned."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -18,9 +21,11 @@ class CorkedTransport:
         self._out: list[bytes] = []
 
     def write(self, data: bytes) -> None:
-        if not self._out:
-            self._loop.call_soon(self._flush)
         self._out.append(data)
+        if not data.startswith(HEAD):
+            self._flush()
+        elif len(self._out) == 1:
+            self._loop.call_soon(self._flush)
 
     def close(self) -> None:
         self._flush()

@@ -49,10 +49,13 @@ class _Connection(asyncio.Protocol):
 
     def send(self, *words: Any) -> "asyncio.Future[Any]":
         future = self._loop.create_future()
+        is_alone = not self._waiting
         self._waiting.append(future)
-        if not self._out:
-            self._loop.call_soon(self._flush)
         self._out.append(hiredis.pack_command(words))
+        if is_alone:
+            self._flush()  # nobody to share a write with
+        elif len(self._out) == 1:
+            self._loop.call_soon(self._flush)
         return future
 
     def _flush(self) -> None:
