@@ -3,6 +3,7 @@
 import ipaddress
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -29,7 +30,14 @@ def read_running_platform() -> None:
 
 
 def refuse_unfit_production(
-    *, debug: bool, secret_key: str, database_url: str, redis_url: str, hosts: list[str]
+    *,
+    debug: bool,
+    secret_key: str,
+    database_url: str,
+    redis_url: str,
+    email_url: str,
+    public_url: str,
+    hosts: list[str],
 ) -> None:
     """Raises ImproperlyConfigured, in one sentence a person can act on, for the first setting that is not fit."""
     if debug:
@@ -43,6 +51,22 @@ def refuse_unfit_production(
             raise ImproperlyConfigured(f"{name} is missing: set it to the address of the production server.")
     if not hosts or "*" in hosts:
         raise ImproperlyConfigured("ALLOWED_HOSTS is missing or '*': set it to the host names that you serve.")
+    if not _is_https(public_url):
+        raise ImproperlyConfigured(
+            "PUBLIC_URL is missing or no https address: set it to the one that people see, such as https://ai.example.com."
+        )
+    if not email_url:
+        raise ImproperlyConfigured(
+            "EMAIL_URL is missing: set it to the mail server, such as smtp+tls://user:password@host:587."
+        )
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname)
 
 
 def networks(value: list[str], name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

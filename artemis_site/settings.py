@@ -21,7 +21,9 @@ DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "" if PRODUCTION else "insecure-development-key-for-this-machine-only")
 DATABASE_URL = env.str("DATABASE_URL", "")
 REDIS_URL = env.str("REDIS_URL", "")
-PUBLIC_URL = env.str("PUBLIC_URL", f"http://127.0.0.1:{env.int('ARTEMIS_PORT', 8000)}").rstrip("/")
+PUBLIC_URL = env.str("PUBLIC_URL", "" if PRODUCTION else f"http://127.0.0.1:{env.int('ARTEMIS_PORT', 8000)}").rstrip(
+    "/"
+)
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"]
 )
@@ -34,6 +36,8 @@ if PRODUCTION:
         secret_key=SECRET_KEY,
         database_url=DATABASE_URL,
         redis_url=REDIS_URL,
+        email_url=env.str("EMAIL_URL", ""),
+        public_url=PUBLIC_URL,
         hosts=ALLOWED_HOSTS,
     )
 
@@ -162,7 +166,7 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
 SIGNUP_OPEN = env.bool("SIGNUP_OPEN", True)
 
-vars().update(env.email_url("EMAIL_URL", default=f"filemail:///{ARTEMIS_HOME}/mail" if not PRODUCTION else "smtp://"))
+vars().update(env.email_url("EMAIL_URL", default=f"filemail:///{ARTEMIS_HOME}/mail"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Artemis <artemis@localhost>")
 
 # Security

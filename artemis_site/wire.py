@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-
 HEAD = b"HTTP/1.1 "
 
 

@@ -63,4 +63,6 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         "lifespan": "on",
         "proxy_headers": False,
         "server_header": False,
+        # uvicorn would wait for ever, and the master then kill: cancelled before that, a stream is settled.
+        "timeout_graceful_shutdown": max(1, graceful_timeout - 3),
     }

@@ -17,6 +17,8 @@ from inference.router import Deployment
 END = b"\n\n"
 DATA = b"data: "
 DONE = b"data: [DONE]"
+MOST_APART = 32  # choices of one call, and so its connections
+OPENED_AT_ONCE = 8
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 Payload = dict[str, Any]
@@ -27,17 +29,21 @@ async def open_apart(
 ) -> "Apart":
     """One request for each choice of each prompt. Raises EngineError unless all of them are answered with 200."""
     requests, choices = requests_apart(payload)
-    opening = [
-        asyncio.create_task(client.open(deployment, path, _encode(request), stream=stream)) for request in requests
-    ]
+    turn = asyncio.Semaphore(OPENED_AT_ONCE)
+
+    async def opened(request: Payload) -> Upstream:
+        async with turn:
+            return await client.open(deployment, path, _encode(request), stream=stream)
+
+    opening = [asyncio.create_task(opened(request)) for request in requests]
     try:
         parts = await asyncio.gather(*opening)
     except BaseException:
         for task in opening:
             task.cancel()
-        for opened in await asyncio.gather(*opening, return_exceptions=True):
-            if not isinstance(opened, BaseException):
-                await opened.close()
+        for part in await asyncio.gather(*opening, return_exceptions=True):
+            if not isinstance(part, BaseException):
+                await part.close()
         raise
     return Apart([Part(index, part, billed=index % choices == 0) for index, part in enumerate(parts)])
 
@@ -58,6 +64,23 @@ def _prompts(payload: Payload) -> list[Payload]:
     prompt = payload["prompt"]
     several = isinstance(prompt, list) and not isinstance(prompt[0], int)
     return [{"prompt": one} for one in (prompt if several else [prompt])]
+
+
+class _CachedRead(msgspec.Struct):
+    cached_tokens: int = 0
+
+
+class _UsageRead(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _CachedRead | None = None
+
+
+class _Read(msgspec.Struct):
+    """What is read of an answer or an event, and must be of this kind; the rest is passed on as it is."""
+
+    choices: list[dict[str, Any]] | None = None
+    usage: _UsageRead | None = None
 
 
 @dataclass(slots=True)
@@ -84,6 +107,8 @@ class Apart:
     async def body(self) -> bytes:
         answers = [_decoded(body) for body in await asyncio.gather(*(part.upstream.body() for part in self._parts))]
         for part, answer in zip(self._parts, answers, strict=True):
+            if not answer.get("choices"):
+                raise EngineGarbled("the engine answered without a choice")
             part.usage = answer.get("usage")
         choices = [
             {**choice, "index": part.index}
@@ -163,6 +188,8 @@ def _head(event: dict[str, Any]) -> dict[str, Any]:
 
 def _decoded(data: bytes) -> dict[str, Any]:
     try:
-        return _decode(data)
-    except msgspec.DecodeError as error:
+        answer = _decode(data)
+        msgspec.convert(answer, _Read)
+        return answer
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EngineGarbled(f"the engine sent no valid JSON: {error}") from error

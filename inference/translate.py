@@ -12,6 +12,8 @@ from inference.router import Deployment
 litellm.suppress_debug_info = True
 litellm.drop_params = True  # what a provider cannot do (logprobs at Claude's) is left out rather than refused
 _encode = msgspec.json.Encoder().encode
+# They know no key: the process's own environment (a role, a service account) says who calls.
+_KEYLESS = frozenset({"bedrock", "sagemaker", "vertex_ai"})
 _CALLS = {
     "/chat/completions": litellm.acompletion,
     "/completions": litellm.atext_completion,
@@ -63,7 +65,7 @@ async def open_translated(deployment: Deployment, path: str, payload: dict[str, 
             **payload,
             model=f"{deployment.provider}/{deployment.upstream_model}",
             api_base=deployment.api_base or None,
-            api_key=deployment.api_key or None,
+            api_key=deployment.api_key or _no_key(deployment),
             timeout=httpx.Timeout(deployment.timeout, connect=5.0, read=deployment.stream_timeout),
             max_retries=0,
             num_retries=0,
@@ -71,6 +73,11 @@ async def open_translated(deployment: Deployment, path: str, payload: dict[str, 
     except Exception as error:
         raise _engine_error(error) from error
     return TranslatedUpstream(answer)
+
+
+def _no_key(deployment: Deployment) -> str | None:
+    """Told None, LiteLLM would take the provider's key from our environment and send it to whatever api_base says."""
+    return None if deployment.provider in _KEYLESS else "none"
 
 
 def _engine_error(error: Exception) -> EngineError:

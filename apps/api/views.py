@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
 
 from apps.api.base import V1View
 from apps.api.handler import EventStreamResponse
@@ -107,7 +108,7 @@ class ModelView(V1View):
 
 
 def _card(model: ModelFacts) -> dict[str, Any]:
-    price = model.prices[0] if model.prices else None
+    price = model.price_at(timezone.now())
     return {
         "id": model.public_name,
         "object": "model",

@@ -48,6 +48,9 @@ class ModelFacts:
     prices: tuple[Price, ...]  # newest first
     deployments: tuple[DeploymentFacts, ...]
 
+    def price_at(self, moment: datetime) -> Price | None:
+        return next((price for price in self.prices if price.valid_from <= moment), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingFacts:

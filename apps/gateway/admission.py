@@ -1,5 +1,6 @@
 """Admits requests and settles them: limits, budgets and holds, each in one atomic call to Redis."""
 
+import asyncio
 import hashlib
 import logging
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from apps.keys.contracts import KeyFacts
 
 logger = logging.getLogger(__name__)
 LEASE_MS = 90_000
+WITHDRAWAL_PAUSES = (1, 2, 5, 10, 20, 30)  # seconds
 SCRIPTS = Path(__file__).parent / "lua"
 STREAM = "art:usage"
 
@@ -115,6 +117,8 @@ async def admit(pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_vers
     except RedisError as error:
         logger.warning("%s cannot be admitted: %s", call.request_id, error)
         raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error
+    if verdict == b"withdrawn":
+        raise Unavailable("The gateway is too slow at the moment; try again shortly.", retry_after=2)
     if verdict == b"stale":
         raise StaleFactsError(detail.decode())
     if verdict == b"unseeded":
@@ -123,6 +127,24 @@ async def admit(pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_vers
     if verdict != b"ok":
         raise _refusal(verdict.decode(), detail, limits, estimate, rates)
     return rates
+
+
+def hold_record(call: Call, estimate: Estimate) -> str:
+    """A hold as admit.lua writes it."""
+    key = call.key
+    return f"{key.key_id} {key.project_id} {key.account_id} {estimate.hold} {estimate.tokens} {Limits.of(key).tpm}"
+
+
+async def withdraw(pipe: RedisPipe, request_id: str) -> None:
+    """Undoes an admission whose answer was not received: Redis may have run it, or may run it yet."""
+    for pause in WITHDRAWAL_PAUSES:
+        try:
+            await run_script(pipe, "release", request_id)
+        except RedisError:
+            await asyncio.sleep(pause)
+        else:
+            return
+    logger.error("%s may hold its budget until its lease runs out: Redis is away", request_id)
 
 
 async def peek(pipe: RedisPipe, key: KeyFacts) -> RateState | None:

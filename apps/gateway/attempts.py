@@ -14,7 +14,7 @@ from apps.common.errors import ArtemisError, Invalid, LimitExceeded, Unavailable
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call
 from apps.gateway.metering import MalformedEventError, Meter
-from inference.apart import open_apart
+from inference.apart import MOST_APART, open_apart
 from inference.client import (
     EngineClient,
     EngineError,
@@ -155,6 +155,7 @@ class Attempts:
     async def _open_native(self, deployment: Deployment) -> Upstream:
         call, payload = self.call, self._native_payload(deployment)
         if deployment.one_choice and (call.choices > 1 or (call.stream and call.endpoint == "completions")):
+            _check_apart(call)
             return await open_apart(self.client, deployment, call.path, payload, stream=call.stream)
         return await self.client.open(deployment, call.path, _encode(payload), stream=call.stream)
 
@@ -188,6 +189,16 @@ class Attempts:
             f"No engine of {model} can answer at the moment; try again shortly.",
             code="model_unavailable",
             retry_after=self.retry_after,
+        )
+
+
+def _check_apart(call: Call) -> None:
+    """Each choice is a connection of its own to the engine."""
+    if call.choices > MOST_APART:
+        raise Invalid(
+            "prompt",  # n alone stays below it
+            f"{call.model.public_name} gives at most {MOST_APART} choices a request, those of all prompts together, "
+            f"and this one asks for {call.choices}: ask for fewer, or in several requests.",
         )
 
 

@@ -32,9 +32,10 @@ def estimate(call: Call, price: Price | None) -> Estimate:
     """An upper bound of the cost: a token is at least a byte, and prompt and answer share the context."""
     model = call.model
     prompt_bound = min(call.prompt_bytes + TEMPLATE_TOKENS, model.context_length)
-    prompt_likely = min(call.prompt_bytes // BYTES_PER_TOKEN + 1, model.context_length)
+    prompt_likely = call.prompt_bytes // BYTES_PER_TOKEN + 1
     if model.kind == "embedding":
         return Estimate(_hold(price, call.prompt_bytes, 0), prompt_likely, prompt_likely, None)
+    prompt_likely = min(prompt_likely, model.context_length * call.choices)
     if call.output_limit is not None:
         output, forwarded = min(call.output_limit, model.context_length), None
         likely = output

@@ -10,6 +10,8 @@ from apps.gateway.estimate import BYTES_PER_TOKEN
 
 DATA = b"data:"
 DONE = b"[DONE]"
+# Characters, where the engine's chunks are tokens; elsewhere BYTES_PER_TOKEN, as in any text.
+LONGEST_TOKEN = 32
 _RUNNING_USAGE = re.compile(rb',"usage":\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}')
 
 
@@ -26,9 +28,16 @@ class Usage(msgspec.Struct):
     prompt_tokens_details: PromptDetails | None = None
 
 
+class Delta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+
+
 class Choice(msgspec.Struct):
     index: int = 0
     finish_reason: str | None = None
+    delta: Delta | None = None
+    text: str | None = None
 
 
 class Event(msgspec.Struct):
@@ -54,10 +63,12 @@ class Meter:
     input_tokens: int = 0
     cached_input_tokens: int = 0
     output_tokens: int = 0
+    characters_per_token: int = LONGEST_TOKEN
     counted: bool = False
     chunks: int = 0
     done: bool = False
     _body_bytes: int = 0
+    _characters: int = 0
     _begun: set[int] = field(default_factory=set)
     _ended: set[int] = field(default_factory=set)
 
@@ -73,6 +84,8 @@ class Meter:
 
     def passed(self, frame: bytes, *, include_usage: bool) -> bytes | None:
         """Reads one event of a stream; what the caller gets of it, None for nothing. Raises MalformedEventError."""
+        if b"\n" in frame:  # an event of several lines: its data is what counts
+            frame = next((line for line in frame.split(b"\n") if line.startswith(DATA)), b"")
         if not frame.startswith(DATA):
             return frame if frame.startswith(b":") else None
         payload = frame[6:] if frame.startswith(b"data: ") else frame[5:]
@@ -89,6 +102,8 @@ class Meter:
         self.chunks += 1
         for choice in event.choices:
             (self._ended if choice.finish_reason else self._begun).add(choice.index)
+            if not self.counted:
+                self._characters += _length(choice)
         # The running counts are what we asked for, not the caller.
         return frame if event.usage is None else _RUNNING_USAGE.sub(b"", frame)
 
@@ -107,19 +122,27 @@ class Meter:
     def close(self) -> None:
         """Settles for an estimate where the answer ended before the engine gave its count.
 
-        Engines send about one token a chunk, after a first chunk that only names the role.
+        Our engines send one token a chunk, after a first chunk that only names the role. Others send more: no token
+        is much longer than `characters_per_token`.
         """
         if self.estimated:
             self.input_tokens = self.prompt_estimate
-            self.output_tokens = max(self.chunks - 1, 0) or self._body_bytes // BYTES_PER_TOKEN
+            by_length = self._characters // self.characters_per_token
+            self.output_tokens = max(self.chunks - 1, by_length, 0) or self._body_bytes // BYTES_PER_TOKEN
 
     @property
     def estimated(self) -> bool:
         return not self.counted and bool(self.chunks or self._body_bytes)
 
 
+def _length(choice: Choice) -> int:
+    delta = choice.delta
+    said = (delta.content, delta.reasoning_content) if delta else (choice.text,)
+    return sum(len(part) for part in said if part)
+
+
 def _decoded(payload: bytes) -> Event:
     try:
         return decode_event(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedEventError(f"the engine sent no valid JSON: {error}") from error

@@ -4,16 +4,20 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from redis.exceptions import ResponseError
 
+from apps.common.database import in_thread
 from apps.common.redis import async_redis
 from apps.common.redis_pipe import RedisPipe
 from apps.gateway import telemetry
 from apps.gateway.admission import LEASE_MS, run_script
 from apps.gateway.facts import KeyFactsCache, OfferCache
 from apps.gateway.spool import Spool
+from apps.usage.selectors import is_recorded
 from inference.client import EngineClient
 
 RENEW_SECONDS = LEASE_MS / 3000
@@ -32,7 +36,8 @@ class Runtime:
         self.keys = KeyFactsCache()
         self.offers = OfferCache()
         self.spool = Spool(settings.ARTEMIS_HOME / "spool")
-        self.in_flight: dict[str, int] = {}
+        self.in_flight: dict[str, str] = {}  # request id → record of its hold
+        self._unsaved: dict[str, list[Any]] = {}  # settlements that neither Redis nor the disk has taken yet
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
 
@@ -77,9 +82,36 @@ class Runtime:
     async def _note_in_flight(self) -> None:
         telemetry.in_flight(len(self.in_flight))
 
+    async def keep_on_disk(self, request_id: str, arguments: list[Any]) -> None:
+        """For a settlement that Redis did not take. Where the disk is full, memory has to do."""
+        try:
+            await asyncio.to_thread(self.spool.add, request_id, arguments)
+        except OSError:
+            logger.exception("the settlement of %s is kept in memory only", request_id)
+            self._unsaved[request_id] = arguments
+
     async def _replay_spool(self) -> None:
-        for path, arguments in self.spool.pending():
+        for request_id, arguments in list(self._unsaved.items()):
             await run_script(self.pipe, "settle", *arguments)
+            del self._unsaved[request_id]
+        for path in await asyncio.to_thread(self.spool.waiting):
+            await self._replay(path)
+
+    async def _replay(self, path: Path) -> None:
+        """One bad file must not hold up those behind it."""
+        try:
+            arguments = self.spool.read(path)
+            if arguments is None:
+                return  # another process has taken it meanwhile
+            # Redis remembers for two minutes what it has settled; PostgreSQL for ever.
+            if self.spool.is_old(path) and await in_thread(lambda: is_recorded(request_id=path.stem)):
+                path.unlink(missing_ok=True)
+                return
+            await run_script(self.pipe, "settle", *arguments)
+        except (ResponseError, ValueError, TypeError):
+            logger.exception("the settlement %s cannot be replayed; it is set aside", path)
+            path.rename(path.with_suffix(".bad"))
+        else:
             path.unlink(missing_ok=True)
 
 

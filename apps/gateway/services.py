@@ -13,8 +13,8 @@ from apps.common.revisions import CATALOG, OVERRULE_REVISIONS, RAISE_REVISIONS, 
 from apps.gateway import access, admission
 from apps.gateway.admission import StaleFactsError, UnseededError
 from apps.gateway.attempts import Attempts, Opened
-from apps.gateway.contracts import Answer, Call, RateState
-from apps.gateway.estimate import Estimate, estimate, price_now
+from apps.gateway.contracts import Answer, Call, LimitReached, RateState
+from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate, price_now
 from apps.gateway.facts import Offer
 from apps.gateway.metering import Meter
 from apps.gateway.relay import Stream, renaming
@@ -90,7 +90,7 @@ async def complete(call: Call) -> Answer:
     call, offer, guess, rates = await _admit(runtime, call, month)
     meter = Meter(prompt_estimate=guess.prompt_tokens)
     account = RunningAccount(runtime, call, price_now(call.model), guess.hold, meter, started)
-    account.open()
+    account.open(admission.hold_record(call, guess))
     payload = dict(call.payload)
     if guess.forwarded_limit:
         payload[call.output_limit_field] = guess.forwarded_limit
@@ -113,6 +113,8 @@ async def complete(call: Call) -> Answer:
 
 async def _answer(opened: Opened, account: RunningAccount, rates: RateState, tries: int) -> Answer:
     account.opened = opened
+    if not opened.deployment.speaks_openai:  # a provider's chunks are no tokens
+        account.meter.characters_per_token = BYTES_PER_TOKEN
     headers = {
         **rates.headers(),
         "x-artemis-deployment": opened.deployment.id,
@@ -141,6 +143,12 @@ async def _admit(runtime: Runtime, call: Call, month: str) -> tuple[Call, Offer,
         except UnseededError as unseeded:
             await _seed(runtime, unseeded.scope, month)
             reads.append(unseeded.scope)
+        except LimitReached:
+            raise
+        except BaseException:
+            # Redis may have admitted it without our hearing of it: nobody must wait for that hold.
+            runtime.keep(admission.withdraw(runtime.pipe, call.request_id))
+            raise
         else:
             return call, offer, guess, rates
         if len(reads) > MOST_READS:

@@ -45,8 +45,9 @@ class RunningAccount:
     def month(self) -> str:
         return month_of(self.started)
 
-    def open(self) -> None:
-        self.runtime.in_flight[self.call.request_id] = self.call.key.key_id
+    def open(self, hold_record: str) -> None:
+        """From now on the hold's lease is renewed, until `close`."""
+        self.runtime.in_flight[self.call.request_id] = hold_record
 
     def note_first_byte(self) -> None:
         if self.first_byte is None:
@@ -130,4 +131,4 @@ async def _settle(runtime: Runtime, request_id: str, arguments: list[Any]) -> No
         await run_script(runtime.pipe, "settle", *arguments)
     except (RedisError, OSError):
         logger.warning("Redis did not take the settlement of %s; it is kept on disk", request_id)
-        runtime.spool.add(request_id, arguments)
+        await runtime.keep_on_disk(request_id, arguments)

@@ -3,9 +3,11 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import Any
+
+OLD_SECONDS = 100
 
 
 class Spool:
@@ -23,15 +25,33 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
         unfinished.rename(self._folder / f"{request_id}.json")
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name, too
+        finally:
+            os.close(folder)
 
-    def pending(self) -> Iterator[tuple[Path, list[Any]]]:
+    def waiting(self) -> list[Path]:
         """What waits, oldest first; delete a file once its settlement is taken."""
-        if not self._folder.exists():
-            return
-        waiting = []
+        found = []
         for path in self._folder.glob("*.json"):
             with contextlib.suppress(FileNotFoundError):  # another process has taken it meanwhile
-                waiting.append((path.stat().st_mtime, path))
-        for _, path in sorted(waiting):
-            with contextlib.suppress(FileNotFoundError):
-                yield path, json.loads(path.read_text())
+                found.append((path.stat().st_mtime, path))
+        return [path for _, path in sorted(found)]
+
+    def read(self, path: Path) -> list[Any] | None:
+        """The settlement; None where another process has taken it. Raises ValueError for what is none."""
+        try:
+            arguments = json.loads(path.read_text())
+        except FileNotFoundError:
+            return None
+        if not isinstance(arguments, list):
+            raise ValueError(f"{path} is no settlement")
+        return arguments
+
+    def is_old(self, path: Path) -> bool:
+        """Whether Redis may have forgotten that it has settled it."""
+        try:
+            return time.time() - path.stat().st_mtime > OLD_SECONDS
+        except FileNotFoundError:
+            return False

@@ -200,6 +200,10 @@ def event_totals(
     return _totals(sums)
 
 
+def is_recorded(*, request_id: str) -> bool:
+    return UsageEvent.objects.filter(request_id=request_id).exists()
+
+
 def spend_since(*, since: date, scope: Literal["api_key", "project", "account"], identifier: int) -> int:
     """Nano-dollars spent by one key, project or account since a day: what a lost budget counter is rebuilt from."""
     rows = UsageDay.objects.filter(day__gte=since, **{f"{scope}_id": identifier})

@@ -16,6 +16,8 @@ FIT: dict[str, Any] = {
     "secret_key": "k3Jf" * 15,
     "database_url": "postgres://artemis@db/artemis",
     "redis_url": "redis://redis/0",
+    "email_url": "smtp+tls://artemis:password@mail:587",
+    "public_url": "https://artemis.test",
     "hosts": ["artemis.test"],
 }
 
@@ -36,6 +38,11 @@ def test_a_fit_production_starts() -> None:
         ({"redis_url": ""}, "REDIS_URL is missing"),
         ({"hosts": []}, "ALLOWED_HOSTS is missing"),
         ({"hosts": ["artemis.test", "*"]}, "ALLOWED_HOSTS is missing"),
+        ({"public_url": ""}, "PUBLIC_URL is missing"),
+        ({"public_url": "http://artemis.test"}, "PUBLIC_URL is missing or no https address"),
+        ({"public_url": "https://"}, "PUBLIC_URL is missing or no https address"),
+        ({"public_url": "https://[artemis"}, "PUBLIC_URL is missing or no https address"),
+        ({"email_url": ""}, "EMAIL_URL is missing"),
     ],
 )
 def test_an_unfit_one_says_what_to_set(changes: dict[str, Any], sentence: str) -> None:

@@ -1,5 +1,6 @@
 """`make run`'s supervisor: says why it cannot start, restarts what dies, leaves nothing behind, finds its data."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,7 +13,8 @@ import httpx
 import pytest
 
 from artemis_site.tests.platform import MODEL, Platform
-from deploy.local.platform import ROOT
+from deploy.local import redis
+from deploy.local.platform import ROOT, only_one
 from deploy.local.ports import free_port
 
 
@@ -125,9 +127,41 @@ def test_a_stop_leaves_no_process_and_a_start_finds_everything_again(beside: Pla
     assert after["cost_nano_usd"] == 2 * before["cost_nano_usd"]
 
 
+def test_a_stop_settles_the_streams_that_are_still_open(beside: Platform) -> None:
+    key = beside.create_key()
+    beside.primary.script(tokens_per_second=2, output_tokens=60, times=1)
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 60, "stream": True}
+    headers = {"Authorization": f"Bearer {key['key']}"}
+    url = f"{beside.base_url}/v1/chat/completions"
+    with httpx.stream("POST", url, json=body, headers=headers, timeout=60) as answer:
+        events = answer.iter_lines()
+        assert "token" in next(line for line in events if "token" in line)
+        assert beside.stop() == 0
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            assert "data: [DONE]" not in list(events)
+    beside.start()
+    used = beside.settled_usage(key["id"], requests=1)
+    assert 0 < used["output_tokens"] < 60
+
+
 def test_what_only_its_owner_may_read(beside: Platform) -> None:
-    for name in ("quickstart.json", "platform.env", "state.json", "redis/valkey.conf"):
-        assert (beside.home / name).stat().st_mode & 0o077 == 0, name
+    given = {"models.yaml", "run.log"}  # the test's own
+    open_to_others = [
+        str(path.relative_to(beside.home))
+        for path in beside.home.rglob("*")
+        if path.name not in given and not path.is_symlink() and path.stat().st_mode & 0o077
+    ]
+    assert {path.name for path in beside.home.iterdir()} >= {"quickstart.json", "state.json", "redis", "logs"}
+    assert open_to_others == []
+
+
+def test_folders_that_an_earlier_version_left_open_are_shut(tmp_path: Path) -> None:
+    for name in ("redis", "logs", "mail"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(0o755)
+    with only_one(tmp_path):
+        redis.command(tmp_path / "redis", port=free_port(), password="secret")
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("redis", "logs", "mail")] == [0o700] * 3
 
 
 def answers(platform: Platform, key: str | None = None) -> bool:

@@ -68,6 +68,7 @@ def show(platform: Platform) -> None:
 
 
 def main() -> int:
+    os.umask(0o077)  # the children inherit it: what they write is their owner's alone
     try:
         asyncio.run(run())
     except (PlatformError, ProcessError, InstallError, UnknownEngineError, RuntimeError) as error:

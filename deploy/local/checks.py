@@ -17,6 +17,7 @@ def main() -> int:
         "SECRET_KEY": secrets.token_urlsafe(60),
         "ALLOWED_HOSTS": "artemis.test",
         "PUBLIC_URL": "https://artemis.test",
+        "EMAIL_URL": "smtp+tls://artemis:password@mail.artemis.test:587",
     }
     steps = [
         ([*manage, "makemigrations", "--check", "--dry-run"], dict(os.environ)),

@@ -29,6 +29,7 @@ from inference.selection import default_embedding_engine, default_engine, engine
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_ENGINE = "none"
+PRIVATE_FOLDERS = ("logs", "mail")
 
 
 class PlatformError(Exception):
@@ -265,9 +266,13 @@ class Platform:
 @contextlib.contextmanager
 def only_one(home: Path) -> Iterator[IO[str]]:
     """Holds the lock of this home. Raises PlatformError where it is running already."""
+    made = [folder for folder in (home, *home.parents) if not folder.exists()]
     home.mkdir(parents=True, exist_ok=True)
-    home.chmod(0o711)  # PostgreSQL, started as nobody by root, must be able to pass through
-    (home / "logs").mkdir(exist_ok=True)
+    for folder in {home, *made}:
+        folder.chmod(0o711)  # PostgreSQL, started as nobody by root, must be able to pass through
+    for name in PRIVATE_FOLDERS:
+        (home / name).mkdir(exist_ok=True)
+        (home / name).chmod(0o700)  # earlier versions left them open
     with (home / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

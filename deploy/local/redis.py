@@ -8,6 +8,7 @@ from deploy.local.packages import package_folder
 def command(data: Path, *, port: int, password: str, durable: bool = True) -> list[str]:
     """The server's command line. With `durable` every second of writes reaches the disk."""
     data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)  # what is kept holds addresses, mails and sums
     config = data / "valkey.conf"
     config.touch(mode=0o600)
     # The password stands in a file that only we can read, not on the command line that everybody sees.

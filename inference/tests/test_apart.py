@@ -1,12 +1,13 @@
 """Choices that are asked for apart: one answer, every choice, every token counted once."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from inference.apart import Apart, Part, open_apart, requests_apart
+from inference.apart import MOST_APART, OPENED_AT_ONCE, Apart, Part, open_apart, requests_apart
 from inference.client import EngineClient, EngineGarbled, EngineRefused
 from inference.fake.control import FakeServer
 from inference.router import Deployment
@@ -135,6 +136,46 @@ async def test_a_part_that_is_cut_spoils_the_whole() -> None:
     await apart.close()
     assert whole.closed
     assert cut.closed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"message": "out of memory"}}',
+        b'{"choices": []}',
+        b'{"choices": 1}',
+        b'{"choices": [null]}',
+        b'{"choices": [{}], "usage": {"prompt_tokens": "many"}}',
+        b'{"choices": [{"text": "\xff"}]}',
+        b"[" * 100_000,
+        b'{"choices": ' + b"[" * 100_000,
+    ],
+)
+async def test_an_answer_that_is_none_is_garbled(body: bytes) -> None:
+    whole = Apart([Part(0, Recorded(body), billed=True)])
+    with pytest.raises(EngineGarbled):
+        await whole.body()
+
+
+async def test_an_event_that_is_none_is_garbled() -> None:
+    stream = Apart([Part(0, Recorded(b'data: {"choices": ["\xff"]}\n\n'), billed=True)])
+    with pytest.raises(EngineGarbled):
+        await stream.read()
+    await stream.close()
+
+
+async def test_a_few_are_opened_at_once(fake: FakeServer, client: EngineClient) -> None:
+    fake.script(header_delay=0.2)
+    payload = {"model": "moon", "messages": MESSAGES, "n": MOST_APART, "max_tokens": 1}
+    opening = asyncio.create_task(open_apart(client, deployment(fake), "/chat/completions", payload, stream=False))
+    most = 0
+    while not opening.done():
+        most = max(most, sum(not entry["finished"] for entry in fake.log()))
+        await asyncio.sleep(0.02)
+    answer = json.loads(await (await opening).body())
+
+    assert most == OPENED_AT_ONCE
+    assert len(answer["choices"]) == MOST_APART
 
 
 async def test_a_refusal_of_one_is_a_refusal_of_all(fake: FakeServer, client: EngineClient) -> None:

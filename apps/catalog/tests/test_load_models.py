@@ -96,6 +96,12 @@ def test_a_price_of_the_future_is_not_the_current_one() -> None:
         ai_model=AIModel.objects.get(), valid_from=timezone.now() + timedelta(days=1), input_price=7
     )
     assert load_models(text=text(entry("moon"))) == []
+    now = timezone.now()
+    model = catalog().models["moon"]
+    current, coming = model.price_at(now), model.price_at(now + timedelta(days=2))
+    assert current and coming
+    assert (current.input, coming.input) == (10**9, 7)
+    assert model.price_at(now - timedelta(days=1)) is None
 
 
 def test_deployments_are_exactly_those_of_the_file() -> None:

@@ -6,6 +6,8 @@
 -- Answer: {verdict, detail, requests left, ms until full, tokens left, ms until full}; for a refusal by rate,
 --   detail is the ms to wait; for 'stale' and 'unseeded' it names what the gateway must read anew.
 local id, key, project, account, month = ARGV[1], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+-- Whoever asked has given up meanwhile (release.lua came first).
+if redis.call('EXISTS', 'art:settled:' .. id) == 1 then return {'withdrawn', ''} end
 local known = redis.call('MGET', ARGV[2], ARGV[4], ARGV[6])
 if known[1] ~= ARGV[3] then return {'stale', 'key'} end
 if known[2] ~= ARGV[5] then return {'stale', 'account'} end
@@ -19,15 +21,18 @@ local MINUTE = 60000
 local rpm, tpm, tokens = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[15])
 local rpm_name, tpm_name = 'art:rpm:' .. key, 'art:tpm:' .. key
 local full = redis.call('MGET', rpm_name, tpm_name)
-local rpm_full = math.max(now, tonumber(full[1] or 0)) + MINUTE / rpm
-local tpm_full = math.max(now, tonumber(full[2] or 0)) + tokens * MINUTE / tpm
+-- Never later than can be, should the clock have been set back: a minute ahead, ten where answers were longer than
+-- reserved for.
+local rpm_before = math.min(now + MINUTE, math.max(now, tonumber(full[1] or 0)))
+local tpm_before = math.min(now + 10 * MINUTE, math.max(now, tonumber(full[2] or 0)))
+local rpm_full, tpm_full = rpm_before + MINUTE / rpm, tpm_before + tokens * MINUTE / tpm
 -- What is stored has three decimals: a request that comes exactly in time must not fail for the rounding.
 local function left(limit, when) return math.max(0, math.floor((MINUTE - (when - now)) * limit / MINUTE + 0.01)) end
 local function answer(verdict, detail)
   return {verdict, detail, left(rpm, rpm_full), math.ceil(rpm_full - now), left(tpm, tpm_full), math.ceil(tpm_full - now)}
 end
 local function refusal(verdict, detail)
-  rpm_full, tpm_full = math.max(now, tonumber(full[1] or 0)), math.max(now, tonumber(full[2] or 0))
+  rpm_full, tpm_full = rpm_before, tpm_before
   return answer(verdict, detail)
 end
 if tokens > tpm then return refusal('too_large', tokens) end

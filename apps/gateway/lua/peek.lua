@@ -6,7 +6,7 @@ local MINUTE = 60000
 local full = redis.call('MGET', 'art:rpm:' .. ARGV[1], 'art:tpm:' .. ARGV[1])
 local answer = {}
 for i = 1, 2 do
-  local wait = math.max(now, tonumber(full[i] or 0)) - now
+  local wait = math.min(MINUTE * (i == 1 and 1 or 10), math.max(now, tonumber(full[i] or 0)) - now)
   answer[i * 2 - 1] = math.max(0, math.floor((MINUTE - wait) * ARGV[i + 1] / MINUTE + 0.01))
   answer[i * 2] = math.ceil(wait)
 end

@@ -1,4 +1,5 @@
--- Ends one request: releases its hold, charges what it cost, gives back the tokens it did not use, records the event.
+-- Ends one request: releases its hold, charges what it cost, sets the tokens it used against those reserved, records
+-- the event.
 -- Called again for the same request within two minutes, it does nothing.
 --
 -- ARGV: request id, key id, project id, account id, month (YYYYMM) of the charge, cost (nano-dollars), tokens used, event
@@ -15,8 +16,11 @@ if record then
   for _, scope in ipairs(scopes) do redis.call('DECRBY', 'art:held:' .. scope, held) end
   local full = redis.call('GET', 'art:tpm:' .. ARGV[2])
   local unused = tonumber(estimate) - tonumber(ARGV[7])
-  if full and unused > 0 then
-    redis.call('SET', 'art:tpm:' .. ARGV[2], string.format('%.3f', full - unused * 60000 / tpm))
+  if full and unused ~= 0 then
+    -- More than was reserved is owed: the key waits for it.
+    local clock = redis.call('TIME')
+    local from = unused > 0 and full or math.max(full, clock[1] * 1000 + math.floor(clock[2] / 1000))
+    redis.call('SET', 'art:tpm:' .. ARGV[2], string.format('%.3f', from - unused * 60000 / tpm))
   end
 end
 for _, scope in ipairs(scopes) do

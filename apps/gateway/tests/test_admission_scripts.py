@@ -172,13 +172,56 @@ def test_holds_of_a_gateway_that_died_are_released() -> None:
     assert (held(), spent()) == ([2000] * 3, [400] * 3)
 
 
+def record(request_id: str = "a") -> str:
+    return sync_redis().get(f"art:hold:{request_id}").decode()  # type: ignore[union-attr]
+
+
 def test_a_renewed_hold_is_kept() -> None:
     admit("a", lease=1)
-    run("renew", 90_000, "a", KEY)
+    run("renew", 90_000, "a", record())
     release_expired_holds()
     assert held() == [1000] * 3
-    run("renew", 90_000, "settled", KEY)  # nothing begins anew
-    assert open_holds(key_ids=[KEY]) == 1
+    settle("a")
+    run("renew", 90_000, "a", f"{KEY} {KEY} {KEY} 1000 30 1000")  # what is settled does not begin anew
+    assert (held(), open_holds(key_ids=[KEY])) == ([0] * 3, 0)
+
+
+def test_a_hold_that_was_swept_while_its_request_went_on_is_restored_once() -> None:
+    admit("a", lease=1)
+    known = record()
+    wait_until_expired("a")
+    release_expired_holds()
+    assert held() == [0] * 3
+    run("renew", 90_000, "a", known)
+    run("renew", 90_000, "a", known)
+    assert (held(), open_holds(key_ids=[KEY])) == ([1000] * 3, 1)
+    settle("a")
+    assert (held(), spent()) == ([0] * 3, [400] * 3)
+
+
+def test_an_admission_that_nobody_heard_of_is_withdrawn_before_or_after() -> None:
+    admit("a")
+    run("release", "a")
+    assert (held(), open_holds(key_ids=[KEY])) == ([0] * 3, 0)
+    run("release", "b")
+    assert admit("b")[0] == "withdrawn"
+    assert held() == [0] * 3
+
+
+def test_tokens_beyond_what_was_reserved_are_owed() -> None:
+    admit("a", tpm=1000, tokens=10)
+    settle("a", tokens=2000)
+    verdict, wait = admit("b", tpm=1000, tokens=10)[:2]
+    assert verdict == "tokens"
+    assert 50_000 < wait < 70_000
+
+
+def test_a_clock_set_back_does_not_lock_a_key_out() -> None:
+    ahead = f"{(time.time() + 3600) * 1000:.3f}"
+    sync_redis().mset({f"art:rpm:{KEY}": ahead, f"art:tpm:{KEY}": ahead})
+    verdict, wait = admit("a")[:2]
+    assert verdict in ("requests", "tokens")
+    assert wait <= 600_000 + 60_000
 
 
 def test_expired_requests_do_not_block_the_parallel_limit() -> None:

@@ -25,7 +25,6 @@ class Offer:
 def model_list(request: MemberRequest) -> HttpResponse:
     now = timezone.now()
     offers = [
-        Offer(model=model, price=next((price for price in model.prices if price.valid_from <= now), None))
-        for model in models_for_account(account_id=request.account.id)
+        Offer(model=model, price=model.price_at(now)) for model in models_for_account(account_id=request.account.id)
     ]
     return render(request, "portal/models.html", {"offers": offers})
