@@ -1,9 +1,8 @@
 """What a request can cost at most, and what it will probably use: the hold and the tokens reserved for it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from apps.catalog.contracts import ModelFacts, Price
+from apps.catalog.contracts import Price
 from apps.common.money import token_cost
 from apps.gateway.contracts import Call
 
@@ -20,12 +19,6 @@ class Estimate:
     tokens: int
     prompt_tokens: int
     forwarded_limit: int | None
-
-
-def price_now(model: ModelFacts) -> Price | None:
-    """The price that is valid now; None where the model is free."""
-    now = datetime.now(UTC)
-    return next((price for price in model.prices if price.valid_from <= now), None)
 
 
 def estimate(call: Call, price: Price | None) -> Estimate:

@@ -14,7 +14,7 @@ from apps.gateway import access, admission
 from apps.gateway.admission import StaleFactsError, UnseededError
 from apps.gateway.attempts import Attempts, Opened
 from apps.gateway.contracts import Answer, Call, LimitReached, RateState
-from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate, price_now
+from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate
 from apps.gateway.facts import Offer
 from apps.gateway.metering import Meter
 from apps.gateway.relay import Stream, renaming
@@ -86,10 +86,9 @@ async def complete(call: Call) -> Answer:
     """Answers one call. Raises ArtemisError before anything was sent; after that, the stream itself tells."""
     runtime = current()
     started = datetime.now(UTC)
-    month = admission.month_of(started)
-    call, offer, guess, rates = await _admit(runtime, call, month)
+    call, offer, guess, rates = await _admit(runtime, call, started)
     meter = Meter(prompt_estimate=guess.prompt_tokens)
-    account = RunningAccount(runtime, call, price_now(call.model), guess.hold, meter, started)
+    account = RunningAccount(runtime, call, call.model.price_at(started), guess.hold, meter, started)
     account.open(admission.hold_record(call, guess))
     payload = dict(call.payload)
     if guess.forwarded_limit:
@@ -128,13 +127,14 @@ async def _answer(opened: Opened, account: RunningAccount, rates: RateState, tri
     return Answer(body=renaming(opened, account)(opened.first), headers=headers)
 
 
-async def _admit(runtime: Runtime, call: Call, month: str) -> tuple[Call, Offer, Estimate, RateState]:
+async def _admit(runtime: Runtime, call: Call, started: datetime) -> tuple[Call, Offer, Estimate, RateState]:
     """Admits the call by what is true now: reads anew whatever Redis says is stale, and tries again."""
+    month = admission.month_of(started)
     reads: list[str] = []
     while True:
         offer = await runtime.offers.get()
         call = replace(call, model=access.model_of_key(offer.catalog, call.key, call.model.public_name))
-        guess = estimate(call, price_now(call.model))
+        guess = estimate(call, call.model.price_at(started))
         try:
             rates = await admission.admit(runtime.pipe, call, guess, catalog_version=offer.catalog.version, month=month)
         except StaleFactsError as stale:

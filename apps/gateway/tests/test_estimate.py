@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from apps.catalog.contracts import ModelFacts, Price
 from apps.gateway.contracts import Call
-from apps.gateway.estimate import TEMPLATE_TOKENS, cost, estimate, price_now
+from apps.gateway.estimate import TEMPLATE_TOKENS, cost, estimate
 from apps.keys.contracts import KeyFacts
 
 NOW = datetime.now(UTC)
@@ -104,5 +104,5 @@ def test_the_price_is_that_of_now() -> None:
         for number, days in ((1, -1), (2, 1))
     )
     of = model(1000, 100)
-    assert price_now(replace(of, prices=(future, past))) == past
-    assert price_now(replace(of, prices=(future,))) is None
+    assert replace(of, prices=(future, past)).price_at(NOW) == past
+    assert replace(of, prices=(future,)).price_at(NOW) is None
