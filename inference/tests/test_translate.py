@@ -20,7 +20,7 @@ def deployment(fake: FakeServer, api_key: str) -> Deployment:
     )
 
 
-@pytest.mark.parametrize(("api_key", "sent"), [("", "none"), ("sk-its-own", "…-own")])
+@pytest.mark.parametrize(("api_key", "sent"), [("", "none"), (" ", "none"), ("sk-its-own", "…-own")])
 async def test_the_environments_key_goes_nowhere(
     fake: FakeServer, monkeypatch: pytest.MonkeyPatch, api_key: str, sent: str
 ) -> None:
