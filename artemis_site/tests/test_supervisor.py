@@ -121,6 +121,7 @@ def test_a_stop_leaves_no_process_and_a_start_finds_everything_again(beside: Pla
 
     assert time.monotonic() - began < 30
     assert beside.facts["api_key"] == first["api_key"]
+    assert (beside.facts["model"], beside.facts["embedding_model"]) == ("claude-haiku-4-5", "moon-embed")
     assert answers(beside)
     assert answers(beside, key["key"])
     after = beside.settled_usage(key["id"], requests=2)

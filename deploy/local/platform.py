@@ -197,7 +197,8 @@ class Platform:
                 raise PlatformError(f"The database could not be made ready:\n{log.read_text()[-3000:]}")
         facts = json.loads(self.quickstart_file.read_text())
         names = {engine.kind: engine.model for engine, _ in self.engines}
-        facts |= {"model": names.get("chat", ""), "embedding_model": names.get("embedding", "")}
+        own = {"model": names.get("chat"), "embedding_model": names.get("embedding")}
+        facts |= {name: model for name, model in own.items() if model}
         write_private(self.quickstart_file, json.dumps(facts, indent=2) + "\n")
 
     async def start_web(self) -> None:

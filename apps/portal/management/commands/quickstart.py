@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandParser
 
 from apps.accounts.services import ensure_account, ensure_administrator
+from apps.catalog.selectors import models_for_account
 from apps.catalog.services import load_models
 from apps.common.commands import ArtemisCommand
 from apps.keys.contracts import KeyPolicy
@@ -39,7 +40,10 @@ class Command(ArtemisCommand):
         if not key or not is_usable(token=key):
             issued = create_key(account_id=account.id, project_slug="default", name="Quickstart", policy=KeyPolicy())
             key = issued.secret
+        offered = models_for_account(account_id=account.id)
         facts = {
+            "model": next((model.public_name for model in offered if model.kind == "chat"), ""),
+            "embedding_model": next((model.public_name for model in offered if model.kind == "embedding"), ""),
             "base_url": f"{settings.PUBLIC_URL}/v1",
             "portal_url": f"{settings.PUBLIC_URL}/",
             "admin_email": email,
