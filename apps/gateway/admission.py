@@ -46,8 +46,8 @@ class UnseededError(Exception):
 
 @cache
 def script(name: str) -> tuple[str, str]:
-    """(SHA-1, text) of a script in lua/."""
-    text = (SCRIPTS / f"{name}.lua").read_text()
+    """(SHA-1, text) of a script in lua/, with hold.lua before it."""
+    text = "".join((SCRIPTS / f"{part}.lua").read_text() for part in ("hold", name))
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text
 
 
@@ -113,6 +113,7 @@ async def admit(pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_vers
             *("" if budget is None else budget for budget in budgets),
             LEASE_MS,
             int(datetime.now(UTC).timestamp() * 1000),
+            hold_record(call, estimate),
         )
     except RedisError as error:
         logger.warning("%s cannot be admitted: %s", call.request_id, error)
@@ -130,7 +131,7 @@ async def admit(pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_vers
 
 
 def hold_record(call: Call, estimate: Estimate) -> str:
-    """A hold as admit.lua writes it."""
+    """A hold as lua/hold.lua reads it."""
     key = call.key
     return f"{key.key_id} {key.project_id} {key.account_id} {estimate.hold} {estimate.tokens} {Limits.of(key).tpm}"
 

@@ -45,8 +45,9 @@ class Stream:
 
     async def abandon(self) -> None:
         """For a caller who was gone before the stream began. After `pump` it changes nothing."""
-        self._account.close("cancelled")
-        await self._opened.upstream.close()
+        if not self._account.closed:
+            self._account.close("cancelled")
+            await self._opened.upstream.close()
 
     async def _forward(self, write: Write) -> None:
         meter, upstream = self._account.meter, self._opened.upstream

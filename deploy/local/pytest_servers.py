@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -35,29 +36,18 @@ def _start(command: list[str], log: Path, user: int | None = None) -> None:
     atexit.register(stop)
 
 
-def _wait_for_postgres(url: str) -> None:
+def _wait_until(answers: Callable[[], object], away: type[Exception]) -> None:
+    """Until `answers` no longer raises `away`; after half a minute, what it raises."""
     deadline = time.monotonic() + 30
     while True:
         try:
-            with psycopg.connect(url, autocommit=True):
-                return
-        except psycopg.OperationalError:
+            answers()
+        except away:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
-
-
-def _wait_for_redis(url: str) -> None:
-    deadline = time.monotonic() + 30
-    client = redis_client.Redis.from_url(url)
-    while True:
-        try:
-            client.ping()
+        else:
             return
-        except redis_client.ConnectionError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 def _start_servers() -> None:
@@ -75,12 +65,14 @@ def _start_servers() -> None:
         postgres.initialise(data, password=PASSWORD)
         _start(postgres.command(data, port=port, durable=False), folder / "postgres.log", postgres.user(data))
         os.environ["DATABASE_URL"] = postgres.url(port=port, password=PASSWORD, database="postgres")
-        _wait_for_postgres(os.environ["DATABASE_URL"])
+        url = os.environ["DATABASE_URL"]
+        _wait_until(lambda: psycopg.connect(url).close(), psycopg.OperationalError)
     if "REDIS_URL" not in os.environ:
         port = free_port()
         _start(redis.command(folder / "redis", port=port, password=PASSWORD, durable=False), folder / "redis.log")
         os.environ["REDIS_URL"] = redis.url(port=port, password=PASSWORD)
-        _wait_for_redis(os.environ["REDIS_URL"])
+        client = redis_client.Redis.from_url(os.environ["REDIS_URL"])
+        _wait_until(client.ping, redis_client.ConnectionError)
 
 
 _start_servers()

@@ -2,7 +2,8 @@
 --
 -- ARGV: request id, key revision name, its revision, account revision name, its revision, catalog revision name, its revision,
 --   key id, project id, account id, month (YYYYMM), requests/min, tokens/min, parallel, estimated tokens, hold (nano-dollars),
---   budget of key, of project, of account (nano-dollars a month, or ''), lease of the hold (ms), now as the last use (ms)
+--   budget of key, of project, of account (nano-dollars a month, or ''), lease of the hold (ms), now as the last use (ms),
+--   record of the hold
 -- Answer: {verdict, detail, requests left, ms until full, tokens left, ms until full}; for a refusal by rate,
 --   detail is the ms to wait; for 'stale' and 'unseeded' it names what the gateway must read anew.
 local id, key, project, account, month = ARGV[1], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
@@ -54,11 +55,7 @@ for i, scope in ipairs(scopes) do
   if budget ~= '' and sums[i] + (sums[i + 3] or 0) + hold > tonumber(budget) then return refusal('budget', scope) end
 end
 
-local expiry = now + ARGV[20]
 redis.call('MSET', rpm_name, string.format('%.3f', rpm_full), tpm_name, string.format('%.3f', tpm_full))
-redis.call('ZADD', open_name, expiry, id)
-redis.call('ZADD', 'art:holds', expiry, id)
-redis.call('SET', 'art:hold:' .. id, table.concat({key, project, account, ARGV[16], ARGV[15], ARGV[13]}, ' '))
-for _, scope in ipairs(scopes) do redis.call('INCRBY', 'art:held:' .. scope, ARGV[16]) end
+open_hold(id, ARGV[22], now + ARGV[20])
 redis.call('HSET', 'art:last-use', key, ARGV[21])
 return answer('ok', '')

@@ -3,16 +3,6 @@
 local clock = redis.call('TIME')
 local expiry = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[1]
 for i = 2, #ARGV, 2 do
-  local id, record = ARGV[i], ARGV[i + 1]
-  if redis.call('EXISTS', 'art:settled:' .. id) == 0 then
-    local key, project, account, held = string.match(record, '^(%S+) (%S+) (%S+) (%S+)')
-    if redis.call('SET', 'art:hold:' .. id, record, 'NX') then
-      for _, scope in ipairs({'key:' .. key, 'project:' .. project, 'account:' .. account}) do
-        redis.call('INCRBY', 'art:held:' .. scope, held)
-      end
-    end
-    redis.call('ZADD', 'art:holds', expiry, id)
-    redis.call('ZADD', 'art:open:' .. key, expiry, id)
-  end
+  if redis.call('EXISTS', 'art:settled:' .. ARGV[i]) == 0 then open_hold(ARGV[i], ARGV[i + 1], expiry) end
 end
 return 1

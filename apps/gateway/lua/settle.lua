@@ -7,20 +7,15 @@
 local id = ARGV[1]
 if not redis.call('SET', 'art:settled:' .. id, '1', 'NX', 'EX', 120) then return 0 end
 local scopes = {'key:' .. ARGV[2], 'project:' .. ARGV[3], 'account:' .. ARGV[4]}
-local record = redis.call('GET', 'art:hold:' .. id)
-if record then
-  local held, estimate, tpm = string.match(record, '^%S+ %S+ %S+ (%S+) (%S+) (%S+)$')
-  redis.call('DEL', 'art:hold:' .. id)
-  redis.call('ZREM', 'art:holds', id)
-  redis.call('ZREM', 'art:open:' .. ARGV[2], id)
-  for _, scope in ipairs(scopes) do redis.call('DECRBY', 'art:held:' .. scope, held) end
+local hold = close_hold(id)
+if hold then
   local full = redis.call('GET', 'art:tpm:' .. ARGV[2])
-  local unused = tonumber(estimate) - tonumber(ARGV[7])
+  local unused = tonumber(hold.tokens) - tonumber(ARGV[7])
   if full and unused ~= 0 then
     -- More than was reserved is owed: the key waits for it.
     local clock = redis.call('TIME')
     local from = unused > 0 and full or math.max(full, clock[1] * 1000 + math.floor(clock[2] / 1000))
-    redis.call('SET', 'art:tpm:' .. ARGV[2], string.format('%.3f', from - unused * 60000 / tpm))
+    redis.call('SET', 'art:tpm:' .. ARGV[2], string.format('%.3f', from - unused * 60000 / hold.tpm))
   end
 end
 for _, scope in ipairs(scopes) do

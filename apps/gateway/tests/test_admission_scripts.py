@@ -42,7 +42,8 @@ def admit(request_id: str = "r", **changes: Any) -> list[Any]:
     pairs = [word for pair in fields["revisions"].items() for word in pair]
     limits = [fields[name] for name in ("month", "rpm", "tpm", "parallel", "tokens", "hold")]
     budgets = [fields[name] for name in ("key_budget", "project_budget", "account_budget")]
-    arguments = [request_id, *pairs, KEY, PROJECT, ACCOUNT, *limits, *budgets, fields["lease"], 1]
+    record = f"{KEY} {PROJECT} {ACCOUNT} {fields['hold']} {fields['tokens']} {fields['tpm']}"
+    arguments = [request_id, *pairs, KEY, PROJECT, ACCOUNT, *limits, *budgets, fields["lease"], 1, record]
     answer: list[Any] = run("admit", *arguments)
     return [answer[0].decode(), *answer[1:]]
 
