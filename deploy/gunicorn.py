@@ -17,7 +17,13 @@ METRICS = Path(
 METRICS.mkdir(parents=True, exist_ok=True)
 
 
+from prometheus_client import values  # noqa: E402
 from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
+
+# By default it asks the kernel for the process's id at each number it keeps, twenty times a request.
+_pid = [os.getpid()]
+os.register_at_fork(after_in_child=lambda: _pid.__setitem__(0, os.getpid()))
+values.ValueClass = values.MultiProcessValue(process_identifier=lambda: _pid[0])
 
 wsgi_app = "artemis_site.asgi:application"
 bind = [f"{os.environ.get('ARTEMIS_BIND', '127.0.0.1')}:{os.environ.get('ARTEMIS_PORT', '8000')}"]

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from inference.client import EngineClient, EngineGarbled, Upstream
+from inference.client import EngineClient, Upstream
+from inference.errors import EngineGarbled
 from inference.router import Deployment
 
 END = b"\n\n"

@@ -1,50 +1,16 @@
 """Talks to an engine over HTTP: opens the answer and waits for its status before anybody is promised a 200."""
 
-import asyncio
 import contextlib
-from types import TracebackType
+from functools import lru_cache
 from typing import Protocol
+from urllib.parse import urlsplit
 
-import aiohttp
-
+from inference.connection import LAST_BYTES_SECONDS, Connection, ConnectionPool, Origin
+from inference.errors import EngineError, EngineGarbled, EngineRefused, EngineUnreachable
 from inference.router import Deployment
 
-CONNECT_TIMEOUT_SECONDS = 5.0
-LAST_BYTES_SECONDS = 0.25
 MAX_ERROR_BYTES = 64 * 1024
-
-
-class EngineError(Exception):
-    """An engine did not answer as it should.
-
-    EngineError
-    ├── EngineRefused      it answered with an error status; `status`, `body`, `retry_after` (seconds)
-    ├── EngineUnreachable  no connection, or it broke
-    ├── EngineTimeout      silent for longer than the deployment allows
-    └── EngineGarbled      what came is not what the protocol says
-    """
-
-    status = 502
-
-
-class EngineRefused(EngineError):
-    def __init__(self, status: int, body: bytes, retry_after: float | None) -> None:
-        super().__init__(f"the engine answered {status}")
-        self.status = status
-        self.body = body
-        self.retry_after = retry_after
-
-
-class EngineUnreachable(EngineError):
-    status = 503
-
-
-class EngineTimeout(EngineError):
-    status = 504
-
-
-class EngineGarbled(EngineError):
-    status = 502
+ERROR_SECONDS = 5.0
 
 
 class Upstream(Protocol):
@@ -62,99 +28,99 @@ class Upstream(Protocol):
 
 
 class HTTPUpstream:
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self._content = response.content
+    def __init__(self, pool: ConnectionPool, origin: Origin, connection: Connection, silence: float) -> None:
+        self._pool = pool
+        self._origin = origin
+        self._connection = connection
+        self._silence = silence
+        self._closed = False
 
     async def body(self) -> bytes:
-        try:
-            return await self._response.read()
-        except (aiohttp.ClientError, OSError) as error:
-            raise _engine_error(error) from error
+        return await self._connection.rest()
 
     async def read(self) -> bytes:
-        try:
-            return await self._content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            raise _engine_error(error) from error
+        return await self._connection.read(self._silence)
 
     async def close(self, *, finished: bool = False) -> None:
         """Ends the connection where the answer was not read to its end: the engine stops generating.
 
-        `finished` says that the last event came; the end of the body, which follows it, is awaited for a moment, so
-        that the connection can serve again.
+        `finished` says that the last event came; the end of the body follows it at once, and the connection can then
+        serve again.
         """
-        if finished and not self._content.at_eof():
-            with contextlib.suppress(aiohttp.ClientError, OSError):
-                async with asyncio.timeout(LAST_BYTES_SECONDS):
-                    await self._content.readany()
-        self._response.close()
+        if self._closed:
+            return
+        self._closed = True
+        if finished or self._connection.has_ended:
+            self._connection.release(self._give_back, within=LAST_BYTES_SECONDS)
+        else:
+            self._connection.abort()
+
+    def _give_back(self, connection: Connection) -> None:
+        self._pool.put(self._origin, connection)
 
 
 class EngineClient:
     """A pool of connections to all engines; one per event loop."""
 
+    def __init__(self) -> None:
+        self._pool = ConnectionPool()
+
     async def __aenter__(self) -> "EngineClient":
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            read_bufsize=2**18,
-        )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._session.close()
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.close()
 
     async def open(self, deployment: Deployment, path: str, body: bytes, *, stream: bool) -> HTTPUpstream:
         """POSTs to `path` below the deployment's api_base. Raises EngineError unless the answer's status is 200."""
-        timeout = aiohttp.ClientTimeout(
-            total=deployment.timeout,
-            sock_connect=CONNECT_TIMEOUT_SECONDS,
-            sock_read=deployment.stream_timeout if stream else None,
-        )
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        if deployment.api_key:
-            headers["Authorization"] = f"Bearer {deployment.api_key}"
+        origin, head = _head(deployment.api_base, deployment.api_key, path)
+        silence = deployment.stream_timeout if stream else float("inf")
+        connection = await self._pool.get(origin)
         try:
-            response = await self._session.post(
-                f"{deployment.api_base}{path}",
-                data=body,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            raise _engine_error(error) from error
-        if response.status != 200:
-            await _refuse(response)
-        if stream and not response.headers.get("Content-Type", "").startswith("text/event-stream"):
-            response.close()
-            raise EngineGarbled("the engine answered with something else than a stream")
-        return HTTPUpstream(response)
+            connection.send(b"%s%d\r\n\r\n%s" % (head, len(body), body), total_seconds=deployment.timeout)
+            if await connection.head(silence) != 200:
+                raise await _refusal(connection)
+            if stream and not connection.headers.get(b"content-type", "").startswith("text/event-stream"):
+                raise EngineGarbled("the engine answered with something else than a stream")
+        except EngineRefused:
+            connection.release(lambda ended: self._pool.put(origin, ended), within=LAST_BYTES_SECONDS)
+            raise
+        except BaseException:
+            connection.abort()
+            raise
+        return HTTPUpstream(self._pool, origin, connection, silence)
 
 
-async def _refuse(response: aiohttp.ClientResponse) -> None:
+@lru_cache(maxsize=1024)
+def _head(api_base: str, api_key: str, path: str) -> tuple[Origin, bytes]:
+    """Where a request goes, and all of it that stands before its length. Raises EngineUnreachable."""
+    url = urlsplit(api_base + path)
+    host = url.netloc.rpartition("@")[2]
+    lines = [f"POST {url.path} HTTP/1.1", f"Host: {host}", "Content-Type: application/json"]
+    lines += ["Accept-Encoding: identity"]
+    if api_key:
+        lines.append(f"Authorization: Bearer {api_key}")
+    if any(not line.isascii() or not line.isprintable() for line in lines):
+        raise EngineUnreachable("the deployment's address or key has characters that no header may have")
     try:
-        body = await response.content.read(MAX_ERROR_BYTES)
-    except (aiohttp.ClientError, OSError):
-        body = b""
-    finally:
-        response.close()
-    raise EngineRefused(response.status, body, _seconds(response.headers.get("Retry-After")))
+        origin = Origin.of(api_base)
+    except ValueError as error:
+        raise EngineUnreachable(str(error)) from error
+    return origin, "\r\n".join([*lines, "Content-Length: "]).encode()
+
+
+async def _refusal(connection: Connection) -> EngineRefused:
+    body = b""
+    with contextlib.suppress(EngineError):
+        while len(body) < MAX_ERROR_BYTES and (part := await connection.read(ERROR_SECONDS)):
+            body += part
+    retry_after = _seconds(connection.headers.get(b"retry-after"))
+    return EngineRefused(connection.status, body[:MAX_ERROR_BYTES], retry_after)
 
 
 def _seconds(retry_after: str | None) -> float | None:
     """The header's number; its other form, a date, is not used by engines."""
     try:
-        return float(retry_after) if retry_after else None
+        return max(0.0, float(retry_after)) if retry_after else None
     except ValueError:
         return None
-
-
-def _engine_error(error: Exception) -> EngineError:
-    if isinstance(error, asyncio.TimeoutError):
-        return EngineTimeout("the engine was silent for too long")
-    return EngineUnreachable(f"the connection to the engine failed: {type(error).__name__}")

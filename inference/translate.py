@@ -6,7 +6,7 @@ import httpx
 import litellm
 import msgspec
 
-from inference.client import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
+from inference.errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
 from inference.router import Deployment
 
 litellm.suppress_debug_info = True

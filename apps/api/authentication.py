@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 
-from apps.common.addresses import caller_address
+from apps.api.http import Request
 from apps.common.errors import Unauthenticated
 from apps.gateway import services
 from apps.keys.contracts import KeyFacts
@@ -18,9 +17,10 @@ MALFORMED = "The Authorization header must be 'Bearer' and one API key."
 class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer sk-art-…`. Asynchronous: awaited by V1View."""
 
-    async def authenticate(self, request: HttpRequest) -> KeyFacts:  # type: ignore[override]
+    async def authenticate(self, request: Request) -> KeyFacts:  # type: ignore[override]
         """Raises Unauthenticated, Forbidden or Unavailable."""
-        return await services.authenticate(bearer_token(request), address=caller_address(request))
+        token = bearer_token(request.header(b"authorization"))
+        return await services.authenticate(token, address=request.caller)
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
@@ -31,8 +31,8 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
         return {"type": "http", "scheme": "bearer", "bearerFormat": "sk-art-…"}
 
 
-def bearer_token(request: HttpRequest) -> str:
-    header = str(request.META.get("HTTP_AUTHORIZATION", ""))
+def bearer_token(header: str) -> str:
+    """The key in an Authorization header. Raises Unauthenticated."""
     if not header:
         raise Unauthenticated(MISSING, code="missing_api_key")
     scheme, _, token = header.partition(" ")

@@ -3,12 +3,12 @@
 import logging
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
 from rest_framework.exceptions import APIException
 from rest_framework.views import APIView
 
 from apps.api.authentication import ApiKeyAuthentication
 from apps.api.errors import error_response, framework_error, plain_error
+from apps.api.http import Request, Response
 from apps.common.errors import ArtemisError
 from apps.gateway import services
 from apps.keys.contracts import KeyFacts
@@ -30,14 +30,14 @@ class V1View(APIView):
     request_id: str
     key: KeyFacts | None = None
 
-    async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
-        self.request_id = request.request_id  # type: ignore[attr-defined]
-        handler = getattr(self, (request.method or "").lower(), None)
+    async def dispatch(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+        self.request_id = request.request_id
+        handler = getattr(self, request.method.lower(), None)
         if handler is None or request.method == "OPTIONS":
             return self._method_not_allowed(request)
         try:
             self.key = await self.authenticator.authenticate(request)
-            response: HttpResponseBase = await handler(request, self.key, *args, **kwargs)
+            response: Response = await handler(request, self.key, *args, **kwargs)
         except ArtemisError as error:
             response = error_response(error, self.request_id)
         except APIException as error:
@@ -45,12 +45,11 @@ class V1View(APIView):
         except Exception:
             logger.exception("%s failed", self.request_id)
             response = plain_error(500, "Something went wrong on our side; it is logged.", self.request_id)
-        if self.key is not None and RATE_HEADER not in response:
-            for name, value in (await services.rate_headers(self.key)).items():
-                response[name] = value
+        if self.key is not None and RATE_HEADER not in response.headers:
+            response.headers.update(await services.rate_headers(self.key))
         return response
 
-    def _method_not_allowed(self, request: HttpRequest) -> HttpResponseBase:
+    def _method_not_allowed(self, request: Request) -> Response:
         allowed = [name.upper() for name in ("get", "post", "delete") if hasattr(self, name)]
         message = f"{request.method} is not possible here; use {' or '.join(allowed)}."
         return plain_error(405, message, self.request_id, {"Allow": ", ".join(allowed)})

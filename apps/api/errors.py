@@ -1,17 +1,14 @@
 """OpenAI's error envelope: https://platform.openai.com/docs/guides/error-codes"""
 
 import math
-from typing import Any
 
-import msgspec
-from django.http import HttpResponse
 from rest_framework import exceptions
 
+from apps.api.http import Response, encode
 from apps.common.errors import ArtemisError, Unauthenticated
 from apps.gateway import telemetry
 from apps.gateway.contracts import LimitReached
 
-_encode = msgspec.json.Encoder().encode
 _CODES = {
     400: "invalid_request",
     401: "invalid_api_key",
@@ -26,10 +23,10 @@ _CODES = {
 
 def envelope(message: str, *, kind: str, code: str, param: str | None, request_id: str) -> bytes:
     error = {"message": message, "type": kind, "param": param, "code": code, "request_id": request_id}
-    return _encode({"error": error})
+    return encode({"error": error})
 
 
-def error_response(error: ArtemisError, request_id: str) -> HttpResponse:
+def error_response(error: ArtemisError, request_id: str) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, LimitReached):
         headers |= error.rates.headers()
@@ -39,17 +36,17 @@ def error_response(error: ArtemisError, request_id: str) -> HttpResponse:
         headers["WWW-Authenticate"] = 'Bearer realm="artemis"'
     telemetry.error_answered(error.status, error.code)
     body = envelope(error.message, kind=error.kind, code=error.code, param=error.param, request_id=request_id)
-    return HttpResponse(body, status=error.status, content_type="application/json", headers=headers)
+    return Response(error.status, body, headers=headers)
 
 
-def plain_error(status: int, message: str, request_id: str, headers: dict[str, Any] | None = None) -> HttpResponse:
+def plain_error(status: int, message: str, request_id: str, headers: dict[str, str] | None = None) -> Response:
     kind = "server_error" if status >= 500 else "invalid_request_error"
     code = _CODES.get(status, "internal_error" if status >= 500 else "invalid_request")
     telemetry.error_answered(status, code)
     body = envelope(message, kind=kind, code=code, param=None, request_id=request_id)
-    return HttpResponse(body, status=status, content_type="application/json", headers=headers)
+    return Response(status, body, headers=dict(headers or {}))
 
 
-def framework_error(error: exceptions.APIException, request_id: str) -> HttpResponse:
+def framework_error(error: exceptions.APIException, request_id: str) -> Response:
     """DRF's own exceptions (wrong method, wrong content type) in the same form."""
     return plain_error(error.status_code, str(error.detail), request_id)

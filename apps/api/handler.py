@@ -1,34 +1,21 @@
 """The ASGI handler of the /v1 plane: no thread, no session, no synchronous middleware between caller and engine."""
 
 import asyncio
-import io
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import Any, cast
 
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponseBase
-from django.urls import Resolver404, URLResolver, get_resolver
+from django.urls import Resolver404, get_resolver
 
 from apps.api.errors import plain_error
-from apps.gateway.contracts import EventStream
+from apps.api.http import Request, Response
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 logger = logging.getLogger(__name__)
-
-
-class EventStreamResponse(HttpResponseBase):
-    """A stream that writes itself: no iterator stands between engine and socket."""
-
-    streaming = True
-
-    def __init__(self, stream: EventStream, headers: Mapping[str, str]) -> None:
-        fixed = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        super().__init__(content_type="text/event-stream; charset=utf-8", headers={**headers, **fixed})
-        self.stream = stream
 
 
 class BodyTooLargeError(Exception):
@@ -43,7 +30,8 @@ class V1Handler:
     """Resolves, runs the view, sends. A caller who hangs up cancels the view, and with it the engine's work."""
 
     def __init__(self, urlconf: str, *, max_body_bytes: int) -> None:
-        self._resolver: URLResolver = get_resolver(urlconf)
+        # The same few paths over and over: Django's resolver tries one pattern after the other for each.
+        self._resolve = lru_cache(maxsize=512)(get_resolver(urlconf).resolve)
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -69,17 +57,18 @@ class V1Handler:
         finally:
             watcher.cancel()
 
-    async def _response(self, scope: MutableMapping[str, Any], body: bytes, request_id: str) -> HttpResponseBase:
+    async def _response(self, scope: MutableMapping[str, Any], body: bytes, request_id: str) -> Response:
         try:
-            request = ASGIRequest(scope, io.BytesIO(body))
-            request.request_id = request_id  # type: ignore[attr-defined]
-            match = self._resolver.resolve(scope["path"])
+            request = Request(scope, body, request_id)
+            match = self._resolve(request.path)
         except Resolver404:
             return plain_error(404, f"There is no {scope['path'][:100]!r} here; see /docs.", request_id)
         except Exception:
             logger.exception("%s could not be read", request_id)
             return plain_error(400, "The request could not be read.", request_id)
-        response: HttpResponseBase = await match.func(request, *match.args, **match.kwargs)
+        view = getattr(match.func, "view_class", None)
+        run = match.func if view is None else view().dispatch
+        response: Response = await run(request, *match.args, **match.kwargs)
         return response
 
 
@@ -112,20 +101,19 @@ async def _cancel_when_gone(receive: Receive, task: "asyncio.Task[None]") -> Non
     task.cancel()
 
 
-async def respond(response: HttpResponseBase, request_id: str, send: Send) -> None:
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-    headers.append((b"x-request-id", request_id.encode()))
-    if isinstance(response, EventStreamResponse):
-        try:
-            await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-            await response.stream.pump(
-                lambda part: send({"type": "http.response.body", "body": part, "more_body": True})
-            )
-        finally:
-            await response.stream.abandon()  # a caller who is gone by now must be settled, too
-        await send({"type": "http.response.body", "body": b""})
+async def respond(response: Response, request_id: str, send: Send) -> None:
+    start = {"type": "http.response.start", "status": response.status, "headers": response.head(request_id)}
+    stream = response.stream
+    if stream is None:
+        await send(start)
+        await send({"type": "http.response.body", "body": response.body})
         return
-    body: bytes = response.content  # type: ignore[attr-defined]
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+
+    async def write(part: bytes, *, last: bool = False) -> None:
+        await send({"type": "http.response.body", "body": part, "more_body": not last})
+
+    try:
+        await send(start)
+        await stream.pump(write)
+    finally:
+        await stream.abandon()  # a caller who is gone by now must be settled, too

@@ -2,19 +2,17 @@
 
 import asyncio
 
-import msgspec
-from django.http import HttpRequest, HttpResponse
-
+from apps.api.http import Request, Response, json_response
 from apps.gateway.services import readiness
 
 
-async def healthz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(b'{"status":"ok"}', content_type="application/json")
+async def healthz(request: Request) -> Response:
+    return json_response({"status": "ok"})
 
 
-async def readyz(request: HttpRequest) -> HttpResponse:
+async def readyz(request: Request) -> Response:
     async with asyncio.timeout(5):
         checks = await readiness()
     ready = all(checks.values())
-    body = msgspec.json.encode({"status": "ready" if ready else "not ready", "checks": checks})
-    return HttpResponse(body, status=200 if ready else 503, content_type="application/json")
+    said = {"status": "ready" if ready else "not ready", "checks": checks}
+    return json_response(said, status=200 if ready else 503)

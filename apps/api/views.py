@@ -2,22 +2,17 @@
 
 from typing import Any, ClassVar
 
-import msgspec
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
 from apps.api.base import V1View
-from apps.api.handler import EventStreamResponse
+from apps.api.http import JSON, Request, Response, event_stream, json_response
 from apps.api.parsing import check, model_name, parse_object
 from apps.api.schemas import ChatRequest, CompletionRequest, EmbeddingRequest
 from apps.catalog.contracts import ModelFacts
-from apps.common.addresses import caller_address
 from apps.common.errors import Invalid, NotFound
 from apps.gateway import services
 from apps.gateway.contracts import Answer, Call
 from apps.keys.contracts import KeyFacts
-
-_encode = msgspec.json.Encoder().encode
 
 
 class InferenceView(V1View):
@@ -28,11 +23,11 @@ class InferenceView(V1View):
     kind: ClassVar[str] = "chat"
     schema_class: ClassVar[Any]
 
-    async def post(self, request: HttpRequest, key: KeyFacts) -> HttpResponseBase:
+    async def post(self, request: Request, key: KeyFacts) -> Response:
         _check_headers(request)
         raw = request.body
         body = parse_object(raw)
-        address = caller_address(request)
+        address = request.caller
         key, model = await services.model_for(key, name=model_name(body), endpoint=self.endpoint, address=address)
         if model.kind != self.kind:
             raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
@@ -57,20 +52,20 @@ class InferenceView(V1View):
         return _response(answer)
 
 
-def _check_headers(request: HttpRequest) -> None:
-    if request.content_type != "application/json":
+def _check_headers(request: Request) -> None:
+    if request.content_type != JSON:
         problem = "Send JSON, with Content-Type: application/json."
-    elif request.META.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+    elif request.header(b"content-encoding") not in ("", "identity"):
         problem = "Send the body as it is, not compressed."
     else:
         return
     raise Invalid(None, problem, code="unsupported_media_type", status=415)
 
 
-def _response(answer: Answer) -> HttpResponseBase:
+def _response(answer: Answer) -> Response:
     if answer.stream is not None:
-        return EventStreamResponse(answer.stream, answer.headers)
-    return HttpResponse(answer.body, content_type="application/json", headers=answer.headers)
+        return event_stream(answer.stream, answer.headers)
+    return Response(body=answer.body, headers=dict(answer.headers))
 
 
 class ChatCompletionsView(InferenceView):
@@ -89,17 +84,17 @@ class EmbeddingsView(InferenceView):
 
 
 class ModelsView(V1View):
-    async def get(self, request: HttpRequest, key: KeyFacts) -> HttpResponse:
-        models = await services.models_for(key, address=caller_address(request))
-        return _json({"object": "list", "data": [_card(model) for model in models]})
+    async def get(self, request: Request, key: KeyFacts) -> Response:
+        models = await services.models_for(key, address=request.caller)
+        return json_response({"object": "list", "data": [_card(model) for model in models]})
 
 
 class ModelView(V1View):
-    async def get(self, request: HttpRequest, key: KeyFacts, name: str) -> HttpResponse:
-        models = await services.models_for(key, address=caller_address(request))
+    async def get(self, request: Request, key: KeyFacts, name: str) -> Response:
+        models = await services.models_for(key, address=request.caller)
         for model in models:
             if model.public_name == name:
-                return _json(_card(model))
+                return json_response(_card(model))
         raise NotFound(
             f"The model {name[:100]!r} does not exist or is not for this key.",
             code="model_not_found",
@@ -126,7 +121,3 @@ def _card(model: ModelFacts) -> dict[str, Any]:
             "output": price.output,
         },
     }
-
-
-def _json(value: Any) -> HttpResponse:
-    return HttpResponse(_encode(value), content_type="application/json")

@@ -24,7 +24,8 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._reader = hiredis.Reader()
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._watchdog: asyncio.TimerHandle | None = None
         self._out: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -36,21 +37,26 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
         while (answer := self._reader.gets()) is not False:
-            future = self._waiting.popleft()
+            future, _ = self._waiting.popleft()
             if not future.done():
                 future.set_result(answer)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_lost = True
+        if self._watchdog is not None:
+            self._watchdog.cancel()
         while self._waiting:
-            future = self._waiting.popleft()
+            future, _ = self._waiting.popleft()
             if not future.done():
-                future.set_exception(RedisConnectionError("the connection to Redis was lost"))
+                future.set_exception(error or RedisConnectionError("the connection to Redis was lost"))
 
     def send(self, *words: Any) -> "asyncio.Future[Any]":
+        """The answer to come. Alone, a command is in the socket when this returns."""
         future = self._loop.create_future()
         is_alone = not self._waiting
-        self._waiting.append(future)
+        self._waiting.append((future, self._loop.time()))
+        if self._watchdog is None:
+            self._watchdog = self._loop.call_later(ANSWER_SECONDS, self._look_for_silence)
         self._out.append(hiredis.pack_command(words))
         if is_alone:
             self._flush()  # nobody to share a write with
@@ -63,11 +69,22 @@ class _Connection(asyncio.Protocol):
             self._transport.write(b"".join(self._out))
         self._out.clear()
 
-    def close(self) -> None:
+    def _look_for_silence(self) -> None:
+        """One timer for all commands: a silent Redis is noticed a second after the oldest of them."""
+        self._watchdog = None
+        if not self._waiting:
+            return
+        until = self._waiting[0][1] + ANSWER_SECONDS
+        if self._loop.time() < until - 0.001:
+            self._watchdog = self._loop.call_at(until, self._look_for_silence)
+        else:
+            self.close(RedisTimeoutError("Redis did not answer in time"))
+
+    def close(self, error: Exception | None = None) -> None:
         """Fails what still waits; a connection that did not answer in time must not answer later calls."""
         if self._transport is not None:
             self._transport.abort()
-        self.connection_lost(None)
+        self.connection_lost(error)
 
 
 class RedisPipe:
@@ -89,23 +106,29 @@ class RedisPipe:
         if self._connection is not None:
             self._connection.close()
 
+    def start(self, sha: str, *arguments: Any) -> "asyncio.Future[Any] | None":
+        """`evalsha` without waiting: the future of Redis's raw answer, errors included; None while not connected."""
+        connection = self._connection
+        return None if connection is None or connection.is_lost else connection.send("EVALSHA", sha, 0, *arguments)
+
     async def _call(self, *words: Any) -> Any:
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                connection = self._connection
-                if connection is None or connection.is_lost:
-                    connection = await self._connect()
-                answer = await connection.send(*words)
-        except TimeoutError as error:
-            if self._connection is not None:
-                self._connection.close()
-            raise RedisTimeoutError("Redis did not answer in time") from error
-        except OSError as error:
-            raise RedisConnectionError(f"Redis cannot be reached: {error}") from error
+        connection = self._connection
+        if connection is None or connection.is_lost:
+            connection = await self._connected()
+        answer = await connection.send(*words)
         if isinstance(answer, hiredis.ReplyError):
             message = str(answer)
             raise NoScriptError(message) if message.startswith("NOSCRIPT") else ResponseError(message)
         return answer
+
+    async def _connected(self) -> _Connection:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._connect()
+        except TimeoutError as error:
+            raise RedisTimeoutError("Redis did not answer in time") from error
+        except OSError as error:
+            raise RedisConnectionError(f"Redis cannot be reached: {error}") from error
 
     async def _connect(self) -> _Connection:
         self._connecting = self._connecting or asyncio.Lock()

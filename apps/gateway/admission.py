@@ -60,7 +60,7 @@ async def run_script(pipe: RedisPipe, name: str, *arguments: Any) -> Any:
 
 
 def month_of(moment: datetime) -> str:
-    return moment.strftime("%Y%m")
+    return f"{moment.year}{moment.month:02d}"
 
 
 @dataclass(frozen=True, slots=True)

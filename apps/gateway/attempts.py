@@ -15,15 +15,8 @@ from apps.gateway import telemetry
 from apps.gateway.contracts import Call
 from apps.gateway.metering import MalformedEventError, Meter
 from inference.apart import MOST_APART, open_apart
-from inference.client import (
-    EngineClient,
-    EngineError,
-    EngineGarbled,
-    EngineRefused,
-    EngineTimeout,
-    EngineUnreachable,
-    Upstream,
-)
+from inference.client import EngineClient, Upstream
+from inference.errors import EngineError, EngineGarbled, EngineRefused, EngineTimeout, EngineUnreachable
 from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
 

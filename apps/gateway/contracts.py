@@ -1,6 +1,6 @@
 """What doors give the gateway, and what they get back."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -64,10 +64,16 @@ class LimitReached(LimitExceeded):
         self.rates = rates
 
 
-class EventStream(Protocol):
-    """Must be pumped, once, or abandoned: that settles the call."""
+class Write(Protocol):
+    """Sends a part of a body; `last` ends it."""
 
-    async def pump(self, write: Callable[[bytes], Awaitable[None]]) -> None: ...
+    async def __call__(self, part: bytes, *, last: bool = False) -> None: ...
+
+
+class EventStream(Protocol):
+    """Must be pumped, once, or abandoned: that settles the call. `pump` writes to the end, failures included."""
+
+    async def pump(self, write: Write) -> None: ...
 
     async def abandon(self) -> None: ...
 

@@ -8,8 +8,12 @@ import msgspec
 
 from apps.gateway.estimate import BYTES_PER_TOKEN
 
+END = b"\n\n"
 DATA = b"data:"
 DONE = b"[DONE]"
+DONE_EVENT = b"data: [DONE]\n\n"
+PLAIN, BETWEEN, LAST = b"data: {", b"\n\ndata: ", b"\n\ndata: [DONE]"
+ERROR = b'"error"'
 # Characters, where the engine's chunks are tokens; elsewhere BYTES_PER_TOKEN, as in any text.
 LONGEST_TOKEN = 32
 _RUNNING_USAGE = re.compile(rb',"usage":\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}')
@@ -53,11 +57,15 @@ class MalformedEventError(Exception):
 
 
 decode_event = msgspec.json.Decoder(Event).decode
+decode_events = msgspec.json.Decoder(list[Event]).decode
 
 
 @dataclass(slots=True)
 class Meter:
-    """What one answer has used so far, in tokens. `estimated` says that the engine gave no count of its own."""
+    """What one answer has used so far, in tokens. `estimated` says that the engine gave no count of its own.
+
+    `broken` is what is wrong with a stream, once it is.
+    """
 
     prompt_estimate: int
     input_tokens: int = 0
@@ -67,8 +75,9 @@ class Meter:
     counted: bool = False
     chunks: int = 0
     done: bool = False
+    broken: MalformedEventError | None = None
+    said: list[str] = field(default_factory=list)
     _body_bytes: int = 0
-    _characters: int = 0
     _begun: set[int] = field(default_factory=set)
     _ended: set[int] = field(default_factory=set)
 
@@ -82,7 +91,56 @@ class Meter:
         self._body_bytes = len(body) if event.choices else 1
         self.done = True
 
-    def passed(self, frame: bytes, *, include_usage: bool) -> bytes | None:
+    def read(self, data: bytes, *, include_usage: bool) -> bytes:
+        """Reads whole events of a stream; what the caller gets of them: all before the one that is `broken`, if any.
+
+        Events mostly come as their engine wrote them, one line of JSON each: those are read together, by one call.
+        """
+        if data.startswith(PLAIN) and ERROR not in data:
+            body = data[6:-2]
+            is_last = body.endswith(LAST)
+            if is_last:
+                body = body[: -len(LAST)]
+            try:
+                events = decode_events(b"[%b]" % body.replace(BETWEEN, b","))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                events = []
+            if len(events) == body.count(END) + 1:
+                return self._read_plain(data, events, is_last=is_last, include_usage=include_usage)
+        return self._read_one_by_one(data, include_usage=include_usage)
+
+    def _read_plain(self, data: bytes, events: list[Event], *, is_last: bool, include_usage: bool) -> bytes:
+        changed = False
+        for event in events:
+            self._count(event)
+            changed = changed or event.usage is not None
+        if changed:
+            frames = data[:-2].split(END)
+            kept = [_shown(frame, event, include_usage) for frame, event in zip(frames, events, strict=False)]
+            data = b"".join([frame + END for frame in kept if frame is not None])
+            if is_last:
+                data += DONE_EVENT
+        if is_last:
+            self.done = True
+            if not self.finished:
+                self.broken = MalformedEventError("the engine said that it is done before its answer was")
+                data = data[: -len(DONE_EVENT)]
+        return data
+
+    def _read_one_by_one(self, data: bytes, *, include_usage: bool) -> bytes:
+        kept: list[bytes] = []
+        try:
+            for frame in data[:-2].split(END):
+                passed = self._passed(frame, include_usage=include_usage)
+                if self.done and not self.finished:
+                    raise MalformedEventError("the engine said that it is done before its answer was")
+                if passed is not None:
+                    kept.append(passed + END)
+        except MalformedEventError as error:
+            self.broken = error
+        return b"".join(kept)
+
+    def _passed(self, frame: bytes, *, include_usage: bool) -> bytes | None:
         """Reads one event of a stream; what the caller gets of it, None for nothing. Raises MalformedEventError."""
         if b"\n" in frame:  # an event of several lines: its data is what counts
             frame = next((line for line in frame.split(b"\n") if line.startswith(DATA)), b"")
@@ -95,17 +153,30 @@ class Meter:
         event = _decoded(payload)
         if event.error is not None:
             raise MalformedEventError("the engine reported an error in its stream")
+        self._count(event)
+        return _shown(frame, event, include_usage)
+
+    def _count(self, event: Event) -> None:
         if event.usage is not None:
             self._usage(event.usage)
-        if not event.choices:
-            return frame if event.usage is None or include_usage else None
+        choices = event.choices
+        if not choices:
+            return
         self.chunks += 1
-        for choice in event.choices:
-            (self._ended if choice.finish_reason else self._begun).add(choice.index)
-            if not self.counted:
-                self._characters += _length(choice)
-        # The running counts are what we asked for, not the caller.
-        return frame if event.usage is None else _RUNNING_USAGE.sub(b"", frame)
+        for choice in choices:
+            if choice.finish_reason:
+                self._ended.add(choice.index)
+            elif choice.index not in self._begun:
+                self._begun.add(choice.index)
+            delta = choice.delta
+            if delta is None:
+                if choice.text:
+                    self.said.append(choice.text)
+            else:
+                if delta.content:
+                    self.said.append(delta.content)
+                if delta.reasoning_content:
+                    self.said.append(delta.reasoning_content)
 
     @property
     def finished(self) -> bool:
@@ -127,7 +198,7 @@ class Meter:
         """
         if self.estimated:
             self.input_tokens = self.prompt_estimate
-            by_length = self._characters // self.characters_per_token
+            by_length = sum(map(len, self.said)) // self.characters_per_token
             self.output_tokens = max(self.chunks - 1, by_length, 0) or self._body_bytes // BYTES_PER_TOKEN
 
     @property
@@ -135,10 +206,13 @@ class Meter:
         return not self.counted and bool(self.chunks or self._body_bytes)
 
 
-def _length(choice: Choice) -> int:
-    delta = choice.delta
-    said = (delta.content, delta.reasoning_content) if delta else (choice.text,)
-    return sum(len(part) for part in said if part)
+def _shown(frame: bytes, event: Event, include_usage: bool) -> bytes | None:
+    """An event as the caller gets it; None for the count that only we asked for."""
+    if event.usage is None:
+        return frame
+    if not event.choices:
+        return frame if include_usage else None
+    return _RUNNING_USAGE.sub(b"", frame)  # running counts are ours, too
 
 
 def _decoded(payload: bytes) -> Event:

@@ -1,19 +1,17 @@
 """Forwards a stream as the bytes it is, event by whole event, and never lets a cut answer pass as a whole one."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import msgspec
 
 from apps.gateway.attempts import Opened
-from apps.gateway.metering import MalformedEventError
+from apps.gateway.contracts import Write
+from apps.gateway.metering import DONE_EVENT, END, MalformedEventError
 from apps.gateway.settlement import RunningAccount
-from inference.client import EngineError, EngineGarbled
+from inference.errors import EngineError, EngineGarbled
 
-END = b"\n\n"
-DONE = b"data: [DONE]\n\n"
 MAX_EVENT_BYTES = 8 * 1024 * 1024
-Write = Callable[[bytes], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 
@@ -25,7 +23,6 @@ class Stream:
         self._account = account
         self._rename = renaming(opened, account)
         self._pending = b""
-        self._broken: MalformedEventError | None = None
 
     async def pump(self, write: Write) -> None:
         """Writes the stream. Settles on every way out: the end, a failure, a caller who hangs up (cancellation)."""
@@ -38,7 +35,7 @@ class Stream:
             outcome, code = "failed", "engine_failed"
             logger.warning("%s: the stream of %s broke: %s", account.call.request_id, account.deployment, error)
             self._opened.broke(error)
-            await write(_error_event(account.call.request_id))
+            await write(_error_event(account.call.request_id), last=True)
         finally:
             account.close(outcome, code)
             await self._opened.upstream.close(finished=outcome == "completed")
@@ -54,19 +51,24 @@ class Stream:
         data = self._opened.first
         while True:
             ready = self._take(data)
+            is_last = meter.done and meter.broken is None
             if ready:
                 self._account.note_first_byte()
-                await write(ready)
-            if self._broken is not None:
-                raise self._broken
-            if meter.done:
+            if is_last:
+                self._account.close("completed")
+            if ready:
+                await write(ready, last=is_last)
+            if meter.broken is not None:
+                raise meter.broken
+            if is_last:
                 return
             data = await upstream.read()
             if not data:
                 break
         if not meter.finished:
             raise EngineGarbled("the engine's stream ended before its answer did")
-        await write(DONE)
+        self._account.close("completed")
+        await write(DONE_EVENT, last=True)
 
     def _take(self, data: bytes) -> bytes:
         """Of what came so far, the whole events that the caller gets."""
@@ -80,24 +82,10 @@ class Stream:
                 raise EngineGarbled("the engine sent an event that does not end")
             self._pending = data
             return b""
-        self._pending = data[end + 2 :]
-        kept = self._passed(data[:end].split(END))
-        return self._rename(END.join(kept) + END) if kept else b""
-
-    def _passed(self, frames: list[bytes]) -> list[bytes]:
-        """What the caller gets of whole events; of those before a broken one, which is told once they are sent."""
-        meter, wants_usage = self._account.meter, self._account.call.include_usage
-        kept: list[bytes] = []
-        try:
-            for frame in frames:
-                passed = meter.passed(frame, include_usage=wants_usage)
-                if meter.done and not meter.finished:
-                    raise MalformedEventError("the engine said that it is done before its answer was")
-                if passed is not None:
-                    kept.append(passed)
-        except MalformedEventError as error:
-            self._broken = error
-        return kept
+        end += 2
+        self._pending = data[end:]
+        whole = data if end == len(data) else data[:end]
+        return self._rename(self._account.meter.read(whole, include_usage=self._account.call.include_usage))
 
 
 def renaming(opened: Opened, account: RunningAccount) -> Callable[[bytes], bytes]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Runtime:
         self.spool = Spool(settings.ARTEMIS_HOME / "spool")
         self.in_flight: dict[str, str] = {}  # request id → record of its hold
         self._unsaved: dict[str, list[Any]] = {}  # settlements that neither Redis nor the disk has taken yet
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -53,8 +54,9 @@ class Runtime:
         """Waits for the settlements under way, then lets everything go."""
         for loop in self._loops:
             loop.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=10)
+        deadline = time.monotonic() + 10
+        while self._tasks and time.monotonic() < deadline:  # one that fails is followed by another
+            await asyncio.wait(self._tasks, timeout=1)
         await self.client.__aexit__(None, None, None)
         await self.pipe.close()
         await self.redis.aclose()
@@ -65,6 +67,11 @@ class Runtime:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def settling(self, answer: "asyncio.Future[Any]") -> None:
+        """Something that a stop of the process waits for."""
+        self._tasks.add(answer)
+        answer.add_done_callback(self._tasks.discard)
 
     async def _every(self, seconds: float, work: Any) -> None:
         while True:

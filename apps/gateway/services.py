@@ -133,7 +133,9 @@ async def _admit(runtime: Runtime, call: Call, started: datetime) -> tuple[Call,
     reads: list[str] = []
     while True:
         offer = await runtime.offers.get()
-        call = replace(call, model=access.model_of_key(offer.catalog, call.key, call.model.public_name))
+        model = access.model_of_key(offer.catalog, call.key, call.model.public_name)
+        if model is not call.model:
+            call = replace(call, model=model)
         guess = estimate(call, call.model.price_at(started))
         try:
             rates = await admission.admit(runtime.pipe, call, guess, catalog_version=offer.catalog.version, month=month)

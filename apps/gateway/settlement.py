@@ -1,5 +1,6 @@
 """Ends a request, whatever became of it: exactly one settlement, from whatever the meter has read."""
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from redis.exceptions import RedisError
 
 from apps.catalog.contracts import Price
 from apps.gateway import telemetry
-from apps.gateway.admission import month_of, run_script
+from apps.gateway.admission import month_of, run_script, script
 from apps.gateway.attempts import Opened
 from apps.gateway.contracts import Call
 from apps.gateway.estimate import cost
@@ -54,7 +55,7 @@ class RunningAccount:
             self.first_byte = time.monotonic()
 
     def close(self, outcome: str, error_code: str = "") -> None:
-        """Starts the settlement, which goes on even if the caller is gone."""
+        """Settles: the settlement is on its way when this returns, and goes on even if the caller is gone."""
         if self.closed:
             return
         self.closed = True
@@ -63,7 +64,7 @@ class RunningAccount:
         if self.opened is not None:
             self.opened.ended(well=outcome != "failed")
         self._note(outcome, error_code)
-        self.runtime.keep(_settle(self.runtime, self.call.request_id, self._arguments(outcome, error_code)))
+        _settle(self.runtime, self.call.request_id, self._arguments(outcome, error_code))
 
     def _note(self, outcome: str, error_code: str) -> None:
         call, meter, first = self.call, self.meter, self.first_byte
@@ -126,7 +127,24 @@ class RunningAccount:
         ]
 
 
-async def _settle(runtime: Runtime, request_id: str, arguments: list[Any]) -> None:
+def _settle(runtime: Runtime, request_id: str, arguments: list[Any]) -> None:
+    """Sends the settlement before anything that is written after it: who has the end of an answer has paid for it."""
+    sha, _ = script("settle")
+    answer = runtime.pipe.start(sha, *arguments)
+    if answer is None:
+        runtime.keep(_settle_slowly(runtime, request_id, arguments))
+        return
+
+    def look(done: "asyncio.Future[Any]") -> None:
+        if done.cancelled() or done.exception() is not None or isinstance(done.result(), Exception):
+            runtime.keep(_settle_slowly(runtime, request_id, arguments))
+
+    runtime.settling(answer)
+    answer.add_done_callback(look)
+
+
+async def _settle_slowly(runtime: Runtime, request_id: str, arguments: list[Any]) -> None:
+    """Again, where Redis was away, or had lost the script: the second settlement of a request changes nothing."""
     try:
         await run_script(runtime.pipe, "settle", *arguments)
     except (RedisError, OSError):

@@ -16,7 +16,8 @@ class CallersAddress:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        request.META["REMOTE_ADDR"] = caller_address(request)
+        meta = request.META
+        meta["REMOTE_ADDR"] = caller_address(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""))
         return self.get_response(request)
 
 

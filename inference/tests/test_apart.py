@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from inference.apart import MOST_APART, OPENED_AT_ONCE, Apart, Part, open_apart, requests_apart
-from inference.client import EngineClient, EngineGarbled, EngineRefused
+from inference.client import EngineClient
+from inference.errors import EngineGarbled, EngineRefused
 from inference.fake.control import FakeServer
 from inference.router import Deployment
 

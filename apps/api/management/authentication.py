@@ -26,8 +26,9 @@ class BearerAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, KeyFacts]:
         """Raises Unauthenticated or Forbidden."""
-        http = request._request
-        return AnonymousUser(), key_of_token(token=bearer_token(http), address=caller_address(http))
+        meta = request._request.META
+        address = caller_address(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""))
+        return AnonymousUser(), key_of_token(token=bearer_token(meta.get("HTTP_AUTHORIZATION", "")), address=address)
 
 
 class PersonScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from rest_framework.exceptions import APIException, ValidationError
 
 from apps.api.errors import error_response, plain_error
+from apps.api.http import JSON
 from apps.common.errors import ArtemisError, Forbidden, Invalid, NotFound, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     translated = translate(error)
     if translated is None:
         logger.exception("%s failed", request_id, exc_info=error)
-        return plain_error(500, "Something went wrong on our side; it is logged.", request_id)
-    response = error_response(translated, request_id)
+        answer = plain_error(500, "Something went wrong on our side; it is logged.", request_id)
+    else:
+        answer = error_response(translated, request_id)
+    response = HttpResponse(answer.body, status=answer.status, content_type=JSON, headers=answer.headers)
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header
     return response

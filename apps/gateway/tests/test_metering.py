@@ -5,8 +5,12 @@ import pytest
 from apps.gateway.metering import MalformedEventError, Meter
 
 
-def passed(meter: Meter, frame: bytes, *, include_usage: bool = False) -> bytes | None:
-    return meter.passed(frame, include_usage=include_usage)
+def passed(meter: Meter, *frames: bytes, include_usage: bool = False) -> bytes:
+    """What the caller gets of events that came together, without the last empty line. Raises what broke the stream."""
+    shown = meter.read(b"".join(frame + b"\n\n" for frame in frames), include_usage=include_usage)
+    if meter.broken:
+        raise meter.broken
+    return shown[:-2]
 
 
 def chunk(text: str, finish: str = "null") -> bytes:
@@ -37,7 +41,7 @@ def test_the_data_of_an_event_of_several_lines_counts() -> None:
     assert passed(meter, b"event: chunk\n" + chunk("a")) == chunk("a")
     assert passed(meter, b": ping\n" + chunk("b")) == chunk("b")
     assert passed(meter, b": ping") == b": ping"
-    assert passed(meter, b"event: nothing") is None
+    assert passed(meter, b"event: nothing") == b""
     assert meter.chunks == 2
 
 
@@ -66,3 +70,36 @@ def test_the_end_is_the_end_of_every_choice() -> None:
     assert not meter.finished
     passed(meter, b'data: {"choices":[{"index":0,"finish_reason":"stop"}]}')
     assert meter.finished
+
+
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}'
+RUNNING = b'data: {"choices":[{"index":0,"delta":{"content":"b"}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}'
+DONE = b"data: [DONE]"
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one read", "one by one"])
+@pytest.mark.parametrize("include_usage", [True, False])
+def test_events_are_read_alike_however_they_come(together: bool, include_usage: bool) -> None:
+    meter = Meter(prompt_estimate=1)
+    events = [chunk("a"), RUNNING, chunk("c", '"stop"'), USAGE, DONE]
+    if together:
+        shown = passed(meter, *events, include_usage=include_usage).split(b"\n\n")
+    else:
+        shown = [found for event in events if (found := passed(meter, event, include_usage=include_usage))]
+    without_count = b'data: {"choices":[{"index":0,"delta":{"content":"b"}}]}'
+    rest = [USAGE, DONE] if include_usage else [DONE]
+    assert shown == [chunk("a"), without_count, chunk("c", '"stop"'), *rest]
+    assert (meter.input_tokens, meter.output_tokens, meter.chunks) == (3, 2, 3)
+    assert (meter.done, meter.finished, meter.said) == (True, True, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [b"data: <html>", b'data: {"error":{"message":"boom"}}', b"data: {}, {}", b"data: {}]", DONE],
+    ids=["HTML", "an error", "two objects in one", "a bracket", "done too early"],
+)
+def test_what_came_before_a_bad_event_is_shown(bad: bytes) -> None:
+    meter = Meter(prompt_estimate=1)
+    shown = meter.read(b"\n\n".join([chunk("a"), chunk("b"), bad, chunk("c"), b""]), include_usage=False)
+    assert shown == chunk("a") + b"\n\n" + chunk("b") + b"\n\n"
+    assert isinstance(meter.broken, MalformedEventError)

@@ -1,0 +1,75 @@
+"""A request and an answer of the /v1 plane: what Django's own do there, for a tenth of their CPU."""
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from apps.common.addresses import caller_address
+from apps.gateway.contracts import EventStream
+
+JSON = "application/json"
+encode = msgspec.json.Encoder().encode
+
+
+class Request:
+    """One request, read whole. Headers by their lower-case name; one that came twice is joined by commas."""
+
+    __slots__ = ("body", "method", "path", "request_id", "scope")
+
+    def __init__(self, scope: MutableMapping[str, Any], body: bytes, request_id: str) -> None:
+        self.scope = scope
+        self.body = body
+        self.request_id = request_id
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+
+    def header(self, name: bytes) -> str:
+        """Empty where there is none."""
+        found = [value for known, value in self.scope["headers"] if known == name]
+        return b",".join(found).decode("latin-1") if found else ""
+
+    @property
+    def peer(self) -> str:
+        """The address at the other end of the connection, which may be a proxy's."""
+        client = self.scope.get("client")
+        return client[0] if client else ""
+
+    @property
+    def caller(self) -> str:
+        """The caller's own address."""
+        return caller_address(self.peer, self.header(b"x-forwarded-for"))
+
+    @property
+    def content_type(self) -> str:
+        return self.header(b"content-type").partition(";")[0].strip().lower()
+
+
+@dataclass(slots=True)
+class Response:
+    """A whole answer (`body`) or server-sent events that write themselves (`stream`)."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+    stream: EventStream | None = None
+
+    def head(self, request_id: str) -> list[tuple[bytes, bytes]]:
+        """The headers as ASGI wants them."""
+        made = [(b"content-type", self.content_type.encode("latin-1"))]
+        made += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+        made.append((b"x-request-id", request_id.encode()))
+        if self.stream is None:
+            made.append((b"content-length", b"%d" % len(self.body)))
+        return made
+
+
+def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(status, encode(value), headers=dict(headers or {}))
+
+
+def event_stream(stream: EventStream, headers: Mapping[str, str]) -> Response:
+    fixed = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+    return Response(content_type="text/event-stream; charset=utf-8", headers={**headers, **fixed}, stream=stream)

@@ -1,0 +1,34 @@
+"""How an engine can fail to answer.
+
+EngineError
+├── EngineRefused      it answered with an error status; `status`, `body`, `retry_after` (seconds)
+├── EngineUnreachable  no connection, or it broke
+├── EngineTimeout      silent for longer than it may be
+└── EngineGarbled      what came is not what the protocol says
+"""
+
+
+class EngineError(Exception):
+    """An engine did not answer as it should; `status` is what an HTTP answer for it would have."""
+
+    status = 502
+
+
+class EngineRefused(EngineError):
+    def __init__(self, status: int, body: bytes, retry_after: float | None) -> None:
+        super().__init__(f"the engine answered {status}")
+        self.status = status
+        self.body = body
+        self.retry_after = retry_after
+
+
+class EngineUnreachable(EngineError):
+    status = 503
+
+
+class EngineTimeout(EngineError):
+    status = 504
+
+
+class EngineGarbled(EngineError):
+    status = 502
