@@ -22,8 +22,14 @@ ROUTING_STRATEGIES = {
     "least-busy": "leastbusy_logger",
     "latency-based-routing": "lowestlatency_logger",
 }
-# Providers that speak OpenAI's protocol themselves: their bytes are relayed, not translated.
-OPENAI_PROVIDERS = frozenset({"hosted_vllm", "openai", "llamafile", "custom_openai"})
+# What each provider answers itself, by the names of apps.common.endpoints: its bytes are relayed, not translated.
+_OPENAI = frozenset({"chat.completions", "completions", "embeddings"})
+SPOKEN: dict[str, frozenset[str]] = {
+    "hosted_vllm": _OPENAI,
+    "openai": _OPENAI,
+    "llamafile": _OPENAI,
+    "custom_openai": _OPENAI,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +52,9 @@ class Deployment:
     one_choice: bool = False
     """Its engine counts only the first choice of an answer: see `apart.py`."""
 
-    @property
-    def speaks_openai(self) -> bool:
-        return self.provider in OPENAI_PROVIDERS
+    def speaks(self, endpoint: str) -> bool:
+        """Whether its engine answers this endpoint itself."""
+        return endpoint in SPOKEN.get(self.provider, ())
 
     def litellm_entry(self) -> dict[str, Any]:
         """Its member of LiteLLM's `model_list`."""

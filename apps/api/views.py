@@ -19,7 +19,6 @@ class InferenceView(V1View):
     """An endpoint that an engine answers."""
 
     endpoint: ClassVar[str]
-    path: ClassVar[str]
     kind: ClassVar[str] = "chat"
     schema_class: ClassVar[Any]
 
@@ -36,7 +35,6 @@ class InferenceView(V1View):
             Call(
                 request_id=self.request_id,
                 endpoint=self.endpoint,
-                path=self.path,
                 key=key,
                 address=address,
                 model=model,
@@ -69,17 +67,17 @@ def _response(answer: Answer) -> Response:
 
 
 class ChatCompletionsView(InferenceView):
-    endpoint, path = "chat.completions", "/chat/completions"
+    endpoint = "chat.completions"
     schema_class = ChatRequest
 
 
 class CompletionsView(InferenceView):
-    endpoint, path = "completions", "/completions"
+    endpoint = "completions"
     schema_class = CompletionRequest
 
 
 class EmbeddingsView(InferenceView):
-    endpoint, path, kind = "embeddings", "/embeddings", "embedding"
+    endpoint, kind = "embeddings", "embedding"
     schema_class = EmbeddingRequest
 
 

@@ -13,7 +13,8 @@ from apps.catalog.contracts import Catalog
 from apps.common.errors import ArtemisError, Invalid, LimitExceeded, Unavailable
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call
-from apps.gateway.metering import MalformedEventError, Meter
+from apps.gateway.metering import MalformedEventError, Meter, Wire
+from apps.gateway.wires import WIRES
 from inference.apart import MOST_APART, open_apart
 from inference.client import EngineClient, Upstream
 from inference.errors import EngineError, EngineGarbled, EngineRefused, EngineTimeout, EngineUnreachable
@@ -29,7 +30,6 @@ _NOT_SUPPORTED = re.compile(rb"\b(?:image|audio|video) input is not supported")
 _PRIVATE = re.compile(
     r"https?://\S+|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|0x[0-9a-fA-F]+|(?<!\w)/[\w.\-]+(?:/[\w.\-]+)+"
 )
-_PROMPT = {"chat.completions": "messages", "completions": "prompt", "embeddings": "input"}
 _encode = msgspec.json.Encoder().encode
 _OUTCOMES: dict[type[EngineError], str] = {
     EngineRefused: "refused",
@@ -125,10 +125,10 @@ class Attempts:
 
     async def _begin(self, deployment: Deployment, meter: Meter) -> tuple[Upstream, bytes]:
         call = self.call
-        if deployment.speaks_openai:
+        if deployment.speaks(call.endpoint):
             upstream = await self._open_native(deployment)
         else:
-            upstream = await open_translated(deployment, call.path, self._translated_payload())
+            upstream = await open_translated(deployment, self._wire.path, self._payload(None))
         try:
             if call.stream:
                 first = await upstream.read()
@@ -146,25 +146,21 @@ class Attempts:
             raise
 
     async def _open_native(self, deployment: Deployment) -> Upstream:
-        call, payload = self.call, self._native_payload(deployment)
+        call, payload, path = self.call, self._payload(deployment), self._wire.path
         if deployment.one_choice and (call.choices > 1 or (call.stream and call.endpoint == "completions")):
             _check_apart(call)
-            return await open_apart(self.client, deployment, call.path, payload, stream=call.stream)
-        return await self.client.open(deployment, call.path, _encode(payload), stream=call.stream)
+            return await open_apart(self.client, deployment, path, payload, stream=call.stream)
+        return await self.client.open(deployment, path, _encode(payload), stream=call.stream)
 
-    def _native_payload(self, deployment: Deployment) -> dict[str, Any]:
-        payload = {"model": deployment.upstream_model, **self.payload}
-        if self.call.stream:
-            options: dict[str, Any] = {"include_usage": True}
-            if deployment.continuous_usage_stats:
-                options["continuous_usage_stats"] = True
-            payload |= {"stream": True, "stream_options": options}
-        return payload
+    @property
+    def _wire(self) -> Wire:
+        return WIRES[self.call.endpoint]
 
-    def _translated_payload(self) -> dict[str, Any]:
-        if self.call.stream:
-            return {**self.payload, "stream": True, "stream_options": {"include_usage": True}}
-        return self.payload
+    def _payload(self, deployment: Deployment | None) -> dict[str, Any]:
+        """The request as this deployment gets it; without a model's name, as LiteLLM gets it."""
+        model = deployment.upstream_model if deployment else None
+        running = deployment is not None and deployment.continuous_usage_stats
+        return self._wire.payload(self.payload, model=model, stream=self.call.stream, running=running)
 
     def _failed(self, deployment: Deployment, error: EngineError) -> None:
         self.last_error = error
@@ -216,7 +212,7 @@ def _caller_fault(error: EngineRefused, call: Call) -> Invalid:
     message = _PRIVATE.sub("…", inner.message)[:600] or "The engine refused this request."
     lowered = message.lower()
     if "context" in lowered and any(word in lowered for word in ("length", "size", "maximum")):
-        return Invalid(_PROMPT[call.endpoint], message, code=CONTEXT_TOO_LONG)
+        return Invalid(WIRES[call.endpoint].prompt_field, message, code=CONTEXT_TOO_LONG)
     code = inner.code[:60] if inner.code and isinstance(inner.code, str) else "invalid_request"
     status = error.status if error.status in (400, 413) else 400
     return Invalid(inner.param and inner.param[:100], message, code=code, status=status)

@@ -19,7 +19,6 @@ class Call:
 
     request_id: str
     endpoint: str  # a name of apps.common.endpoints
-    path: str  # below an engine's /v1
     key: KeyFacts
     address: str
     model: ModelFacts

@@ -1,70 +1,35 @@
-"""Counts what an engine delivers: reads each event of a stream without writing it anew."""
+"""Counts what an engine delivers; how its dialect says so is the business of `apps.gateway.wires`."""
 
-import re
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Any, TypeVar
 
 import msgspec
 
 from apps.gateway.estimate import BYTES_PER_TOKEN
 
 END = b"\n\n"
-DATA = b"data:"
-DONE = b"[DONE]"
-DONE_EVENT = b"data: [DONE]\n\n"
-PLAIN, BETWEEN, LAST = b"data: {", b"\n\ndata: ", b"\n\ndata: [DONE]"
-ERROR = b'"error"'
 # Characters, where the engine's chunks are tokens; elsewhere BYTES_PER_TOKEN, as in any text.
 LONGEST_TOKEN = 32
-_RUNNING_USAGE = re.compile(rb',"usage":\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}')
-
-
-Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
-
-
-class PromptDetails(msgspec.Struct):
-    cached_tokens: Tokens | None = 0
-
-
-class Usage(msgspec.Struct):
-    prompt_tokens: Tokens = 0
-    completion_tokens: Tokens | None = 0
-    prompt_tokens_details: PromptDetails | None = None
-
-
-class Delta(msgspec.Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-
-
-class Choice(msgspec.Struct):
-    index: int = 0
-    finish_reason: str | None = None
-    delta: Delta | None = None
-    text: str | None = None
-
-
-class Event(msgspec.Struct):
-    """The parts of a chunk, or of a whole answer, that concern the bill and the protocol."""
-
-    choices: list[Choice] | None = None
-    usage: Usage | None = None
-    error: msgspec.Raw | None = None
+Read = TypeVar("Read")
 
 
 class MalformedEventError(Exception):
     """An engine sent what its protocol does not allow."""
 
 
-decode_event = msgspec.json.Decoder(Event).decode
-decode_events = msgspec.json.Decoder(list[Event]).decode
+def decoded(payload: bytes, decode: "msgspec.json.Decoder[Read]") -> Read:
+    """Raises MalformedEventError."""
+    try:
+        return decode.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedEventError(f"the engine sent no valid JSON: {error}") from error
 
 
 @dataclass(slots=True)
 class Meter:
     """What one answer has used so far, in tokens. `estimated` says that the engine gave no count of its own.
 
-    `broken` is what is wrong with a stream, once it is.
+    A subclass reads one dialect. `broken` is what is wrong with a stream, once it is; `said` the texts that came.
     """
 
     prompt_estimate: int
@@ -77,118 +42,32 @@ class Meter:
     done: bool = False
     broken: MalformedEventError | None = None
     said: list[str] = field(default_factory=list)
-    _body_bytes: int = 0
-    _begun: set[int] = field(default_factory=set)
-    _ended: set[int] = field(default_factory=set)
+    body_bytes: int = 0
 
     def read_body(self, body: bytes) -> None:
         """Reads a whole answer. Raises MalformedEventError for what is no JSON object, or is an error."""
-        event = _decoded(body)
-        if event.error is not None:
-            raise MalformedEventError("the engine reported an error in its answer")
-        if event.usage is not None:
-            self._usage(event.usage)
-        self._body_bytes = len(body) if event.choices else 1
-        self.done = True
+        raise NotImplementedError
 
     def read(self, data: bytes, *, include_usage: bool) -> bytes:
         """Reads whole events of a stream; what the caller gets of them: all before the one that is `broken`, if any.
 
-        Events mostly come as their engine wrote them, one line of JSON each: those are read together, by one call.
+        Sets `done` with the event that ends the stream.
         """
-        if data.startswith(PLAIN) and ERROR not in data:
-            body = data[6:-2]
-            is_last = body.endswith(LAST)
-            if is_last:
-                body = body[: -len(LAST)]
-            try:
-                events = decode_events(b"[%b]" % body.replace(BETWEEN, b","))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                events = []
-            if len(events) == body.count(END) + 1:
-                return self._read_plain(data, events, is_last=is_last, include_usage=include_usage)
-        return self._read_one_by_one(data, include_usage=include_usage)
-
-    def _read_plain(self, data: bytes, events: list[Event], *, is_last: bool, include_usage: bool) -> bytes:
-        changed = False
-        for event in events:
-            self._count(event)
-            changed = changed or event.usage is not None
-        if changed:
-            frames = data[:-2].split(END)
-            kept = [_shown(frame, event, include_usage) for frame, event in zip(frames, events, strict=False)]
-            data = b"".join([frame + END for frame in kept if frame is not None])
-            if is_last:
-                data += DONE_EVENT
-        if is_last:
-            self.done = True
-            if not self.finished:
-                self.broken = MalformedEventError("the engine said that it is done before its answer was")
-                data = data[: -len(DONE_EVENT)]
-        return data
-
-    def _read_one_by_one(self, data: bytes, *, include_usage: bool) -> bytes:
-        kept: list[bytes] = []
-        try:
-            for frame in data[:-2].split(END):
-                passed = self._passed(frame, include_usage=include_usage)
-                if self.done and not self.finished:
-                    raise MalformedEventError("the engine said that it is done before its answer was")
-                if passed is not None:
-                    kept.append(passed + END)
-        except MalformedEventError as error:
-            self.broken = error
-        return b"".join(kept)
-
-    def _passed(self, frame: bytes, *, include_usage: bool) -> bytes | None:
-        """Reads one event of a stream; what the caller gets of it, None for nothing. Raises MalformedEventError."""
-        if b"\n" in frame:  # an event of several lines: its data is what counts
-            frame = next((line for line in frame.split(b"\n") if line.startswith(DATA)), b"")
-        if not frame.startswith(DATA):
-            return frame if frame.startswith(b":") else None
-        payload = frame[6:] if frame.startswith(b"data: ") else frame[5:]
-        if payload == DONE:
-            self.done = True
-            return frame
-        event = _decoded(payload)
-        if event.error is not None:
-            raise MalformedEventError("the engine reported an error in its stream")
-        self._count(event)
-        return _shown(frame, event, include_usage)
-
-    def _count(self, event: Event) -> None:
-        if event.usage is not None:
-            self._usage(event.usage)
-        choices = event.choices
-        if not choices:
-            return
-        self.chunks += 1
-        for choice in choices:
-            if choice.finish_reason:
-                self._ended.add(choice.index)
-            elif choice.index not in self._begun:
-                self._begun.add(choice.index)
-            delta = choice.delta
-            if delta is None:
-                if choice.text:
-                    self.said.append(choice.text)
-            else:
-                if delta.content:
-                    self.said.append(delta.content)
-                if delta.reasoning_content:
-                    self.said.append(delta.reasoning_content)
+        raise NotImplementedError
 
     @property
     def finished(self) -> bool:
-        """Whether every choice that began has come to its end."""
-        return bool(self._ended) and self._begun <= self._ended
+        """Whether the answer has come to its end, though its stream may not have."""
+        raise NotImplementedError
 
-    def _usage(self, usage: Usage) -> None:
-        details = usage.prompt_tokens_details
-        self.counted = True
-        self.input_tokens = usage.prompt_tokens
-        self.output_tokens = usage.completion_tokens or 0
-        self.cached_input_tokens = min((details.cached_tokens if details else 0) or 0, usage.prompt_tokens)
+    def ending(self) -> bytes:
+        """What ends a stream whose answer is `finished`, where the engine left it out."""
+        raise NotImplementedError
+
+    @staticmethod
+    def error_event(message: str, *, code: str, request_id: str) -> bytes:
+        """An error within a stream."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Settles for an estimate where the answer ended before the engine gave its count.
@@ -199,24 +78,35 @@ class Meter:
         if self.estimated:
             self.input_tokens = self.prompt_estimate
             by_length = sum(map(len, self.said)) // self.characters_per_token
-            self.output_tokens = max(self.chunks - 1, by_length, 0) or self._body_bytes // BYTES_PER_TOKEN
+            self.output_tokens = max(self.chunks - 1, by_length, 0) or self.body_bytes // BYTES_PER_TOKEN
 
     @property
     def estimated(self) -> bool:
-        return not self.counted and bool(self.chunks or self._body_bytes)
+        return not self.counted and bool(self.chunks or self.body_bytes)
 
 
-def _shown(frame: bytes, event: Event, include_usage: bool) -> bytes | None:
-    """An event as the caller gets it; None for the count that only we asked for."""
-    if event.usage is None:
-        return frame
-    if not event.choices:
-        return frame if include_usage else None
-    return _RUNNING_USAGE.sub(b"", frame)  # running counts are ours, too
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """How an endpoint's requests and answers look on the wire.
 
+    `prompt_field` is what a refusal for a prompt that is too long names. `asks_for_usage`: a stream's count must be
+    asked for, as OpenAI's chat has it.
+    """
 
-def _decoded(payload: bytes) -> Event:
-    try:
-        return decode_event(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedEventError(f"the engine sent no valid JSON: {error}") from error
+    endpoint: str
+    path: str
+    prompt_field: str
+    meter: type[Meter]
+    asks_for_usage: bool = False
+
+    def payload(self, payload: dict[str, Any], *, model: str | None, stream: bool, running: bool) -> dict[str, Any]:
+        """The request as an engine gets it; `running`: with the count so far in each event."""
+        asked = payload if model is None else {"model": model, **payload}
+        if not stream:
+            return asked
+        if not self.asks_for_usage:
+            return {**asked, "stream": True}
+        options: dict[str, Any] = {"include_usage": True}
+        if running:
+            options["continuous_usage_stats"] = True
+        return {**asked, "stream": True, "stream_options": options}

@@ -7,10 +7,14 @@ import msgspec
 
 from apps.gateway.attempts import Opened
 from apps.gateway.contracts import Write
-from apps.gateway.metering import DONE_EVENT, END, MalformedEventError
+from apps.gateway.metering import END, MalformedEventError
 from apps.gateway.settlement import RunningAccount
 from inference.errors import EngineError, EngineGarbled
 
+BROKE_OFF = (
+    "The engine stopped before the answer was complete; what came so far is not the whole of it. "
+    "Send the request again."
+)
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 logger = logging.getLogger(__name__)
 
@@ -35,7 +39,8 @@ class Stream:
             outcome, code = "failed", "engine_failed"
             logger.warning("%s: the stream of %s broke: %s", account.call.request_id, account.deployment, error)
             self._opened.broke(error)
-            await write(_error_event(account.call.request_id), last=True)
+            event = account.meter.error_event(BROKE_OFF, code=code, request_id=account.call.request_id)
+            await write(event, last=True)
         finally:
             account.close(outcome, code)
             await self._opened.upstream.close(finished=outcome == "completed")
@@ -68,7 +73,7 @@ class Stream:
         if not meter.finished:
             raise EngineGarbled("the engine's stream ended before its answer did")
         self._account.close("completed")
-        await write(DONE_EVENT, last=True)
+        await write(meter.ending(), last=True)
 
     def _take(self, data: bytes) -> bytes:
         """Of what came so far, the whole events that the caller gets."""
@@ -98,15 +103,3 @@ def renaming(opened: Opened, account: RunningAccount) -> Callable[[bytes], bytes
         return lambda data: data
     old, new = (b'"model":' + msgspec.json.encode(name) for name in (upstream, public))
     return lambda data: data.replace(old, new)
-
-
-def _error_event(request_id: str) -> bytes:
-    error = {
-        "message": "The engine stopped before the answer was complete; what came so far is not the whole of it. "
-        "Send the request again.",
-        "type": "server_error",
-        "param": None,
-        "code": "engine_failed",
-        "request_id": request_id,
-    }
-    return b"data: " + msgspec.json.encode({"error": error}) + END

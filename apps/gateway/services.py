@@ -16,10 +16,10 @@ from apps.gateway.attempts import Attempts, Opened
 from apps.gateway.contracts import Answer, Call, LimitReached, RateState
 from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate
 from apps.gateway.facts import Offer
-from apps.gateway.metering import Meter
 from apps.gateway.relay import Stream, renaming
 from apps.gateway.runtime import Runtime, current
 from apps.gateway.settlement import RunningAccount
+from apps.gateway.wires import WIRES
 from apps.keys.contracts import KeyFacts
 from apps.usage.selectors import spend_since
 
@@ -87,7 +87,7 @@ async def complete(call: Call) -> Answer:
     runtime = current()
     started = datetime.now(UTC)
     call, offer, guess, rates = await _admit(runtime, call, started)
-    meter = Meter(prompt_estimate=guess.prompt_tokens)
+    meter = WIRES[call.endpoint].meter(prompt_estimate=guess.prompt_tokens)
     account = RunningAccount(runtime, call, call.model.price_at(started), guess.hold, meter, started)
     account.open(admission.hold_record(call, guess))
     payload = dict(call.payload)
@@ -112,7 +112,7 @@ async def complete(call: Call) -> Answer:
 
 async def _answer(opened: Opened, account: RunningAccount, rates: RateState, tries: int) -> Answer:
     account.opened = opened
-    if not opened.deployment.speaks_openai:  # a provider's chunks are no tokens
+    if not opened.deployment.speaks(account.call.endpoint):  # a provider's chunks are no tokens
         account.meter.characters_per_token = BYTES_PER_TOKEN
     headers = {
         **rates.headers(),

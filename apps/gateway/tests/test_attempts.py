@@ -10,7 +10,7 @@ from apps.catalog.contracts import Catalog, ModelFacts, RoutingFacts
 from apps.common.errors import Invalid
 from apps.gateway.attempts import Attempts
 from apps.gateway.contracts import Call
-from apps.gateway.metering import Meter
+from apps.gateway.wires.openai import OpenAIMeter
 from apps.keys.contracts import KeyFacts
 from inference.apart import MOST_APART
 from inference.client import EngineClient
@@ -55,7 +55,6 @@ def attempts(fake: FakeServer, client: EngineClient, payload: dict[str, Any], ch
     call = Call(
         request_id="r",
         endpoint="completions",
-        path="/completions",
         key=cast(KeyFacts, SimpleNamespace(account_id=1)),
         address="",
         model=MODEL,
@@ -71,11 +70,11 @@ async def test_more_choices_than_connections_are_refused_and_the_engine_is_not_a
     with FakeServer() as fake:
         async with EngineClient() as client:
             few = {"prompt": ["a"] * 2, "n": MOST_APART // 2, "max_tokens": 1}
-            opened = await attempts(fake, client, few, MOST_APART).open(Meter(prompt_estimate=1))
+            opened = await attempts(fake, client, few, MOST_APART).open(OpenAIMeter(prompt_estimate=1))
             await opened.upstream.close(finished=True)
             assert len(fake.log()) == MOST_APART
             many = few | {"prompt": ["a"] * 2048}
             with pytest.raises(Invalid, match="ask for fewer, or in several requests") as refused:
-                await attempts(fake, client, many, MOST_APART + 1).open(Meter(prompt_estimate=1))
+                await attempts(fake, client, many, MOST_APART + 1).open(OpenAIMeter(prompt_estimate=1))
         assert refused.value.param == "prompt"
         assert len(fake.log()) == MOST_APART

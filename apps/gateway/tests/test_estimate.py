@@ -42,7 +42,6 @@ def call(of: ModelFacts, prompt_bytes: int, limit: int | None, choices: int) -> 
     return Call(
         request_id="r",
         endpoint="chat.completions",
-        path="/chat/completions",
         key=cast(KeyFacts, None),
         address="",
         model=of,

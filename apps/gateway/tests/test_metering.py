@@ -3,6 +3,7 @@
 import pytest
 
 from apps.gateway.metering import MalformedEventError, Meter
+from apps.gateway.wires.openai import OpenAIMeter
 
 
 def passed(meter: Meter, *frames: bytes, include_usage: bool = False) -> bytes:
@@ -21,7 +22,7 @@ def chunk(text: str, finish: str = "null") -> bytes:
 
 
 def test_long_chunks_of_a_provider_are_not_one_token_each() -> None:
-    meter = Meter(prompt_estimate=7, characters_per_token=4)
+    meter = OpenAIMeter(prompt_estimate=7, characters_per_token=4)
     for _ in range(2):
         passed(meter, chunk("word " * 400))
     meter.close()
@@ -29,7 +30,7 @@ def test_long_chunks_of_a_provider_are_not_one_token_each() -> None:
 
 
 def test_our_engines_chunks_are_tokens() -> None:
-    meter = Meter(prompt_estimate=7)
+    meter = OpenAIMeter(prompt_estimate=7)
     for word in ("", "The", " moon", " is"):
         passed(meter, chunk(word))
     meter.close()
@@ -37,7 +38,7 @@ def test_our_engines_chunks_are_tokens() -> None:
 
 
 def test_the_data_of_an_event_of_several_lines_counts() -> None:
-    meter = Meter(prompt_estimate=1)
+    meter = OpenAIMeter(prompt_estimate=1)
     assert passed(meter, b"event: chunk\n" + chunk("a")) == chunk("a")
     assert passed(meter, b": ping\n" + chunk("b")) == chunk("b")
     assert passed(meter, b": ping") == b": ping"
@@ -58,13 +59,13 @@ def test_the_data_of_an_event_of_several_lines_counts() -> None:
 )
 def test_garbage_is_the_engines_fault(payload: bytes) -> None:
     with pytest.raises(MalformedEventError):
-        passed(Meter(prompt_estimate=1), b"data: " + payload)
+        passed(OpenAIMeter(prompt_estimate=1), b"data: " + payload)
     with pytest.raises(MalformedEventError):
-        Meter(prompt_estimate=1).read_body(payload)
+        OpenAIMeter(prompt_estimate=1).read_body(payload)
 
 
 def test_the_end_is_the_end_of_every_choice() -> None:
-    meter = Meter(prompt_estimate=1)
+    meter = OpenAIMeter(prompt_estimate=1)
     passed(meter, b'data: {"choices":[{"index":0},{"index":1}]}')
     passed(meter, b'data: {"choices":[{"index":1,"finish_reason":"stop"}]}')
     assert not meter.finished
@@ -80,7 +81,7 @@ DONE = b"data: [DONE]"
 @pytest.mark.parametrize("together", [True, False], ids=["in one read", "one by one"])
 @pytest.mark.parametrize("include_usage", [True, False])
 def test_events_are_read_alike_however_they_come(together: bool, include_usage: bool) -> None:
-    meter = Meter(prompt_estimate=1)
+    meter = OpenAIMeter(prompt_estimate=1)
     events = [chunk("a"), RUNNING, chunk("c", '"stop"'), USAGE, DONE]
     if together:
         shown = passed(meter, *events, include_usage=include_usage).split(b"\n\n")
@@ -99,7 +100,7 @@ def test_events_are_read_alike_however_they_come(together: bool, include_usage: 
     ids=["HTML", "an error", "two objects in one", "a bracket", "done too early"],
 )
 def test_what_came_before_a_bad_event_is_shown(bad: bytes) -> None:
-    meter = Meter(prompt_estimate=1)
+    meter = OpenAIMeter(prompt_estimate=1)
     shown = meter.read(b"\n\n".join([chunk("a"), chunk("b"), bad, chunk("c"), b""]), include_usage=False)
     assert shown == chunk("a") + b"\n\n" + chunk("b") + b"\n\n"
     assert isinstance(meter.broken, MalformedEventError)
