@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from inference.client import EngineClient, Upstream
+from inference.client import NO_LIMITS, EngineClient, TimeLimits, Upstream
 from inference.errors import EngineGarbled
 from inference.router import Deployment
 
@@ -26,7 +26,13 @@ Payload = dict[str, Any]
 
 
 async def open_apart(
-    client: EngineClient, deployment: Deployment, path: str, payload: Payload, *, stream: bool
+    client: EngineClient,
+    deployment: Deployment,
+    path: str,
+    payload: Payload,
+    *,
+    stream: bool,
+    limits: TimeLimits = NO_LIMITS,
 ) -> "Apart":
     """One request for each choice of each prompt. Raises EngineError unless all of them are answered with 200."""
     requests, choices = requests_apart(payload)
@@ -34,7 +40,7 @@ async def open_apart(
 
     async def opened(request: Payload) -> Upstream:
         async with turn:
-            return await client.open(deployment, path, _encode(request), stream=stream)
+            return await client.open(deployment, path, _encode(request), stream=stream, limits=limits)
 
     opening = [asyncio.create_task(opened(request)) for request in requests]
     try:

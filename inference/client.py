@@ -1,7 +1,9 @@
 """Talks to an engine over HTTP: opens the answer and waits for its status before anybody is promised a 200."""
 
 import contextlib
+from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -11,6 +13,18 @@ from inference.router import Deployment
 
 MAX_ERROR_BYTES = 64 * 1024
 ERROR_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """Seconds that a caller is willing to wait, where those are fewer than a deployment allows."""
+
+    total: float = inf
+    first_token: float = inf
+    between_tokens: float = inf
+
+
+NO_LIMITS = TimeLimits()
 
 
 class Upstream(Protocol):
@@ -28,10 +42,13 @@ class Upstream(Protocol):
 
 
 class HTTPUpstream:
-    def __init__(self, pool: ConnectionPool, origin: Origin, connection: Connection, silence: float) -> None:
+    def __init__(
+        self, pool: ConnectionPool, origin: Origin, connection: Connection, *, first: float, silence: float
+    ) -> None:
         self._pool = pool
         self._origin = origin
         self._connection = connection
+        self._wait = first
         self._silence = silence
         self._closed = False
 
@@ -39,7 +56,9 @@ class HTTPUpstream:
         return await self._connection.rest()
 
     async def read(self) -> bytes:
-        return await self._connection.read(self._silence)
+        data = await self._connection.read(self._wait)
+        self._wait = self._silence
+        return data
 
     async def close(self, *, finished: bool = False) -> None:
         """Ends the connection where the answer was not read to its end: the engine stops generating.
@@ -71,14 +90,20 @@ class EngineClient:
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close()
 
-    async def open(self, deployment: Deployment, path: str, body: bytes, *, stream: bool) -> HTTPUpstream:
+    async def open(
+        self, deployment: Deployment, path: str, body: bytes, *, stream: bool, limits: TimeLimits = NO_LIMITS
+    ) -> HTTPUpstream:
         """POSTs to `path` below the deployment's api_base. Raises EngineError unless the answer's status is 200."""
         origin, head = _head(deployment.api_base, deployment.api_key, path)
-        silence = deployment.stream_timeout if stream else float("inf")
-        connection = await self._pool.get(origin)
+        first = silence = inf
+        if stream:
+            first = min(deployment.first_token_timeout or deployment.stream_timeout, limits.first_token)
+            silence = min(deployment.stream_timeout, limits.between_tokens)
+        connection = await self._pool.get(origin, connect_seconds=min(deployment.connect_timeout, limits.total))
         try:
-            connection.send(b"%s%d\r\n\r\n%s" % (head, len(body), body), total_seconds=deployment.timeout)
-            if await connection.head(silence) != 200:
+            total = min(deployment.timeout, limits.total)
+            connection.send(b"%s%d\r\n\r\n%s" % (head, len(body), body), total_seconds=total)
+            if await connection.head(first) != 200:
                 raise await _refusal(connection)
             if stream and not connection.headers.get(b"content-type", "").startswith("text/event-stream"):
                 raise EngineGarbled("the engine answered with something else than a stream")
@@ -88,7 +113,27 @@ class EngineClient:
         except BaseException:
             connection.abort()
             raise
-        return HTTPUpstream(self._pool, origin, connection, silence)
+        return HTTPUpstream(self._pool, origin, connection, first=first, silence=silence)
+
+    async def get(self, url: str, *, api_key: str = "", seconds: float) -> bytes:
+        """A page of an engine, such as its /metrics. Raises EngineError."""
+        parts = urlsplit(url)
+        origin = Origin.of(url)
+        lines = [f"GET {parts.path} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
+        if api_key:
+            lines.append(f"Authorization: Bearer {api_key}")
+        connection = await self._pool.get(origin, connect_seconds=seconds)
+        try:
+            connection.send("\r\n".join([*lines, "", ""]).encode(), total_seconds=seconds)
+            status = await connection.head(seconds)
+            body = await connection.rest()
+        except BaseException:
+            connection.abort()
+            raise
+        self._pool.put(origin, connection)
+        if status != 200:
+            raise EngineRefused(status, body, None)
+        return body
 
 
 @lru_cache(maxsize=1024)

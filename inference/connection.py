@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         if self.has_head and not self.has_ended and self._until_closed and error is None:
             self.on_message_complete()
         elif not self.has_ended:
-            self._fail(EngineUnreachable("the engine closed the connection"))
+            self._fail(EngineUnreachable("the engine closed the connection", delivered=True))
         self._stop_timer()
         self._on_lost(self)
 
@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
         if self._error is not None:
             raise self._error
         if self._lost:
-            raise EngineUnreachable("the engine closed the connection")
+            raise EngineUnreachable("the engine closed the connection", delivered=True)
         self._wait_until = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > min(self._wait_until, self._total_until) + 0.001:
             self._stop_timer()
@@ -253,7 +253,7 @@ class ConnectionPool:
         self._tls: ssl.SSLContext | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
-    async def get(self, origin: Origin) -> Connection:
+    async def get(self, origin: Origin, *, connect_seconds: float = CONNECT_SECONDS) -> Connection:
         """Raises EngineUnreachable."""
         idle = self._idle.get(origin)
         oldest = time.monotonic() - KEEP_SECONDS
@@ -262,7 +262,7 @@ class ConnectionPool:
             if not connection.is_lost and connection.idle_since > oldest:
                 return connection
             connection.abort()
-        return await self._connect(origin)
+        return await self._connect(origin, connect_seconds)
 
     def put(self, origin: Origin, connection: Connection) -> None:
         if not connection.is_reusable or connection.is_lost:
@@ -282,10 +282,10 @@ class ConnectionPool:
         while self._all:  # an aborted one is gone in the next turn of the loop
             await asyncio.sleep(0)
 
-    async def _connect(self, origin: Origin) -> Connection:
+    async def _connect(self, origin: Origin, seconds: float) -> Connection:
         context = self._context() if origin.secure else None
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(seconds):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: Connection(self._all.discard),
                     origin.host,

@@ -4,7 +4,8 @@ EngineError
 ├── EngineRefused      it answered with an error status; `status`, `body`, `retry_after` (seconds)
 ├── EngineUnreachable  no connection, or it broke
 ├── EngineTimeout      silent for longer than it may be
-└── EngineGarbled      what came is not what the protocol says
+├── EngineGarbled      what came is not what the protocol says
+└── AnswerDiffers      asked again, it said something else than was said before; no fault of its own
 """
 
 
@@ -23,7 +24,13 @@ class EngineRefused(EngineError):
 
 
 class EngineUnreachable(EngineError):
+    """`delivered`: the request was sent before the connection broke, and may be what broke it."""
+
     status = 503
+
+    def __init__(self, message: str, *, delivered: bool = False) -> None:
+        super().__init__(message)
+        self.delivered = delivered
 
 
 class EngineTimeout(EngineError):
@@ -31,4 +38,8 @@ class EngineTimeout(EngineError):
 
 
 class EngineGarbled(EngineError):
+    status = 502
+
+
+class AnswerDiffers(EngineError):
     status = 502

@@ -1,8 +1,8 @@
-"""Which deployment answers: LiteLLM's Router chooses by order and weight, and remembers failures."""
+"""Which deployment answers: circuits and live load say who may, the model's strategy chooses, mostly LiteLLM's."""
 
 import os
-import time
-from collections.abc import Collection, Iterable
+import random
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,16 +12,12 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 import litellm
 from litellm import Router
-from litellm.router_utils.cooldown_handlers import _set_cooldown_deployments
 from litellm.types.router import RouterRateLimitError
 
-FAILURE_WINDOW_SECONDS = 60.0
-# LiteLLM's strategies, and where its Router keeps what each must be told of the calls.
-ROUTING_STRATEGIES = {
-    "simple-shuffle": None,
-    "least-busy": "leastbusy_logger",
-    "latency-based-routing": "lowestlatency_logger",
-}
+from inference.affinity import Prefix, PrefixTable
+from inference.circuit import Circuit, RetryBudget
+from inference.load import LoadBoard
+
 # What each provider answers itself, by the names of apps.common.endpoints: its bytes are relayed, not translated.
 _OPENAI = frozenset({"chat.completions", "completions", "embeddings"})
 SPOKEN: dict[str, frozenset[str]] = {
@@ -30,11 +26,21 @@ SPOKEN: dict[str, frozenset[str]] = {
     "llamafile": _OPENAI,
     "custom_openai": _OPENAI,
 }
+PREFIX_AWARE = "prefix-aware"
+LATENCY = "latency-based-routing"
+LITELLM_STRATEGIES = ("simple-shuffle", LATENCY)  # which it chooses by; the others need what only we know
+STRATEGIES = (*LITELLM_STRATEGIES, "least-busy", "cost-based-routing", PREFIX_AWARE, "primary-then-spill")
+MOST_WAITING = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """One place that serves a model group. Time limits in seconds; `order` lower is first."""
+    """One place that serves a model group. Time limits in seconds; `order` lower is first.
+
+    `first_token_timeout` is the silence allowed before a stream's first byte, `stream_timeout` between bytes.
+    `max_waiting`: with more requests than that in its queue it is full, and the next one is asked.
+    `cost`: US dollars for a token in and one out; nothing for an engine of our own.
+    """
 
     id: str
     model_group: str
@@ -48,6 +54,12 @@ class Deployment:
     tpm: int | None = None
     timeout: float = 600
     stream_timeout: float = 60
+    first_token_timeout: float | None = None
+    connect_timeout: float = 5
+    max_waiting: int = MOST_WAITING
+    cost: float = 0.0
+    prefill: str = ""
+    """How it continues an answer that was begun elsewhere: "vllm" (continue_final_message), "assistant", or not."""
     continuous_usage_stats: bool = False
     one_choice: bool = False
     """Its engine counts only the first choice of an answer: see `apart.py`."""
@@ -72,7 +84,7 @@ class Deployment:
 
 
 class NoDeployment(Exception):
-    """Nothing can serve the model now. `retry_after`: seconds until a cooldown ends."""
+    """Nothing can serve the model now. `retry_after`: seconds until something may."""
 
     def __init__(self, model_group: str, retry_after: float) -> None:
         super().__init__(f"no deployment of {model_group} is available")
@@ -80,7 +92,7 @@ class NoDeployment(Exception):
 
 
 class EngineRouter:
-    """Chooses among deployments; told of failures, it leaves a failing one alone for a while."""
+    """Chooses among deployments. A pick that is tried must be `began` and, once, `ended`."""
 
     def __init__(
         self,
@@ -89,69 +101,130 @@ class EngineRouter:
         allowed_fails: int = 3,
         cooldown_time: float = 5,
         routing_strategy: str = "simple-shuffle",
+        strategies: Mapping[str, str] | None = None,
+        board: LoadBoard | None = None,
     ) -> None:
-        self._cooldown_time = cooldown_time
-        self._last_failure: dict[str, float] = {}
+        """`strategies`: of model groups that have one of their own."""
+        self._default = routing_strategy
+        self._strategies = dict(strategies or {})
         self._deployments = {deployment.id: deployment for deployment in deployments}
         self._groups: dict[str, list[Deployment]] = {}
         for deployment in self._deployments.values():
             self._groups.setdefault(deployment.model_group, []).append(deployment)
-        self._router = Router(
-            model_list=[deployment.litellm_entry() for deployment in self._deployments.values()],
-            allowed_fails=allowed_fails,
-            cooldown_time=cooldown_time,
-            num_retries=0,
-            routing_strategy=routing_strategy,
-        )
-        observer = ROUTING_STRATEGIES[routing_strategy]
-        self._observer = getattr(self._router, observer) if observer else None
+        self._circuits = {
+            name: Circuit(allowed_fails=allowed_fails, cooldown_time=cooldown_time) for name in self._deployments
+        }
+        self._board = board or LoadBoard()
+        self._prefixes = PrefixTable()
+        self._litellm = {name: self._litellm_router(name) for name in LITELLM_STRATEGIES}
+        self.retries = RetryBudget()
 
-    async def pick(self, model_group: str, *, tried: Collection[str] = ()) -> Deployment:
-        """The next deployment to try. Raises NoDeployment where all were tried or are cooling down."""
-        untried = [d for d in self._groups.get(model_group, ()) if d.id not in tried]
-        if not untried:
-            raise NoDeployment(model_group, self._cooldown_time)
-        if len(self._groups[model_group]) == 1 and not self._failed_lately(model_group):
-            return untried[0]  # nothing to choose, and nothing to remember
-        try:
-            chosen = await self._router.async_get_available_deployment(model=model_group, request_kwargs={})
-        except (RouterRateLimitError, litellm.BadRequestError) as error:
-            raise NoDeployment(model_group, getattr(error, "cooldown_time", 0) or self._cooldown_time) from error
-        deployment = self._deployments[chosen["model_info"]["id"]]
-        # LiteLLM does not know what this request has tried; of the rest, the first by order takes over.
-        return deployment if deployment.id not in tried else min(untried, key=lambda d: d.order)
+    def deployments(self) -> Collection[Deployment]:
+        return self._deployments.values()
+
+    def wants_prefix(self, model_group: str) -> bool:
+        """Whether `pick` makes use of the prompt."""
+        return self._strategy(model_group) == PREFIX_AWARE and len(self._groups.get(model_group, ())) > 1
+
+    async def pick(
+        self, model_group: str, *, tried: Collection[str] = (), may_queue: bool = True, prefix: Prefix = ()
+    ) -> Deployment:
+        """The next deployment to try. Raises NoDeployment where all were tried, are left alone or, without `may_queue`,
+        are full."""
+        group = self._groups.get(model_group, ())
+        candidates = [one for one in group if one.id not in tried and self._circuits[one.id].allows()]
+        if not candidates:
+            raise NoDeployment(model_group, self.soonest(model_group))
+        free = [one for one in candidates if not self._board.is_full(one.id, one.max_waiting)]
+        if not free and not may_queue:
+            raise NoDeployment(model_group, 1.0)
+        candidates = free or candidates
+        first = min(one.order for one in candidates)
+        tier = [one for one in candidates if one.order == first]
+        chosen = tier[0] if len(tier) == 1 else await self._choose(model_group, tier, prefix)
+        if prefix:
+            self._prefixes.note(prefix, chosen.id)
+        return chosen
+
+    def soonest(self, model_group: str) -> float:
+        """Seconds until a deployment of the group may be asked."""
+        group = self._groups.get(model_group, ())
+        return min((self._circuits[one.id].seconds_left for one in group), default=0.0)
 
     def began(self, deployment: Deployment) -> datetime:
-        """To be called as a try begins; the answer is for `ended`, which must follow, once."""
-        if self._observer is not None:
-            self._observer.log_pre_api_call(deployment.upstream_model, [], _observed(deployment))
+        """To be called as a try begins; the answer is for `ended`."""
+        self._circuits[deployment.id].began()
+        self._board.began(deployment.id)
         return datetime.now(UTC)
 
+    def answered(self, deployment: Deployment) -> None:
+        """Its answer has begun: it lives."""
+        self._circuits[deployment.id].succeeded()
+
     def ended(self, deployment: Deployment, began: datetime, *, well: bool) -> None:
-        """Tells the strategy how a try went: how many are under way, and how long they take."""
-        if self._observer is None:
-            return
-        log = self._observer.log_success_event if well else self._observer.log_failure_event
-        log(_observed(deployment), None, began, datetime.now(UTC))
+        """A try is over, however it went; a failure is told by `failed` as well."""
+        self._board.ended(deployment.id)
+        self._circuits[deployment.id].released()
+        router = self._litellm[LATENCY]
+        if router is not None and self._strategy(deployment.model_group) == LATENCY:
+            observer = router.lowestlatency_logger
+            log = observer.log_success_event if well else observer.log_failure_event
+            log(_observed(deployment), None, began, datetime.now(UTC))
 
-    def _failed_lately(self, model_group: str) -> bool:
-        """Whether LiteLLM may have a failure of the group in mind: it counts them by the minute, then cools down."""
-        failed = self._last_failure.get(model_group)
-        return failed is not None and time.monotonic() - failed < FAILURE_WINDOW_SECONDS + self._cooldown_time
+    def failed(self, deployment: Deployment) -> None:
+        """Counts a failure: with too many a minute the circuit opens, also of a lone deployment."""
+        self._circuits[deployment.id].failed()
 
-    def report_failure(self, deployment: Deployment, *, status: int, message: str) -> None:
-        """Counts a failure: past `allowed_fails` a minute the deployment cools down, also where it is the only one."""
-        self._last_failure[deployment.model_group] = time.monotonic()
-        error = litellm.InternalServerError(
-            message=message, model=deployment.upstream_model, llm_provider=deployment.provider
-        )
-        _set_cooldown_deployments(
-            litellm_router_instance=self._router,
-            original_exception=error,
-            exception_status=status,
-            deployment=deployment.id,
-            time_to_cooldown=self._cooldown_time,
-        )
+    def leave_alone(self, deployment: Deployment, seconds: float) -> None:
+        """For a deployment that says itself that it is full."""
+        self._circuits[deployment.id].leave_alone(seconds)
+
+    def is_closed(self, deployment: Deployment) -> bool:
+        """Whether its circuit is."""
+        return self._circuits[deployment.id].is_closed
+
+    def _strategy(self, model_group: str) -> str:
+        return self._strategies.get(model_group, self._default)
+
+    async def _choose(self, model_group: str, tier: list[Deployment], prefix: Prefix) -> Deployment:
+        strategy = self._strategy(model_group)
+        if strategy == "least-busy":
+            return min(_shuffled(tier), key=lambda one: self._board.requests(one.id) / max(one.weight, 1))
+        if strategy == PREFIX_AWARE:
+            best = self._prefixes.best(prefix, [(one.id, self._board.requests(one.id)) for one in tier])
+            return self._deployments[best]
+        if strategy == "cost-based-routing":
+            return min(_shuffled(tier), key=lambda one: (one.cost, self._board.requests(one.id)))
+        if strategy == "primary-then-spill":
+            return tier[0]
+        return await self._ask_litellm(strategy, model_group, tier)
+
+    def _litellm_router(self, strategy: str) -> Router | None:
+        """LiteLLM's Router for the groups that have something to choose by this strategy."""
+        groups = [name for name, group in self._groups.items() if self._strategy(name) == strategy and len(group) > 1]
+        if not groups:
+            return None
+        entries = [one.litellm_entry() for name in groups for one in self._groups[name]]
+        # Circuits stand in front of it: theirs, unlike its cooldowns, let one request probe before all the others.
+        return Router(model_list=entries, routing_strategy=strategy, num_retries=0, disable_cooldowns=True)
+
+    async def _ask_litellm(self, strategy: str, model_group: str, tier: list[Deployment]) -> Deployment:
+        router = self._litellm[strategy]
+        if router is None:
+            raise RuntimeError(f"no group was said to use {strategy}")
+        allowed = {one.id for one in tier}
+        excluded = [one.id for one in self._groups[model_group] if one.id not in allowed]
+        asked: dict[str, Any] = {"_excluded_deployment_ids": excluded} if excluded else {}
+        try:
+            chosen = await router.async_get_available_deployment(model=model_group, request_kwargs=asked)
+        except (RouterRateLimitError, litellm.BadRequestError):  # its own limits of requests a minute are reached
+            return random.choices(tier, [max(one.weight, 1) for one in tier])[0]
+        return self._deployments[chosen["model_info"]["id"]]
+
+
+def _shuffled(tier: list[Deployment]) -> list[Deployment]:
+    """So that the first of equals is not always the same."""
+    return random.sample(tier, len(tier))
 
 
 def _observed(deployment: Deployment) -> dict[str, Any]:

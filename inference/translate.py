@@ -6,6 +6,7 @@ import httpx
 import litellm
 import msgspec
 
+from inference.client import NO_LIMITS, TimeLimits
 from inference.errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
 from inference.router import Deployment
 
@@ -58,7 +59,9 @@ def _as_openai(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-async def open_translated(deployment: Deployment, path: str, payload: dict[str, Any]) -> TranslatedUpstream:
+async def open_translated(
+    deployment: Deployment, path: str, payload: dict[str, Any], *, limits: TimeLimits = NO_LIMITS
+) -> TranslatedUpstream:
     """Calls the provider through LiteLLM. `payload` is the checked request in OpenAI's form. Raises EngineError."""
     try:
         answer = await _CALLS[path](
@@ -66,7 +69,11 @@ async def open_translated(deployment: Deployment, path: str, payload: dict[str, 
             model=f"{deployment.provider}/{deployment.upstream_model}",
             api_base=deployment.api_base or None,
             api_key=deployment.api_key.strip() or _no_key(deployment),
-            timeout=httpx.Timeout(deployment.timeout, connect=5.0, read=deployment.stream_timeout),
+            timeout=httpx.Timeout(
+                min(deployment.timeout, limits.total),
+                connect=deployment.connect_timeout,
+                read=min(deployment.stream_timeout, limits.between_tokens),
+            ),
             max_retries=0,
             num_retries=0,
         )

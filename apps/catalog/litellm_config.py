@@ -15,7 +15,14 @@ from apps.common.errors import Invalid
 from apps.common.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
 from inference.prices import known_model, known_providers
 
-STRATEGIES = ("simple-shuffle", "least-busy", "latency-based-routing")
+STRATEGIES = (
+    "simple-shuffle",
+    "latency-based-routing",
+    "least-busy",
+    "cost-based-routing",
+    "prefix-aware",
+    "primary-then-spill",
+)
 MODES = {"chat": "chat", "completion": "chat", "embedding": "embedding"}
 FROM_ENVIRONMENT = "os.environ/"
 DEAREST_PRICE = NANO_PER_USD * TOKENS_PER_PRICE_UNIT  # a dollar per token
@@ -109,6 +116,10 @@ _INFO: dict[str, type | tuple[type, ...]] = {
     "capabilities": list,
     "continuous_usage_stats": bool,
     "one_choice": bool,
+    "routing_strategy": str,
+    "first_token_timeout": (int, float),
+    "connect_timeout": (int, float),
+    "max_waiting": int,
 }
 _ROUTER: dict[str, type | tuple[type, ...]] = {
     "routing_strategy": str,
@@ -176,6 +187,7 @@ def _model(name: str, members: list[tuple[str, dict[str, Any], dict[str, Any]]])
     path, params, given = members[0]
     info = {**known, **given}
     mode = info.get("mode", "chat")
+    _check_routing(members)
     for size in ("max_tokens", "max_input_tokens", "max_output_tokens", "output_vector_size"):
         if not 1 <= given.get(size, 1) < 2**31:
             raise Invalid(f"{path}.model_info.{size}", f"{size} must be at least 1.")
@@ -196,6 +208,18 @@ def _model(name: str, members: list[tuple[str, dict[str, Any], dict[str, Any]]])
         prices=_prices({**known, **given, **params}, path),
         deployments=deployments,
     )
+
+
+def _check_routing(members: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
+    for path, _, info in members:
+        strategy = info.get("routing_strategy", STRATEGIES[0])
+        if strategy not in STRATEGIES:
+            raise Invalid(f"{path}.model_info.routing_strategy", f"{strategy!r} is none of {', '.join(STRATEGIES)}.")
+        for limit in ("first_token_timeout", "connect_timeout"):
+            if not 0 < info.get(limit, 1) < math.inf:
+                raise Invalid(f"{path}.model_info.{limit}", f"{limit} must be more than zero seconds.")
+        if info.get("max_waiting", 0) < 0:
+            raise Invalid(f"{path}.model_info.max_waiting", "max_waiting cannot be negative.")
 
 
 def _deployment(name: str, number: int, path: str, params: dict[str, Any], info: dict[str, Any]) -> DeploymentConfig:

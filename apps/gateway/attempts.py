@@ -1,8 +1,21 @@
-"""Tries deployments until one answers: the asked model's, then those it falls back to."""
+"""Tries deployments until one answers: the asked model's, then those it falls back to.
 
+What is done about a failure depends on its kind:
+
+- 429: the next deployment; the one that said so is left alone as long as it asked. With none left, the shortest of
+  those waits where it is short, else it is the caller's to wait.
+- 503, a full queue: the next deployment at once. A full engine is left alone for a moment.
+- 500 and the like, a connection that fails: once more on the same deployment, then the next.
+- silence past the time to the first token, an answer that is none: the next.
+- what is wrong with the request itself: told to the caller; another deployment would say the same.
+- a request that takes down the engine which reads it, twice: told to the caller, and refused for a while.
+"""
+
+import asyncio
 import logging
+import random
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,18 +28,28 @@ from apps.gateway import telemetry
 from apps.gateway.contracts import Call
 from apps.gateway.metering import MalformedEventError, Meter, Wire
 from apps.gateway.wires import WIRES
+from inference.affinity import Prefix, prefix_of
 from inference.apart import MOST_APART, open_apart
 from inference.client import EngineClient, Upstream
-from inference.errors import EngineError, EngineGarbled, EngineRefused, EngineTimeout, EngineUnreachable
+from inference.errors import AnswerDiffers, EngineError, EngineGarbled, EngineRefused, EngineTimeout, EngineUnreachable
 from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
 
 logger = logging.getLogger(__name__)
 CONTEXT_TOO_LONG = "context_length_exceeded"
+MOST_TRIES = 6
+MOST_WAITS = 2
+LONGEST_WAIT = 2.5  # seconds that a caller is kept waiting for an engine that is busy
+FULL_SECONDS = 0.5  # for which an engine is left alone that says it is full, and not for how long
+MOST_KILLS = 2
 # What another deployment would refuse in the same way.
 CALLER_FAULTS = frozenset({400, 413, 422})
+# What may go better the second time.
+PASSING = frozenset({408, 409, 425, 500, 502, 504})
 # llama.cpp says so, with a 500, of an image for a model that sees none.
 _NOT_SUPPORTED = re.compile(rb"\b(?:image|audio|video) input is not supported")
+# A provider says so with a 400; it is our account's fault, not the caller's.
+_UNPAID = re.compile(rb"credit balance|spend(?:ing)? limit|usage limits|billing", re.IGNORECASE)
 _PRIVATE = re.compile(
     r"https?://\S+|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|0x[0-9a-fA-F]+|(?<!\w)/[\w.\-]+(?:/[\w.\-]+)+"
 )
@@ -37,6 +60,18 @@ _OUTCOMES: dict[type[EngineError], str] = {
     EngineTimeout: "timeout",
     EngineGarbled: "garbled",
 }
+
+
+class DeadlyRequestError(Unavailable):
+    """Two engines went down while they read this request; no third one gets it."""
+
+    code = "request_quarantined"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The engines that read this request went down. It is not sent to another; change it before you try again.",
+            status=502,
+        )
 
 
 @dataclass(slots=True)
@@ -53,9 +88,9 @@ class Opened:
         """To be called once, when the answer has ended: the router learns from it."""
         self.router.ended(self.deployment, self.began, well=well)
 
-    def broke(self, error: Exception) -> None:
+    def broke(self) -> None:
         """The answer broke off: counts against the deployment like a refusal."""
-        self.router.report_failure(self.deployment, status=EngineError.status, message=str(error))
+        self.router.failed(self.deployment)
 
 
 @dataclass(slots=True)
@@ -68,17 +103,24 @@ class Attempts:
     made: int = 0
     last_error: EngineError | None = None
     retry_after: float = 2.0
+    _waits: int = 0
+    _kills: int = 0
+    _prefix: Prefix | None = None
 
-    async def open(self, meter: Meter) -> Opened:
-        """The first deployment that answers. Raises ArtemisError where the request is at fault or none answers."""
+    async def open(self, meter: Meter, *, without: Collection[str] = ()) -> Opened:
+        """The first deployment that answers, of those not in `without`.
+
+        Raises ArtemisError where the request is at fault or none answers.
+        """
         routing, name = self.catalog.routing, self.call.model.public_name
+        self.router.retries.earn()
         try:
-            return await self._first_of([name, *self._offered(routing.fallbacks.get(name, ()))], meter)
+            return await self._search([name, *self._offered(routing.fallbacks.get(name, ()))], meter, without)
         except Invalid as error:
             longer = self._offered(routing.context_window_fallbacks.get(name, ()))
             if error.code != CONTEXT_TOO_LONG or not longer:
                 raise
-            return await self._first_of(longer, meter)
+            return await self._search(longer, meter, without)
 
     def _offered(self, names: Iterable[str]) -> list[str]:
         """Of the models to fall back to, those that exist and are for this account."""
@@ -86,20 +128,72 @@ class Attempts:
         mine = (None, self.call.key.account_id)
         return [model.public_name for model in found if model is not None and model.account_id in mine]
 
-    async def _first_of(self, groups: Iterable[str], meter: Meter) -> Opened:
-        for group in groups:
-            tried: set[str] = set()
-            while len(tried) <= self.catalog.routing.num_retries:
-                try:
-                    deployment = await self.router.pick(group, tried=tried)
-                except NoDeployment as error:
-                    self.retry_after = max(1.0, error.retry_after)
-                    break
-                tried.add(deployment.id)
-                opened = await self._try(deployment, meter)
-                if opened:
-                    return opened
-        raise self._exhausted()
+    async def _search(self, groups: list[str], meter: Meter, without: Collection[str]) -> Opened:
+        while True:
+            # First where nobody waits, Claude included; only then into the shortest queue.
+            tried: dict[str, set[str]] = {group: set(without) for group in groups}
+            for may_queue in (False, True):
+                for group in groups:
+                    if opened := await self._first_of(group, meter, tried[group], may_queue=may_queue):
+                        return opened
+            wait = self._wait_worth_while(groups)
+            if wait is None:
+                raise self._exhausted()
+            await asyncio.sleep(wait)
+
+    async def _first_of(self, group: str, meter: Meter, tried: set[str], *, may_queue: bool) -> Opened | None:
+        already = len(tried)
+        while self.made < MOST_TRIES and len(tried) - already <= self.catalog.routing.num_retries:
+            prefix = self._prompt_prefix() if self.router.wants_prefix(group) else ()
+            try:
+                deployment = await self.router.pick(group, tried=tried, may_queue=may_queue, prefix=prefix)
+            except NoDeployment as error:
+                self.retry_after = max(1.0, error.retry_after)
+                return None
+            tried.add(deployment.id)
+            opened = await self._try(deployment, meter)
+            if opened is None and self._deserves_another(deployment):
+                opened = await self._try_again(deployment, meter)
+            if opened:
+                return opened
+        return None
+
+    def _prompt_prefix(self) -> Prefix:
+        if self._prefix is None:
+            wire = self._wire
+            self._prefix = prefix_of(_encode(self.payload.get(wire.prompt_field)))
+        return self._prefix
+
+    def _deserves_another(self, deployment: Deployment) -> bool:
+        error = self.last_error
+        passing = isinstance(error, EngineUnreachable) or (isinstance(error, EngineRefused) and error.status in PASSING)
+        return passing and self.made < MOST_TRIES and self.router.is_closed(deployment) and self.router.retries.spend()
+
+    async def _try_again(self, deployment: Deployment, meter: Meter) -> Opened | None:
+        """Raises DeadlyRequestError where this request has taken down a second engine."""
+        was_reading = isinstance(self.last_error, EngineUnreachable) and self.last_error.delivered
+        await asyncio.sleep(random.uniform(0.02, 0.1))
+        opened = await self._try(deployment, meter)
+        error = self.last_error
+        if opened is None and was_reading and isinstance(error, EngineUnreachable) and not error.delivered:
+            self._kills += 1  # it read the request, and now nobody is there
+            if self._kills >= MOST_KILLS:
+                raise DeadlyRequestError
+        return opened
+
+    def _wait_worth_while(self, groups: list[str]) -> float | None:
+        """Seconds after which it makes sense to ask all again: only where an engine said that it is busy."""
+        error = self.last_error
+        if not isinstance(error, EngineRefused) or error.status not in (429, 503):
+            return None
+        if self._waits >= MOST_WAITS or self.made >= MOST_TRIES:
+            return None
+        soonest = min(self.router.soonest(group) for group in groups)
+        wait: float = max(soonest, 0.1 * 2**self._waits) * random.uniform(1.0, 1.2)
+        if wait > LONGEST_WAIT:
+            return None
+        self._waits += 1
+        return wait
 
     async def _try(self, deployment: Deployment, meter: Meter) -> Opened | None:
         self.made += 1
@@ -109,7 +203,7 @@ class Attempts:
             upstream, first = await self._begin(deployment, meter)
             well = True
         except EngineRefused as error:
-            if error.status in CALLER_FAULTS or _NOT_SUPPORTED.search(error.body):
+            if _is_callers_fault(error):
                 telemetry.attempted(deployment.id, deployment.provider, "caller_fault")
                 raise _caller_fault(error, self.call) from error
             self._failed(deployment, error)
@@ -120,17 +214,14 @@ class Attempts:
                 self.router.ended(deployment, began, well=False)
         if not well:
             return None
+        self.router.answered(deployment)
         telemetry.attempted(deployment.id, deployment.provider, "answered")
         return Opened(deployment, upstream, first, self.router, began)
 
     async def _begin(self, deployment: Deployment, meter: Meter) -> tuple[Upstream, bytes]:
-        call = self.call
-        if deployment.speaks(call.endpoint):
-            upstream = await self._open_native(deployment)
-        else:
-            upstream = await open_translated(deployment, self._wire.path, self._payload(None))
+        upstream = await self._open_upstream(deployment)
         try:
-            if call.stream:
+            if self.call.stream:
                 first = await upstream.read()
                 if not first:
                     raise EngineGarbled("the engine ended its stream before it began")
@@ -145,28 +236,33 @@ class Attempts:
             await upstream.close()
             raise
 
-    async def _open_native(self, deployment: Deployment) -> Upstream:
+    async def _open_upstream(self, deployment: Deployment) -> Upstream:
         call, payload, path = self.call, self._payload(deployment), self._wire.path
+        if not deployment.speaks(call.endpoint):
+            return await open_translated(deployment, path, payload, limits=call.limits)
         if deployment.one_choice and (call.choices > 1 or (call.stream and call.endpoint == "completions")):
             _check_apart(call)
-            return await open_apart(self.client, deployment, path, payload, stream=call.stream)
-        return await self.client.open(deployment, path, _encode(payload), stream=call.stream)
+            return await open_apart(self.client, deployment, path, payload, stream=call.stream, limits=call.limits)
+        return await self.client.open(deployment, path, _encode(payload), stream=call.stream, limits=call.limits)
 
     @property
     def _wire(self) -> Wire:
         return WIRES[self.call.endpoint]
 
-    def _payload(self, deployment: Deployment | None) -> dict[str, Any]:
+    def _payload(self, deployment: Deployment) -> dict[str, Any]:
         """The request as this deployment gets it; without a model's name, as LiteLLM gets it."""
-        model = deployment.upstream_model if deployment else None
-        running = deployment is not None and deployment.continuous_usage_stats
-        return self._wire.payload(self.payload, model=model, stream=self.call.stream, running=running)
+        model = deployment.upstream_model if deployment.speaks(self.call.endpoint) else None
+        running = deployment.continuous_usage_stats
+        return self._wire.payload(dict(self.payload), model=model, stream=self.call.stream, running=running)
 
     def _failed(self, deployment: Deployment, error: EngineError) -> None:
         self.last_error = error
         telemetry.attempted(deployment.id, deployment.provider, _OUTCOMES.get(type(error), "failed"))
         logger.warning("%s: %s failed: %s", self.call.request_id, deployment.id, error)
-        self.router.report_failure(deployment, status=error.status, message=str(error))
+        if isinstance(error, EngineRefused) and error.status in (429, 503, 529):
+            self.router.leave_alone(deployment, FULL_SECONDS if error.retry_after is None else error.retry_after)
+        elif not isinstance(error, AnswerDiffers):
+            self.router.failed(deployment)
 
     def _exhausted(self) -> ArtemisError:
         error = self.last_error
@@ -179,6 +275,12 @@ class Attempts:
             code="model_unavailable",
             retry_after=self.retry_after,
         )
+
+
+def _is_callers_fault(error: EngineRefused) -> bool:
+    if error.status in CALLER_FAULTS:
+        return not _UNPAID.search(error.body)
+    return bool(_NOT_SUPPORTED.search(error.body))
 
 
 def _check_apart(call: Call) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from apps.catalog.contracts import ModelFacts
 from apps.common.errors import LimitExceeded
 from apps.keys.contracts import KeyFacts
+from inference.client import NO_LIMITS, TimeLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Call:
     stream: bool = False
     include_usage: bool = False
     end_user: str = ""
+    limits: TimeLimits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

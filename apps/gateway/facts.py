@@ -3,17 +3,19 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from apps.catalog import selectors as catalog_selectors
-from apps.catalog.contracts import Catalog
+from apps.catalog.contracts import Catalog, DeploymentFacts
 from apps.common.database import in_thread
 from apps.common.errors import Unavailable
 from apps.keys import selectors as key_selectors
 from apps.keys.contracts import KeyFacts
-from inference.router import Deployment, EngineRouter
+from inference.load import LoadBoard
+from inference.prices import known_model
+from inference.router import MOST_WAITING, Deployment, EngineRouter
 
 FRESH_SECONDS = 60.0
 ABSENT_FRESH_SECONDS = 10.0
@@ -77,39 +79,68 @@ class Offer:
     read_at: float
 
 
-def router_of(catalog: Catalog) -> EngineRouter:
+def router_of(catalog: Catalog, board: LoadBoard) -> EngineRouter:
     routing = catalog.routing
     return EngineRouter(
-        (
-            Deployment(
-                id=facts.name,
-                model_group=model.public_name,
-                provider=facts.provider,
-                upstream_model=facts.upstream_model,
-                api_base=facts.api_base,
-                api_key=facts.api_key,
-                order=facts.order,
-                weight=facts.weight,
-                rpm=facts.rpm,
-                tpm=facts.tpm,
-                timeout=facts.timeout,
-                stream_timeout=facts.stream_timeout,
-                continuous_usage_stats=bool(facts.model_info.get("continuous_usage_stats")),
-                one_choice=bool(facts.model_info.get("one_choice")),
-            )
-            for model in catalog.models.values()
-            for facts in model.deployments
-        ),
+        (deployment_of(model.public_name, facts) for model in catalog.models.values() for facts in model.deployments),
         allowed_fails=routing.allowed_fails,
         cooldown_time=routing.cooldown_time,
         routing_strategy=routing.routing_strategy,
+        strategies={
+            model.public_name: strategy
+            for model in catalog.models.values()
+            for facts in model.deployments
+            if (strategy := facts.model_info.get("routing_strategy"))
+        },
+        board=board,
     )
 
 
+def deployment_of(model_group: str, facts: DeploymentFacts) -> Deployment:
+    info = facts.model_info
+    listed = known_model(facts.provider, facts.upstream_model)
+    return Deployment(
+        id=facts.name,
+        model_group=model_group,
+        provider=facts.provider,
+        upstream_model=facts.upstream_model,
+        api_base=facts.api_base,
+        api_key=facts.api_key,
+        order=facts.order,
+        weight=facts.weight,
+        rpm=facts.rpm,
+        tpm=facts.tpm,
+        timeout=facts.timeout,
+        stream_timeout=facts.stream_timeout,
+        first_token_timeout=info.get("first_token_timeout"),
+        connect_timeout=info.get("connect_timeout", 5.0),
+        max_waiting=info.get("max_waiting", MOST_WAITING),
+        cost=float(listed.get("input_cost_per_token") or 0) + float(listed.get("output_cost_per_token") or 0),
+        prefill=prefill_of(facts, listed),
+        continuous_usage_stats=bool(info.get("continuous_usage_stats")),
+        one_choice=bool(info.get("one_choice")),
+    )
+
+
+def prefill_of(facts: DeploymentFacts, listed: Mapping[str, Any]) -> str:
+    """How the deployment goes on with an answer that was begun elsewhere, if it can."""
+    if facts.provider == "hosted_vllm":
+        # llama.cpp, which has `one_choice`, gives the beginning back as well.
+        return "" if facts.model_info.get("one_choice") else "vllm"
+    can = facts.model_info.get("supports_assistant_prefill", listed.get("supports_assistant_prefill"))
+    return "assistant" if can else ""
+
+
 class OfferCache:
-    def __init__(self) -> None:
+    def __init__(self, board: LoadBoard) -> None:
+        self._board = board
         self._offer: Offer | None = None
         self._flights: SingleFlight[Offer] = SingleFlight()
+
+    @property
+    def known(self) -> Offer | None:
+        """The last one that was read."""
+        return self._offer
 
     async def get(self) -> Offer:
         offer = self._offer
@@ -135,5 +166,5 @@ class OfferCache:
         if old and old.catalog == catalog:
             self._offer = replace(old, read_at=time.monotonic())
         else:
-            self._offer = Offer(catalog, router_of(catalog), time.monotonic())
+            self._offer = Offer(catalog, router_of(catalog, self._board), time.monotonic())
         return self._offer

@@ -25,6 +25,15 @@ def decoded(payload: bytes, decode: "msgspec.json.Decoder[Read]") -> Read:
         raise MalformedEventError(f"the engine sent no valid JSON: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """`input` with its cached part."""
+
+    input: int
+    cached_input: int
+    output: int
+
+
 @dataclass(slots=True)
 class Meter:
     """What one answer has used so far, in tokens. `estimated` says that the engine gave no count of its own.
@@ -43,6 +52,7 @@ class Meter:
     broken: MalformedEventError | None = None
     said: list[str] = field(default_factory=list)
     body_bytes: int = 0
+    was_estimated: bool = False
 
     def read_body(self, body: bytes) -> None:
         """Reads a whole answer. Raises MalformedEventError for what is no JSON object, or is an error."""
@@ -70,19 +80,32 @@ class Meter:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Settles for an estimate where the answer ended before the engine gave its count.
+        """Settles for an estimate where the answer ended before the engine gave its count."""
+        tokens = self.so_far()
+        self.input_tokens, self.output_tokens = tokens.input, tokens.output
+
+    def so_far(self) -> Tokens:
+        """What has been counted or, where no count came, is estimated.
 
         Our engines send one token a chunk, after a first chunk that only names the role. Others send more: no token
         is much longer than `characters_per_token`.
         """
-        if self.estimated:
-            self.input_tokens = self.prompt_estimate
-            by_length = sum(map(len, self.said)) // self.characters_per_token
-            self.output_tokens = max(self.chunks - 1, by_length, 0) or self.body_bytes // BYTES_PER_TOKEN
+        if self.counted or not (self.chunks or self.body_bytes):
+            return Tokens(self.input_tokens, self.cached_input_tokens, self.output_tokens)
+        by_length = sum(map(len, self.said)) // self.characters_per_token
+        output = max(self.chunks - 1, by_length, 0) or self.body_bytes // BYTES_PER_TOKEN
+        return Tokens(self.prompt_estimate, 0, output)
+
+    def goes_on(self, output_tokens: int) -> None:
+        """Another engine goes on: its events follow, its counts will be those of the whole answer."""
+        self.was_estimated = self.was_estimated or not self.counted
+        self.counted = self.done = False
+        self.broken = None
+        self.chunks = output_tokens + 1
 
     @property
     def estimated(self) -> bool:
-        return not self.counted and bool(self.chunks or self.body_bytes)
+        return self.was_estimated or (not self.counted and bool(self.chunks or self.body_bytes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

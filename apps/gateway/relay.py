@@ -2,13 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from apps.gateway.attempts import Opened
+from apps.common.errors import ArtemisError
+from apps.gateway.attempts import Attempts, Opened
+from apps.gateway.continuation import MOST_CONTINUATIONS, Continuing, Sent, can_continue
 from apps.gateway.contracts import Write
 from apps.gateway.metering import END, MalformedEventError
 from apps.gateway.settlement import RunningAccount
+from apps.gateway.wires.openai import OpenAIMeter
 from inference.errors import EngineError, EngineGarbled
 
 BROKE_OFF = (
@@ -22,9 +26,10 @@ logger = logging.getLogger(__name__)
 class Stream:
     """A caller's stream of server-sent events. Must be pumped, once, or abandoned: that settles the call."""
 
-    def __init__(self, opened: Opened, account: RunningAccount) -> None:
+    def __init__(self, opened: Opened, account: RunningAccount, attempts: Attempts) -> None:
         self._opened = opened
         self._account = account
+        self._attempts = attempts
         self._rename = renaming(opened, account)
         self._pending = b""
 
@@ -35,10 +40,8 @@ class Stream:
         try:
             await self._forward(write)
             outcome = "completed"
-        except (EngineError, MalformedEventError) as error:
+        except (EngineError, MalformedEventError):
             outcome, code = "failed", "engine_failed"
-            logger.warning("%s: the stream of %s broke: %s", account.call.request_id, account.deployment, error)
-            self._opened.broke(error)
             event = account.meter.error_event(BROKE_OFF, code=code, request_id=account.call.request_id)
             await write(event, last=True)
         finally:
@@ -52,6 +55,24 @@ class Stream:
             await self._opened.upstream.close()
 
     async def _forward(self, write: Write) -> None:
+        """Forwards the answer to its end, on other deployments where the first does not bring it there."""
+        meter = self._account.meter
+        for left in reversed(range(MOST_CONTINUATIONS + 1)):
+            try:
+                await self._forward_one(write)
+                return
+            except (EngineError, MalformedEventError) as error:
+                if meter.finished and isinstance(error, EngineError):
+                    break  # all that was left to come is a count
+                self._opened.broke()
+                logger.warning("%s: %s broke off: %s", self._account.call.request_id, self._opened.deployment.id, error)
+                if not left or not await self._goes_on():
+                    raise
+        self._account.close("completed")
+        await write(meter.ending(), last=True)
+
+    async def _forward_one(self, write: Write) -> None:
+        """Forwards what one deployment says."""
         meter, upstream = self._account.meter, self._opened.upstream
         data = self._opened.first
         while True:
@@ -69,11 +90,31 @@ class Stream:
                 return
             data = await upstream.read()
             if not data:
-                break
-        if not meter.finished:
-            raise EngineGarbled("the engine's stream ended before its answer did")
-        self._account.close("completed")
-        await write(meter.ending(), last=True)
+                raise EngineGarbled("the engine's stream ended before its answer did")
+
+    async def _goes_on(self) -> bool:
+        """Whether another deployment has taken the answer up where this one left it."""
+        account, meter = self._account, self._account.meter
+        if not isinstance(meter, OpenAIMeter) or not can_continue(account.call, meter):
+            return False
+        broken, self._pending = self._opened, b""
+        await broken.upstream.close()
+        sent = sent_so_far(account, meter)
+        attempts = self._attempts
+        continuing = Continuing(
+            attempts.router, attempts.client, attempts.catalog, attempts.call, attempts.payload, sent=sent
+        )
+        try:
+            opened = await continuing.open(meter, without=account.spoke)
+        except ArtemisError as error:
+            logger.warning("%s: nobody goes on with the answer: %s", account.call.request_id, error)
+            return False
+        broken.ended(well=False)
+        meter.goes_on(sent.output_tokens)
+        self._opened = account.opened = opened
+        account.spoke.append(opened.deployment.id)
+        self._rename = _unchanged
+        return True
 
     def _take(self, data: bytes) -> bytes:
         """Of what came so far, the whole events that the caller gets."""
@@ -100,6 +141,27 @@ def renaming(opened: Opened, account: RunningAccount) -> Callable[[bytes], bytes
     """
     upstream, public = opened.deployment.upstream_model, account.call.model.public_name
     if upstream == public:
-        return lambda data: data
+        return _unchanged
     old, new = (b'"model":' + msgspec.json.encode(name) for name in (upstream, public))
     return lambda data: data.replace(old, new)
+
+
+def _unchanged(data: bytes) -> bytes:
+    return data
+
+
+def sent_so_far(account: RunningAccount, meter: OpenAIMeter) -> Sent:
+    """What the caller has. Tokens that no engine has counted yet are estimated, as they would be for the bill."""
+    head: dict[str, Any] = msgspec.json.decode(meter.head.removeprefix(b"data:"))
+    kept: dict[str, Any] = {
+        name: head[name] for name in ("id", "object", "created", "system_fingerprint") if name in head
+    }
+    tokens = meter.so_far()
+    return Sent(
+        text="".join(meter.said),
+        head={**kept, "model": account.call.model.public_name},
+        input_tokens=tokens.input,
+        cached_input_tokens=tokens.cached_input,
+        output_tokens=tokens.output,
+        deployments=tuple(account.spoke),
+    )

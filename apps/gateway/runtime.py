@@ -18,6 +18,7 @@ from apps.gateway import telemetry
 from apps.gateway.admission import LEASE_MS, run_script
 from apps.gateway.facts import KeyFactsCache, OfferCache
 from apps.gateway.spool import Spool
+from apps.gateway.watch import POLL_SECONDS, EngineWatch
 from apps.usage.selectors import is_recorded
 from inference.client import EngineClient
 
@@ -35,7 +36,8 @@ class Runtime:
         self.pipe = RedisPipe(settings.REDIS_URL)
         self.client = EngineClient()
         self.keys = KeyFactsCache()
-        self.offers = OfferCache()
+        self.watch = EngineWatch(self.redis, self.client)
+        self.offers = OfferCache(self.watch.board)
         self.spool = Spool(settings.ARTEMIS_HOME / "spool")
         self.in_flight: dict[str, str] = {}  # request id → record of its hold
         self._unsaved: dict[str, list[Any]] = {}  # settlements that neither Redis nor the disk has taken yet
@@ -48,6 +50,7 @@ class Runtime:
             asyncio.create_task(self._every(RENEW_SECONDS, self._renew_leases)),
             asyncio.create_task(self._every(REPLAY_SECONDS, self._replay_spool)),
             asyncio.create_task(self._every(NOTE_SECONDS, self._note_in_flight)),
+            asyncio.create_task(self._every(POLL_SECONDS, self._look_at_engines)),
         ]
 
     async def stop(self) -> None:
@@ -88,6 +91,11 @@ class Runtime:
 
     async def _note_in_flight(self) -> None:
         telemetry.in_flight(len(self.in_flight))
+
+    async def _look_at_engines(self) -> None:
+        offer = self.offers.known
+        if offer is not None:
+            await self.watch.look(offer.router.deployments())
 
     async def keep_on_disk(self, request_id: str, arguments: list[Any]) -> None:
         """For a settlement that Redis did not take. Where the disk is full, memory has to do."""

@@ -12,7 +12,7 @@ from apps.common.errors import ArtemisError, Forbidden, NotFound, Unauthenticate
 from apps.common.revisions import CATALOG, OVERRULE_REVISIONS, RAISE_REVISIONS, account_revision, key_revision
 from apps.gateway import access, admission
 from apps.gateway.admission import StaleFactsError, UnseededError
-from apps.gateway.attempts import Attempts, Opened
+from apps.gateway.attempts import Attempts, DeadlyRequestError, Opened
 from apps.gateway.contracts import Answer, Call, LimitReached, RateState
 from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate
 from apps.gateway.facts import Offer
@@ -85,6 +85,8 @@ async def _true_now(key: KeyFacts, offer: Offer, address: str) -> tuple[KeyFacts
 async def complete(call: Call) -> Answer:
     """Answers one call. Raises ArtemisError before anything was sent; after that, the stream itself tells."""
     runtime = current()
+    if runtime.watch.is_quarantined(call):
+        raise DeadlyRequestError
     started = datetime.now(UTC)
     call, offer, guess, rates = await _admit(runtime, call, started)
     meter = WIRES[call.endpoint].meter(prompt_estimate=guess.prompt_tokens)
@@ -99,28 +101,31 @@ async def complete(call: Call) -> Answer:
         opened = await attempts.open(meter)
     except ArtemisError as error:
         outcome, code = "failed", error.code
+        if isinstance(error, DeadlyRequestError):
+            await runtime.watch.quarantine(call)
         raise
     except Exception:
         outcome, code = "failed", "internal_error"
         raise
     else:
-        return await _answer(opened, account, rates, attempts.made)
+        return await _answer(opened, account, rates, attempts)
     finally:
         if account.opened is None:
             account.close(outcome, code)
 
 
-async def _answer(opened: Opened, account: RunningAccount, rates: RateState, tries: int) -> Answer:
+async def _answer(opened: Opened, account: RunningAccount, rates: RateState, attempts: Attempts) -> Answer:
     account.opened = opened
+    account.spoke.append(opened.deployment.id)
     if not opened.deployment.speaks(account.call.endpoint):  # a provider's chunks are no tokens
         account.meter.characters_per_token = BYTES_PER_TOKEN
     headers = {
         **rates.headers(),
         "x-artemis-deployment": opened.deployment.id,
-        "x-artemis-tries": str(tries),
+        "x-artemis-tries": str(attempts.made),
     }
     if account.call.stream:
-        return Answer(stream=Stream(opened, account), headers=headers)
+        return Answer(stream=Stream(opened, account, attempts), headers=headers)
     account.note_first_byte()
     account.close("completed")
     await opened.upstream.close(finished=True)

@@ -36,10 +36,11 @@ class RunningAccount:
     opened: Opened | None = None
     first_byte: float | None = None
     closed: bool = False
+    spoke: list[str] = field(default_factory=list)
 
     @property
     def deployment(self) -> str:
-        """Which one answers; nothing while none does."""
+        """Which one answers, the last of those that did; nothing while none does."""
         return self.opened.deployment.id if self.opened else ""
 
     @property
@@ -99,7 +100,7 @@ class RunningAccount:
             "project": call.key.project_id,
             "key": call.key.key_id,
             "model": call.model.public_name,
-            "deployment": self.deployment,
+            "deployment": "+".join(self.spoke)[:120],
             "endpoint": call.endpoint,
             "outcome": outcome,
             "error_code": error_code,

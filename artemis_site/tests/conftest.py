@@ -5,6 +5,7 @@ from playwright.sync_api import Page
 
 from artemis_site.tests.browser import opened_page, sign_in
 from artemis_site.tests.desk import Desk
+from artemis_site.tests.errands import renew_catalog
 from artemis_site.tests.platform import Platform
 from deploy.local.ports import free_port
 from inference.fake.control import FakeServer
@@ -26,9 +27,10 @@ def running_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platf
 
 
 @pytest.fixture
-def platform(running_platform: Platform) -> Iterator[Platform]:
-    """The running platform, its engines as good as new."""
+def platform(running_platform: Platform, desk: Desk) -> Iterator[Platform]:
+    """The running platform, its engines as good as new and, with a new catalog, the gateways' idea of them."""
     running_platform.reset_engines()
+    desk.call(renew_catalog)
     yield running_platform
     running_platform.close_clients()
     running_platform.reset_engines()

@@ -101,3 +101,9 @@ def bill_of(public_id: str) -> Bill:
     scopes = (f"key:{key.pk}", f"project:{key.project_id}", f"account:{key.account_id}")
     held = [int(value or 0) for value in sync_redis().mget(*(f"art:held:{scope}" for scope in scopes))]
     return Bill(rows, open_holds(key_ids=[key.pk]), held)
+
+
+@transaction.atomic
+def renew_catalog() -> None:
+    """The gateways read the catalog anew, and forget what they hold against deployments."""
+    raise_catalog_revision()

@@ -1,10 +1,13 @@
 """The router over LiteLLM: order, failures, cooldown, and the strategies that learn from calls."""
 
+import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from inference.affinity import prefix_of
+from inference.load import Load, LoadBoard
 from inference.router import Deployment, EngineRouter, NoDeployment
 
 
@@ -29,20 +32,20 @@ async def test_the_first_by_order_answers_and_the_next_takes_over() -> None:
 
     assert set(await picks(router)) == {"a"}
     assert (await router.pick("moon", tried={"a"})).id == "b"
-    router.report_failure(deployment("a", order=1), status=500, message="boom")
+    router.failed(deployment("a", order=1))
     assert set(await picks(router)) == {"b"}
 
 
 async def test_a_lone_deployment_cools_down_too() -> None:
     alone = deployment("a")
     router = EngineRouter([alone], allowed_fails=1, cooldown_time=30)
-    router.report_failure(alone, status=500, message="boom")
+    router.failed(alone)
     assert set(await picks(router)) == {"a"}
-    router.report_failure(alone, status=500, message="boom")
+    router.failed(alone)
 
     with pytest.raises(NoDeployment) as refused:
         await router.pick("moon")
-    assert 0 < refused.value.retry_after <= 30
+    assert 0 < refused.value.retry_after <= 20
 
 
 async def test_all_tried_or_an_unknown_model_is_no_deployment() -> None:
@@ -71,6 +74,67 @@ async def test_least_busy_goes_where_less_is_under_way() -> None:
     router.began(b)
     assert set(await picks(router)) == {"a"}
     router.ended(a, first, well=True)
+    assert set(await picks(router)) == {"a"}
+
+
+async def test_least_busy_hears_what_engines_say() -> None:
+    board = LoadBoard()
+    router = EngineRouter([deployment("a"), deployment("b")], routing_strategy="least-busy", board=board)
+    board.update({"a": Load(9, 4, 0.5), "b": Load(3, 0, 0.1)})
+
+    assert set(await picks(router)) == {"b"}
+
+
+async def test_a_full_queue_spills_to_the_next_in_order_and_then_over() -> None:
+    board = LoadBoard()
+    router = EngineRouter([deployment("a", order=1, max_waiting=2), deployment("b", order=2)], board=board)
+    board.update({"a": Load(8, 2, 0.9), "b": Load(0, 0, 0.0)})
+    assert set(await picks(router)) == {"a"}
+    board.update({"a": Load(8, 3, 0.9), "b": Load(0, 0, 0.0)})
+    assert set(await picks(router)) == {"b"}
+    board.update({"a": Load(8, 3, 0.9), "b": Load(8, 17, 0.9)})
+    with pytest.raises(NoDeployment):
+        await router.pick("moon", may_queue=False)
+    assert set(await picks(router)) == {"a"}
+
+
+async def test_a_model_may_have_a_strategy_of_its_own() -> None:
+    dear, cheap = deployment("dear", cost=2e-6), deployment("cheap", cost=1e-6)
+    router = EngineRouter([dear, cheap], strategies={"moon": "cost-based-routing"})
+    assert set(await picks(router)) == {"cheap"}
+    router = EngineRouter([dear, cheap], strategies={"moon": "primary-then-spill"})
+    assert set(await picks(router)) == {"dear"}
+
+
+async def test_a_conversation_goes_back_to_the_replica_that_knows_it() -> None:
+    names = [deployment(name) for name in "abcd"]
+    board = LoadBoard()
+    router = EngineRouter(names, strategies={"moon": "prefix-aware"}, board=board)
+    assert router.wants_prefix("moon")
+    conversations = [prefix_of(bytes([number]) * 4096) for number in range(40)]
+    first = [(await router.pick("moon", prefix=one)).id for one in conversations]
+    assert len(set(first)) == 4
+    again = [(await router.pick("moon", prefix=(*one, 7))).id for one in conversations]
+    assert again == first
+
+    board.update({first[0]: Load(30, 0, 0.5), **{one.id: Load(2, 0, 0.1) for one in names if one.id != first[0]}})
+    assert (await router.pick("moon", prefix=conversations[0])).id != first[0]
+
+
+async def test_one_request_probes_a_deployment_that_failed() -> None:
+    alone = deployment("a")
+    router = EngineRouter([alone], allowed_fails=0, cooldown_time=0.05)
+    began = router.began(alone)
+    router.failed(alone)
+    router.ended(alone, began, well=False)
+    with pytest.raises(NoDeployment):
+        await router.pick("moon")
+    await asyncio.sleep(0.06)
+    probe = await router.pick("moon")
+    router.began(probe)
+    with pytest.raises(NoDeployment):
+        await router.pick("moon")
+    router.answered(probe)
     assert set(await picks(router)) == {"a"}
 
 

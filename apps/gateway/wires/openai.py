@@ -32,6 +32,8 @@ class Usage(msgspec.Struct):
 class Delta(msgspec.Struct):
     content: str | None = None
     reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: msgspec.Raw | None = None
 
 
 class Choice(msgspec.Struct):
@@ -55,6 +57,10 @@ _events = msgspec.json.Decoder(list[Event])
 
 @dataclass(slots=True)
 class OpenAIMeter(Meter):
+    """`head` is the first event; `is_fragile`: what came is more than one text, and cannot be continued elsewhere."""
+
+    head: bytes = b""
+    is_fragile: bool = False
     _begun: set[int] = field(default_factory=set)
     _ended: set[int] = field(default_factory=set)
 
@@ -69,6 +75,8 @@ class OpenAIMeter(Meter):
 
     def read(self, data: bytes, *, include_usage: bool) -> bytes:
         """Events mostly come as their engine wrote them, one line of JSON each: one call reads those together."""
+        if not self.head:
+            self.head = data[: data.find(END)]
         if data.startswith(PLAIN) and ERROR not in data:
             body = data[6:-2]
             is_last = body.endswith(LAST)
@@ -141,15 +149,19 @@ class OpenAIMeter(Meter):
                 self._ended.add(choice.index)
             elif choice.index not in self._begun:
                 self._begun.add(choice.index)
-            delta = choice.delta
-            if delta is None:
-                if choice.text:
-                    self.said.append(choice.text)
-            else:
-                if delta.content:
-                    self.said.append(delta.content)
-                if delta.reasoning_content:
-                    self.said.append(delta.reasoning_content)
+            if choice.delta is not None:
+                self._hear(choice.delta)
+            elif choice.text:
+                self.said.append(choice.text)
+
+    def _hear(self, delta: Delta) -> None:
+        if delta.content:
+            self.said.append(delta.content)
+        if delta.reasoning_content or delta.reasoning:
+            self.said.append(delta.reasoning_content or delta.reasoning or "")
+            self.is_fragile = True
+        if delta.tool_calls is not None:
+            self.is_fragile = True
 
     @property
     def finished(self) -> bool:
