@@ -40,11 +40,11 @@ class Circuit:
 
     @property
     def seconds_left(self) -> float:
-        """Until a request may go there again; 0 where one may now."""
+        """Until a request may go there again; 0 or less where one may now."""
         if self._open_until is None:
             return 0.0
         left = self._open_until - time.monotonic()
-        return max(left, 0.0 if self.allows() else 1.0)
+        return left if left > 0 or self.allows() else 1.0
 
     def began(self) -> None:
         """A request goes there: the probe, where the circuit is open."""

@@ -56,6 +56,9 @@ def _as_openai(fields: dict[str, Any]) -> dict[str, Any]:
         usage.pop("cost", None)
         if fields.get("object") == "chat.completion.chunk":
             fields["choices"] = [one for one in fields["choices"] if one["delta"] or "finish_reason" in one]
+    if fields.get("object") == "chat.completion.chunk":
+        for choice in fields["choices"]:
+            choice.setdefault("finish_reason", None)
     return fields
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from apps.gateway.attempts import Attempts
 from apps.gateway.contracts import Call
-from apps.gateway.metering import END
+from apps.gateway.metering import END, Tokens
 from apps.gateway.wires.openai import DATA, DONE, OpenAIMeter
 from inference.client import Upstream
 from inference.errors import AnswerDiffers, EngineGarbled
@@ -34,13 +34,11 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the caller has: the text, the head that every chunk bears, the tokens counted so far, and who spoke."""
+    """What the caller has: the text, the head that every chunk bears, the tokens so far, and who spoke."""
 
     text: str
     head: dict[str, Any]
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
+    tokens: Tokens
     deployments: tuple[str, ...]
 
 
@@ -67,7 +65,7 @@ class Continuing(Attempts):
 
     async def _open_upstream(self, deployment: Deployment) -> Upstream:
         upstream = await Attempts._open_upstream(self, deployment)
-        return Rest(upstream, self.sent, way_of(self.call, deployment, self.sent), self.call)
+        return Rest(upstream, self.sent, way_of(self.call, deployment, self.sent), deployment.id)
 
     def _payload(self, deployment: Deployment) -> dict[str, Any]:
         payload = Attempts._payload(self, deployment)
@@ -76,7 +74,7 @@ class Continuing(Attempts):
             return payload
         for name in LIMITS:
             if name in payload:
-                payload[name] = max(1, payload[name] - sent.output_tokens)
+                payload[name] = max(1, payload[name] - sent.tokens.output)
         if way == "prompt":
             payload["prompt"] += sent.text
             return payload
@@ -95,10 +93,9 @@ class Rest:
     upstream: Upstream
     sent: Sent
     way: str
-    call: Call
+    deployment: str
     _pending: bytes = b""
     _repeated: str = field(init=False)
-    _finish: bytes = b""
 
     def __post_init__(self) -> None:
         """`_repeated`: what the caller has and this upstream says again."""
@@ -154,7 +151,7 @@ class Rest:
         if choice.get("finish_reason"):
             if self._repeated and self.way == "anew":
                 raise AnswerDiffers("the engine's new answer ended before the first one broke off")
-            event["artemis"] = {"deployments": [*self.sent.deployments]}
+            event["artemis"] = {"deployments": [*self.sent.deployments, self.deployment]}
         return bool(holder.get(name) or holder.get("tool_calls") or choice.get("finish_reason"))
 
     def _new_part(self, part: str) -> str:
@@ -175,11 +172,11 @@ class Rest:
         """The tokens of the whole answer: the prompt once, what came before and what came now."""
         output = usage.get("completion_tokens") or 0
         if self.way != "anew":
-            output += self.sent.output_tokens
-        prompt = self.sent.input_tokens
+            output += self.sent.tokens.output
+        prompt = self.sent.tokens.input
         return {
             "prompt_tokens": prompt,
             "completion_tokens": output,
             "total_tokens": prompt + output,
-            "prompt_tokens_details": {"cached_tokens": self.sent.cached_input_tokens},
+            "prompt_tokens_details": {"cached_tokens": self.sent.tokens.cached_input},
         }

@@ -94,14 +94,15 @@ class Meter:
             return Tokens(self.input_tokens, self.cached_input_tokens, self.output_tokens)
         by_length = sum(map(len, self.said)) // self.characters_per_token
         output = max(self.chunks - 1, by_length, 0) or self.body_bytes // BYTES_PER_TOKEN
-        return Tokens(self.prompt_estimate, 0, output)
+        return Tokens(self.prompt_estimate, self.cached_input_tokens, output)
 
-    def goes_on(self, output_tokens: int) -> None:
+    def goes_on(self, so_far: Tokens) -> None:
         """Another engine goes on: its events follow, its counts will be those of the whole answer."""
         self.was_estimated = self.was_estimated or not self.counted
         self.counted = self.done = False
         self.broken = None
-        self.chunks = output_tokens + 1
+        self.chunks = so_far.output + 1
+        self.prompt_estimate = so_far.input
 
     @property
     def estimated(self) -> bool:

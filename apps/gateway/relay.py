@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from apps.common.errors import ArtemisError
+from apps.common.errors import ArtemisError, Unavailable
 from apps.gateway.attempts import Attempts, Opened
 from apps.gateway.continuation import MOST_CONTINUATIONS, Continuing, Sent, can_continue
 from apps.gateway.contracts import Write
@@ -105,12 +105,15 @@ class Stream:
             attempts.router, attempts.client, attempts.catalog, attempts.call, attempts.payload, sent=sent
         )
         try:
-            opened = await continuing.open(meter, without=account.spoke)
+            try:
+                opened = await continuing.open(meter, without=account.spoke)
+            except Unavailable:  # nobody else; the one that broke off may be well again
+                opened = await continuing.open(meter)
         except ArtemisError as error:
             logger.warning("%s: nobody goes on with the answer: %s", account.call.request_id, error)
             return False
         broken.ended(well=False)
-        meter.goes_on(sent.output_tokens)
+        meter.goes_on(sent.tokens)
         self._opened = account.opened = opened
         account.spoke.append(opened.deployment.id)
         self._rename = _unchanged
@@ -156,12 +159,9 @@ def sent_so_far(account: RunningAccount, meter: OpenAIMeter) -> Sent:
     kept: dict[str, Any] = {
         name: head[name] for name in ("id", "object", "created", "system_fingerprint") if name in head
     }
-    tokens = meter.so_far()
     return Sent(
         text="".join(meter.said),
         head={**kept, "model": account.call.model.public_name},
-        input_tokens=tokens.input,
-        cached_input_tokens=tokens.cached_input,
-        output_tokens=tokens.output,
+        tokens=meter.so_far(),
         deployments=tuple(account.spoke),
     )

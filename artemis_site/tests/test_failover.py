@@ -50,38 +50,62 @@ def numbered(count: int) -> str:
     return " ".join(f"fake engine token {number}" for number in range(1, count + 1))
 
 
+# With the tries that the first engine gets: what may pass is tried once more on the same one.
 FAULTS: dict[str, dict[str, Any]] = {
-    "500": {"status": 500},
     "503": {"status": 503, "retry_after": "1"},
     "429": {"status": 429},
     "401": {"status": 401},
     "404": {"status": 404},
     "queue full": {"error": "queue_full"},
-    "reset": {"reset": True},
     "HTML with 200": {"status": 200, "body": "<html><body>502 Bad Gateway</body></html>"},
     "JSON that is no answer": {"status": 200, "body": ["moon"]},
     "an empty body with 200": {"status": 200, "body": ""},
     "a redirect": {"status": 307, "body": {}},
 }
+PASSING: dict[str, dict[str, Any]] = {
+    "500": {"status": 500},
+    "502": {"status": 502, "body": "<html>"},
+    "reset": {"reset": True},
+}
+TRIED_ONCE_OR_TWICE = [
+    *(pytest.param(script, 1, id=name) for name, script in FAULTS.items()),
+    *(pytest.param(script, 2, id=name) for name, script in PASSING.items()),
+]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_the_next_engine_answers(platform: Platform, desk: Desk, fault: dict[str, Any], stream: bool) -> None:
+@pytest.mark.parametrize(("fault", "tries"), TRIED_ONCE_OR_TWICE)
+def test_the_next_engine_answers(
+    platform: Platform, desk: Desk, fault: dict[str, Any], tries: int, stream: bool
+) -> None:
     platform.primary.script(**fault)
     key = desk.key()
     answer = ask(platform, key, stream=stream)
 
     assert answer.status_code == 200
     assert answer.headers["x-artemis-deployment"] == "moon-b"
-    assert answer.headers["x-artemis-tries"] == "2"
+    assert answer.headers["x-artemis-tries"] == str(tries + 1)
     if stream:
         events = events_of(answer)
         assert (text_of(events), events[-1]) == (numbered(8), "[DONE]")
     else:
         assert answer.json()["choices"][0]["message"]["content"] == numbered(8)
-    assert len(platform.primary.log()) == len(platform.second.log()) == 1
+    assert (len(platform.primary.log()), len(platform.second.log())) == (tries, 1)
     assert_one_settlement(desk, key, deployment="moon-b")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("fault", [*PASSING.values(), {"status": 503}, {"status": 429, "retry_after": "1"}])
+def test_a_lone_engine_that_fails_once_answers_the_second_time(
+    platform: Platform, desk: Desk, fault: dict[str, Any], stream: bool
+) -> None:
+    platform.primary.script(**fault, times=1)
+    key = desk.key()
+    began = time.monotonic()
+    answer = ask(platform, key, model=SMALL_MODEL, stream=stream)
+    assert (answer.status_code, answer.headers["x-artemis-tries"]) == (200, "2")
+    assert ("retry_after" in fault) == (time.monotonic() - began > 1)
+    assert desk.bill(key, requests=1).cost == PROMPT_TOKENS * INPUT_PRICE + 8 * OUTPUT_PRICE
 
 
 @pytest.mark.parametrize(
@@ -208,10 +232,18 @@ def test_with_all_engines_away_it_is_a_503_that_costs_nothing(platform: Platform
     assert {request.error_code for request in bill.requests} == {"model_unavailable"}
 
 
-def test_it_works_again_as_soon_as_an_engine_is_back(platform: Platform, desk: Desk) -> None:
+@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429}, {"status": 500}], ids=["503", "429", "500"])
+def test_it_works_again_as_soon_as_an_engine_is_back(platform: Platform, desk: Desk, fault: dict[str, Any]) -> None:
     key = desk.key()
-    platform.primary.script(status=503, times=1)
-    assert ask(platform, key, model=SMALL_MODEL).status_code == 503
+    platform.primary.script(**fault)
+    began = time.monotonic()
+    refused = ask(platform, key, model=SMALL_MODEL)
+    assert refused.status_code == (429 if fault["status"] == 429 else 503)
+    assert float(refused.headers["retry-after"]) >= 1
+    assert time.monotonic() - began < 3
+    assert len(platform.primary.log()) <= 4
+    platform.primary.reset()
+    time.sleep(1)
     assert ask(platform, key, model=SMALL_MODEL).status_code == 200
 
 

@@ -159,7 +159,7 @@ def test_a_setting_that_is_not_understood_is_named(changes: dict[str, Any], para
         ({"entry": {"litellm_params": None}}, "model_list[0].litellm_params"),
         ({"more": ["moon"]}, "model_list[1]"),
         ({"router_settings": {"num_retries": -1}}, "num_retries"),
-        ({"router_settings": {"routing_strategy": "cost-based-routing"}}, "router_settings.routing_strategy"),
+        ({"router_settings": {"routing_strategy": "usage-based-routing-v2"}}, "router_settings.routing_strategy"),
         ({"litellm_settings": {"fallbacks": [{"moon": ["mars"]}]}}, "fallbacks[0]"),
         ({"litellm_settings": {"fallbacks": [{"moon": 5}]}}, "fallbacks[0]"),
         ({"litellm_settings": {"fallbacks": ["moon"]}}, "fallbacks[0]"),

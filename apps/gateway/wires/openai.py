@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -33,7 +33,7 @@ class Delta(msgspec.Struct):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
-    tool_calls: msgspec.Raw | None = None
+    tool_calls: list[msgspec.Raw] | None = None
 
 
 class Choice(msgspec.Struct):
@@ -48,7 +48,7 @@ class Event(msgspec.Struct):
 
     choices: list[Choice] | None = None
     usage: Usage | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
 
 
 _event = msgspec.json.Decoder(Event)
@@ -160,7 +160,7 @@ class OpenAIMeter(Meter):
         if delta.reasoning_content or delta.reasoning:
             self.said.append(delta.reasoning_content or delta.reasoning or "")
             self.is_fragile = True
-        if delta.tool_calls is not None:
+        if delta.tool_calls:
             self.is_fragile = True
 
     @property
