@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from apps.api.base import V1View
 from apps.api.http import JSON, Request, Response, event_stream, json_response
+from apps.api.options import end_user, time_limits
 from apps.api.parsing import check, model_name, parse_object
 from apps.api.schemas import ChatRequest, CompletionRequest, EmbeddingRequest
 from apps.catalog.contracts import ModelFacts
@@ -44,7 +45,8 @@ class InferenceView(V1View):
                 output_limit=parsed.output_limit,
                 stream=bool(parsed.stream),
                 include_usage=bool(parsed.stream and parsed.stream_options and parsed.stream_options.include_usage),
-                end_user=getattr(parsed, "safety_identifier", None) or parsed.user or "",
+                end_user=end_user(request, getattr(parsed, "safety_identifier", None) or parsed.user),
+                limits=time_limits(request),
             )
         )
         return _response(answer)

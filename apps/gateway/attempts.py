@@ -15,9 +15,11 @@ import asyncio
 import logging
 import random
 import re
+import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from math import inf
 from typing import Any
 
 import msgspec
@@ -30,7 +32,7 @@ from apps.gateway.metering import MalformedEventError, Meter, Wire
 from apps.gateway.wires import WIRES
 from inference.affinity import Prefix, prefix_of
 from inference.apart import MOST_APART, open_apart
-from inference.client import EngineClient, Upstream
+from inference.client import EngineClient, TimeLimits, Upstream
 from inference.errors import AnswerDiffers, EngineError, EngineGarbled, EngineRefused, EngineTimeout, EngineUnreachable
 from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
@@ -103,6 +105,8 @@ class Attempts:
     made: int = 0
     last_error: EngineError | None = None
     retry_after: float = 2.0
+    until: float = inf
+    """The moment (time.monotonic) at which the caller wants no answer any more."""
     _waits: int = 0
     _kills: int = 0
     _prefix: Prefix | None = None
@@ -143,7 +147,11 @@ class Attempts:
 
     async def _first_of(self, group: str, meter: Meter, tried: set[str], *, may_queue: bool) -> Opened | None:
         already = len(tried)
-        while self.made < MOST_TRIES and len(tried) - already <= self.catalog.routing.num_retries:
+        while (
+            self.made < MOST_TRIES
+            and time.monotonic() < self.until
+            and len(tried) - already <= self.catalog.routing.num_retries
+        ):
             prefix = self._prompt_prefix() if self.router.wants_prefix(group) else ()
             try:
                 deployment = await self.router.pick(group, tried=tried, may_queue=may_queue, prefix=prefix)
@@ -190,7 +198,7 @@ class Attempts:
             return None
         soonest = min(self.router.soonest(group) for group in groups)
         wait: float = max(soonest, 0.1 * 2**self._waits) * random.uniform(1.0, 1.2)
-        if wait > LONGEST_WAIT:
+        if wait > LONGEST_WAIT or time.monotonic() + wait > self.until:
             return None
         self._waits += 1
         return wait
@@ -237,13 +245,17 @@ class Attempts:
             raise
 
     async def _open_upstream(self, deployment: Deployment) -> Upstream:
-        call, payload, path = self.call, self._payload(deployment), self._wire.path
+        call, payload, path, limits = self.call, self._payload(deployment), self._wire.path, self._limits()
         if not deployment.speaks(call.endpoint):
-            return await open_translated(deployment, path, payload, limits=call.limits)
+            return await open_translated(deployment, path, payload, limits=limits)
         if deployment.one_choice and (call.choices > 1 or (call.stream and call.endpoint == "completions")):
             _check_apart(call)
-            return await open_apart(self.client, deployment, path, payload, stream=call.stream, limits=call.limits)
-        return await self.client.open(deployment, path, _encode(payload), stream=call.stream, limits=call.limits)
+            return await open_apart(self.client, deployment, path, payload, stream=call.stream, limits=limits)
+        return await self.client.open(deployment, path, _encode(payload), stream=call.stream, limits=limits)
+
+    def _limits(self) -> TimeLimits:
+        limits = self.call.limits
+        return limits if self.until == inf else replace(limits, total=max(0.01, self.until - time.monotonic()))
 
     @property
     def _wire(self) -> Wire:
@@ -267,6 +279,9 @@ class Attempts:
     def _exhausted(self) -> ArtemisError:
         error = self.last_error
         model = self.call.model.public_name
+        if time.monotonic() >= self.until:
+            message = f"No engine of {model} answered within the {self.call.limits.total:g} seconds that you allow."
+            return Unavailable(message, code="timeout", status=504, retry_after=self.retry_after)
         if isinstance(error, EngineRefused) and error.status == 429:
             wait = error.retry_after or self.retry_after
             return LimitExceeded(f"All engines of {model} are busy; try again shortly.", retry_after=wait)

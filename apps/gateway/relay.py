@@ -102,7 +102,13 @@ class Stream:
         sent = sent_so_far(account, meter)
         attempts = self._attempts
         continuing = Continuing(
-            attempts.router, attempts.client, attempts.catalog, attempts.call, attempts.payload, sent=sent
+            attempts.router,
+            attempts.client,
+            attempts.catalog,
+            attempts.call,
+            attempts.payload,
+            until=attempts.until,
+            sent=sent,
         )
         try:
             try:

@@ -95,7 +95,8 @@ async def complete(call: Call) -> Answer:
     payload = dict(call.payload)
     if guess.forwarded_limit:
         payload[call.output_limit_field] = guess.forwarded_limit
-    attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload)
+    until = account.clock + call.limits.total
+    attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload, until=until)
     outcome, code = "cancelled", ""
     try:
         opened = await attempts.open(meter)

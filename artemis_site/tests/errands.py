@@ -16,6 +16,7 @@ from apps.keys import services as keys
 from apps.keys.contracts import KeyPolicy
 from apps.keys.models import ApiKey
 from apps.usage.contracts import RequestRow
+from apps.usage.models import UsageEvent
 from apps.usage.selectors import recent_requests
 from apps.usage.services import drain_events
 
@@ -107,3 +108,9 @@ def bill_of(public_id: str) -> Bill:
 def renew_catalog() -> None:
     """The gateways read the catalog anew, and forget what they hold against deployments."""
     raise_catalog_revision()
+
+
+def end_users_of(public_id: str) -> list[str]:
+    """To whom the use of a key is attributed."""
+    drain_events()
+    return list(UsageEvent.objects.filter(api_key__public_id=public_id).values_list("end_user", flat=True))

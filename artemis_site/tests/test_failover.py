@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from artemis_site.tests.desk import Desk
-from artemis_site.tests.errands import Key
+from artemis_site.tests.errands import Key, end_users_of
 from artemis_site.tests.platform import CLAUDE, MODEL, SMALL_MODEL, Platform
 from artemis_site.tests.wire import request_bytes
 
@@ -126,6 +126,71 @@ def test_the_next_engine_answers_where_a_stream_does_not_begin(
     assert text_of(events_of(answer)) == numbered(8)
     assert time.monotonic() - began < 6
     assert_one_settlement(desk, key, deployment="moon-b")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_caller_may_wait_for_less_than_the_deployment_allows(platform: Platform, desk: Desk, stream: bool) -> None:
+    platform.primary.script(silent=True)
+    platform.second.script(silent=True)
+    platform.claude.script(silent=True)
+    key = desk.key()
+    began = time.monotonic()
+    payload = {"model": MODEL, "messages": MESSAGES, "max_tokens": 8, "stream": stream}
+    answer = platform.post(
+        "/v1/chat/completions", api_key=key.secret, json=payload, headers={"x-artemis-timeout": "0.7"}
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
+    assert 0.6 < time.monotonic() - began < 1.5
+    desk.bill(key, requests=1)
+
+
+def test_a_first_token_that_is_late_for_the_caller_comes_from_the_next(platform: Platform, desk: Desk) -> None:
+    platform.primary.script(first_token_delay=1.5)
+    payload = {"model": MODEL, "messages": MESSAGES, "max_tokens": 8, "stream": True}
+    headers = {"x-artemis-first-token-timeout": "0.3", "x-artemis-user": "alice"}
+    key = desk.key()
+    answer = platform.post("/v1/chat/completions", api_key=key.secret, json=payload, headers=headers)
+    assert answer.headers["x-artemis-deployment"] == "moon-b"
+    assert text_of(events_of(answer)) == numbered(8)
+    assert desk.call(end_users_of, key.public_id) == ["alice"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-artemis-timeout": "soon"},
+        {"x-artemis-timeout": "nan"},
+        {"x-artemis-timeout": "0"},
+        {"x-artemis-token-timeout": "1e9"},
+        {"x-artemis-user": "x" * 121},
+    ],
+)
+def test_options_that_make_no_sense_are_named(platform: Platform, desk: Desk, headers: dict[str, str]) -> None:
+    payload = {"model": MODEL, "messages": MESSAGES}
+    answer = platform.post("/v1/chat/completions", api_key=desk.key().secret, json=payload, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(headers)))
+
+
+def test_a_request_that_takes_down_two_engines_goes_to_no_third(platform: Platform, desk: Desk) -> None:
+    deadly = {"model": MODEL, "messages": [{"role": "user", "content": "deadly"}], "max_tokens": 8}
+    platform.primary.script(exit_on_request=True, match="deadly")
+    platform.second.script(exit_on_request=True, match="deadly")
+    key = desk.key()
+    try:
+        for _ in range(2):
+            answer = platform.post("/v1/chat/completions", api_key=key.secret, json=deadly)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (502, "request_quarantined")
+            assert platform.claude.log() == []
+            platform.primary.wait_dead()
+            platform.second.wait_dead()
+            time.sleep(1.5)  # all gateways know by now
+    finally:
+        platform.primary.start()
+        platform.second.start()
+    answer = platform.post("/v1/chat/completions", api_key=key.secret, json=deadly)
+    assert answer.status_code == 502
+    assert platform.primary.log() == platform.second.log() == []
+    assert desk.bill(key, requests=1).cost == 0
 
 
 def test_a_whole_answer_that_is_cut_is_asked_elsewhere(platform: Platform, desk: Desk) -> None:
