@@ -17,6 +17,13 @@ from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 ANSWER_SECONDS = 1.0
+AWAY_SECONDS = 0.5  # between two looks at whether a Redis that was away is back; meanwhile nobody waits for it
+# What a server says that is there and yet cannot do anything: a replica that was the master, one that is loading.
+NOT_NOW = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF")
+
+
+class NotSentError(RedisConnectionError):
+    """Redis is away: it has not seen the command, and will not."""
 
 
 class _Connection(asyncio.Protocol):
@@ -94,6 +101,8 @@ class RedisPipe:
         self._parts = urlsplit(url)
         self._connection: _Connection | None = None
         self._connecting: asyncio.Lock | None = None
+        self._is_away = self._is_asking = False
+        self._away_until = 0.0
 
     async def evalsha(self, sha: str, *arguments: Any) -> Any:
         """Raises NoScriptError where Redis does not know the script (yet, or any more)."""
@@ -109,26 +118,54 @@ class RedisPipe:
     def start(self, sha: str, *arguments: Any) -> "asyncio.Future[Any] | None":
         """`evalsha` without waiting: the future of Redis's raw answer, errors included; None while not connected."""
         connection = self._connection
-        return None if connection is None or connection.is_lost else connection.send("EVALSHA", sha, 0, *arguments)
+        if connection is None or connection.is_lost or self._is_away:
+            return None
+        return connection.send("EVALSHA", sha, 0, *arguments)
 
     async def _call(self, *words: Any) -> Any:
-        connection = self._connection
-        if connection is None or connection.is_lost:
-            connection = await self._connected()
-        answer = await connection.send(*words)
-        if isinstance(answer, hiredis.ReplyError):
-            message = str(answer)
-            raise NoScriptError(message) if message.startswith("NOSCRIPT") else ResponseError(message)
+        """While Redis is away one call at a time finds out whether it is back; all others fail at once."""
+        if not self._is_away:
+            return await self._ask(*words)
+        if self._is_asking or asyncio.get_running_loop().time() < self._away_until:
+            raise NotSentError("Redis is away")
+        self._is_asking = True
+        try:
+            return await self._ask(*words)
+        finally:
+            self._is_asking = False
+
+    async def _ask(self, *words: Any) -> Any:
+        try:
+            connection = self._connection
+            if connection is None or connection.is_lost:
+                connection = await self._connected()
+            answer = await connection.send(*words)
+            if isinstance(answer, hiredis.ReplyError):
+                raise self._error(str(answer))
+        except (RedisConnectionError, RedisTimeoutError):
+            self._is_away = True
+            self._away_until = asyncio.get_running_loop().time() + AWAY_SECONDS
+            raise
+        self._is_away = False
         return answer
+
+    def _error(self, message: str) -> Exception:
+        if message.startswith("NOSCRIPT"):
+            return NoScriptError(message)
+        if not message.startswith(NOT_NOW):
+            return ResponseError(message)
+        if self._connection is not None:
+            self._connection.close()  # the next one may lead to another server
+        return RedisConnectionError(message)
 
     async def _connected(self) -> _Connection:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._connect()
         except TimeoutError as error:
-            raise RedisTimeoutError("Redis did not answer in time") from error
+            raise NotSentError("Redis did not answer in time") from error
         except OSError as error:
-            raise RedisConnectionError(f"Redis cannot be reached: {error}") from error
+            raise NotSentError(f"Redis cannot be reached: {error}") from error
 
     async def _connect(self) -> _Connection:
         self._connecting = self._connecting or asyncio.Lock()

@@ -14,11 +14,12 @@ from redis.exceptions import NoScriptError, RedisError
 
 from apps.common.errors import Unavailable
 from apps.common.money import format_usd
-from apps.common.redis_pipe import RedisPipe
+from apps.common.redis_pipe import NotSentError, RedisPipe
 from apps.common.revisions import CATALOG, account_revision, key_revision
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call, LimitReached, RateState
 from apps.gateway.estimate import Estimate
+from apps.gateway.local_share import LocalShare, NotAdmitted
 from apps.keys.contracts import KeyFacts
 
 logger = logging.getLogger(__name__)
@@ -81,8 +82,10 @@ class Limits:
         )
 
 
-async def admit(pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_version: int, month: str) -> RateState:
-    """Reserves what the call may use and holds what it may cost.
+async def admit(
+    pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_version: int, month: str, local: LocalShare
+) -> RateState:
+    """Reserves what the call may use and holds what it may cost; while Redis is away, of this process's own share.
 
     Raises LimitExceeded where a limit or budget does not allow it, StaleFactsError and UnseededError where the
     gateway must first read something anew, Unavailable where Redis does not answer.
@@ -116,8 +119,13 @@ async def admit(pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_vers
             hold_record(call, estimate),
         )
     except RedisError as error:
-        logger.warning("%s cannot be admitted: %s", call.request_id, error)
-        raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error
+        logger.warning("%s is admitted without Redis, if at all: %s", call.request_id, error)
+        try:
+            return local.admit(call, estimate, rpm=limits.rpm, tpm=limits.tpm, parallel=limits.parallel)
+        except NotAdmitted as refusal:
+            if isinstance(error, NotSentError):
+                raise
+            raise Unavailable(refusal.message, retry_after=refusal.retry_after) from error  # it may yet be admitted
     if verdict == b"withdrawn":
         raise Unavailable("The gateway is too slow at the moment; try again shortly.", retry_after=2)
     if verdict == b"stale":
@@ -127,6 +135,7 @@ async def admit(pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_vers
     rates = _rates(limits, state)
     if verdict != b"ok":
         raise _refusal(verdict.decode(), detail, limits, estimate, rates)
+    local.note(key.key_id, None if detail == b"" else int(detail))
     return rates
 
 

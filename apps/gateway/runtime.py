@@ -17,6 +17,7 @@ from apps.common.redis_pipe import RedisPipe
 from apps.gateway import telemetry
 from apps.gateway.admission import LEASE_MS, run_script
 from apps.gateway.facts import KeyFactsCache, OfferCache
+from apps.gateway.local_share import LocalShare
 from apps.gateway.spool import Spool
 from apps.gateway.watch import POLL_SECONDS, EngineWatch
 from apps.usage.selectors import is_recorded
@@ -39,6 +40,7 @@ class Runtime:
         self.watch = EngineWatch(self.redis, self.client)
         self.offers = OfferCache(self.watch.board)
         self.spool = Spool(settings.ARTEMIS_HOME / "spool")
+        self.local = LocalShare(settings.GATEWAY_REDIS_AWAY_SHARE)
         self.in_flight: dict[str, str] = {}  # request id → record of its hold
         self._unsaved: dict[str, list[Any]] = {}  # settlements that neither Redis nor the disk has taken yet
         self._tasks: set[asyncio.Future[Any]] = set()

@@ -16,6 +16,7 @@ from apps.gateway.attempts import Attempts, DeadlyRequestError, Opened
 from apps.gateway.contracts import Answer, Call, LimitReached, RateState
 from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate
 from apps.gateway.facts import Offer
+from apps.gateway.local_share import NotAdmitted
 from apps.gateway.relay import Stream, renaming
 from apps.gateway.runtime import Runtime, current
 from apps.gateway.settlement import RunningAccount
@@ -144,14 +145,16 @@ async def _admit(runtime: Runtime, call: Call, started: datetime) -> tuple[Call,
             call = replace(call, model=model)
         guess = estimate(call, call.model.price_at(started))
         try:
-            rates = await admission.admit(runtime.pipe, call, guess, catalog_version=offer.catalog.version, month=month)
+            rates = await admission.admit(
+                runtime.pipe, call, guess, catalog_version=offer.catalog.version, month=month, local=runtime.local
+            )
         except StaleFactsError as stale:
             call = await _refresh(runtime, call, stale.what, again=stale.what in reads)
             reads.append(stale.what)
         except UnseededError as unseeded:
             await _seed(runtime, unseeded.scope, month)
             reads.append(unseeded.scope)
-        except LimitReached:
+        except (LimitReached, NotAdmitted):
             raise
         except BaseException:
             # Redis may have admitted it without our hearing of it: nobody must wait for that hold.

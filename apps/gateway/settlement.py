@@ -94,6 +94,7 @@ class RunningAccount:
                 output_tokens=meter.output_tokens,
             ),
         )
+        self.runtime.local.ended(call.key.key_id, call.request_id, charge)
         event = {
             "request_id": call.request_id,
             "account": call.key.account_id,

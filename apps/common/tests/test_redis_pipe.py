@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from apps.common.redis_pipe import RedisPipe
+from apps.common.redis_pipe import AWAY_SECONDS, NotSentError, RedisPipe
 from deploy.local import redis
 from deploy.local.ports import free_port, is_free
 
@@ -35,6 +36,10 @@ class Server:
         deadline = time.monotonic() + 10
         while is_free(self.port) and time.monotonic() < deadline:
             time.sleep(0.01)
+
+    def replicate(self, *master: str) -> None:
+        with Redis.from_url(self.url) as client:
+            client.replicaof(*master)
 
     def kill(self) -> None:
         assert self.process
@@ -83,7 +88,12 @@ async def test_a_killed_server_is_found_again(server: Server) -> None:
     server.kill()
     with pytest.raises(RedisConnectionError):
         await pipe.eval(ECHO, "while it is away")
+    began = time.monotonic()
+    with pytest.raises(NotSentError):
+        await pipe.eval(ECHO, "nobody waits for it now")
+    assert time.monotonic() - began < 0.1
     server.start()
+    await asyncio.sleep(AWAY_SECONDS)
 
     assert await pipe.eval(ECHO, "after") == b"after"
     await pipe.close()
@@ -101,7 +111,21 @@ async def test_a_frozen_server_costs_a_second_and_late_answers_reach_nobody(serv
     server.process.send_signal(signal.SIGCONT)
 
     assert waited < 3
+    await asyncio.sleep(AWAY_SECONDS)
     assert await pipe.eval(ECHO, "after") == b"after"
+    await pipe.close()
+
+
+async def test_a_replica_that_was_the_master_is_left(server: Server) -> None:
+    pipe = RedisPipe(server.url)
+    write = "return redis.call('SET', 'x', '1')"
+    await pipe.eval(write)
+    server.replicate("127.0.0.1", "1")
+    with pytest.raises(RedisConnectionError, match="READONLY"):
+        await pipe.eval(write)
+    await asyncio.sleep(AWAY_SECONDS)
+    server.replicate("NO", "ONE")
+    assert await pipe.eval(write) == b"OK"
     await pipe.close()
 
 

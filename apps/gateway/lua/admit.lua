@@ -5,7 +5,8 @@
 --   budget of key, of project, of account (nano-dollars a month, or ''), lease of the hold (ms), now as the last use (ms),
 --   record of the hold
 -- Answer: {verdict, detail, requests left, ms until full, tokens left, ms until full}; for a refusal by rate,
---   detail is the ms to wait; for 'stale' and 'unseeded' it names what the gateway must read anew.
+--   detail is the ms to wait; for 'stale' and 'unseeded' it names what the gateway must read anew; for 'ok' it is what
+--   is left of the budgets (nano-dollars), or ''.
 local id, key, project, account, month = ARGV[1], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 -- Whoever asked has given up meanwhile (release.lua came first).
 if redis.call('EXISTS', 'art:settled:' .. id) == 1 then return {'withdrawn', ''} end
@@ -44,7 +45,7 @@ local open_name = 'art:open:' .. key
 redis.call('ZREMRANGEBYSCORE', open_name, '-inf', now)
 if redis.call('ZCARD', open_name) >= tonumber(ARGV[14]) then return refusal('parallel', 1000) end
 
-local hold = tonumber(ARGV[16])
+local hold, free = tonumber(ARGV[16]), ''
 local scopes = {'key:' .. key, 'project:' .. project, 'account:' .. account}
 local sums = redis.call('MGET',
   'art:spent:' .. scopes[1] .. ':' .. month, 'art:spent:' .. scopes[2] .. ':' .. month, 'art:spent:' .. scopes[3] .. ':' .. month,
@@ -52,10 +53,14 @@ local sums = redis.call('MGET',
 for i, scope in ipairs(scopes) do
   if not sums[i] then return {'unseeded', scope} end
   local budget = ARGV[16 + i]
-  if budget ~= '' and sums[i] + (sums[i + 3] or 0) + hold > tonumber(budget) then return refusal('budget', scope) end
+  if budget ~= '' then
+    local left = tonumber(budget) - sums[i] - (sums[i + 3] or 0) - hold
+    if left < 0 then return refusal('budget', scope) end
+    if free == '' or left < free then free = left end
+  end
 end
 
 redis.call('MSET', rpm_name, string.format('%.3f', rpm_full), tpm_name, string.format('%.3f', tpm_full))
 open_hold(id, ARGV[22], now + ARGV[20])
 redis.call('HSET', 'art:last-use', key, ARGV[21])
-return answer('ok', '')
+return answer('ok', free)
