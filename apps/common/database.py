@@ -1,5 +1,6 @@
 """Reads the database from async code without keeping a connection."""
 
+import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,6 +10,8 @@ from django.db import InterfaceError, OperationalError, connection
 from apps.common.errors import Unavailable
 
 Result = TypeVar("Result")
+LONGEST_SECONDS = 5.0
+AWAY = "The database is away for the moment; try again shortly."
 
 
 async def in_thread(read: Callable[[], Result]) -> Result:
@@ -22,8 +25,12 @@ async def in_thread(read: Callable[[], Result]) -> Result:
         try:
             return read()
         except (OperationalError, InterfaceError) as error:
-            raise Unavailable("The database is away for the moment; try again shortly.", retry_after=5) from error
+            raise Unavailable(AWAY, retry_after=5) from error
         finally:
             connection.close()
 
-    return await sync_to_async(work, thread_sensitive=False)()
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            return await sync_to_async(work, thread_sensitive=False)()
+    except TimeoutError as error:  # the thread goes on until the server answers or is gone
+        raise Unavailable(AWAY, retry_after=5) from error

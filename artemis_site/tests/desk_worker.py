@@ -5,6 +5,7 @@ import pickle
 import sys
 
 import django
+from django.db import connections
 
 
 def main() -> None:
@@ -15,6 +16,7 @@ def main() -> None:
             answer = (None, function(*arguments, **named))
         except Exception as error:
             answer = (repr(error), None)
+            connections.close_all()  # one that broke must not be asked again
         sys.stdout.buffer.write(base64.b64encode(pickle.dumps(answer)) + b"\n")
         sys.stdout.buffer.flush()
 

@@ -177,6 +177,12 @@ class RunningPlatform:
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace") for path in (self.home / "logs").glob("*.log"))
 
+    def child(self, name: str) -> int:
+        """The pid of the supervisor's child whose command says this."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return next(int(pid) for pid in children if name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes())
+
     def stop(self) -> int:
         if self.process is None:
             return 0

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,9 +23,7 @@ SHARE = 0.1
 
 
 def redis_pid(platform: Platform) -> int:
-    assert platform.process
-    children = Path(f"/proc/{platform.process.pid}/task/{platform.process.pid}/children").read_text().split()
-    return next(int(pid) for pid in children if b"valkey-server" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return platform.child("valkey-server")
 
 
 @contextlib.contextmanager
