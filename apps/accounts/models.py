@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from apps.common.limits import RateLimited, RateLimits
 from apps.common.models import TimestampedModel
 from apps.common.money import NanoField
 
@@ -50,12 +51,39 @@ class Role(models.TextChoices):
     VIEWER = "viewer", "Viewer"
 
 
-class Account(TimestampedModel):
+class Tier(RateLimited, TimestampedModel):
+    """What accounts of a kind may do where they have no limits of their own: "Free", "Paid"."""
+
+    name = models.CharField(max_length=60, unique=True)
+    is_for_new_accounts = models.BooleanField(default=False, help_text="Accounts that sign up get this tier")
+    end_user_rpm_limit = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Requests a minute of each end user; empty: no limit"
+    )
+    end_user_tpm_limit = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Tokens a minute of each end user; empty: no limit"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_for_new_accounts"],
+                condition=models.Q(is_for_new_accounts=True),
+                name="tier_one_for_new_accounts",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Account(RateLimited, TimestampedModel):
     """A customer: owns projects, keys, use and money."""
 
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=120)
     monthly_budget = NanoField(null=True, blank=True, help_text="Nano-dollars a calendar month (UTC); empty: no limit")
+    total_budget = NanoField(null=True, blank=True, help_text="Nano-dollars in all; empty: no limit")
+    tier = models.ForeignKey(Tier, on_delete=models.PROTECT, null=True, blank=True, related_name="accounts")
     suspended_at = models.DateTimeField(null=True, blank=True)
     suspension_reason = models.CharField(
         max_length=500, blank=True, default="", db_default="", help_text="Its people see it"
@@ -67,6 +95,23 @@ class Account(TimestampedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def effective_limits(self) -> RateLimits:
+        """Its own where it has some, else its tier's."""
+        own, tier = self.limits, self.tier.limits if self.tier else RateLimits()
+        return RateLimits(
+            rpm=own.rpm or tier.rpm,
+            tpm=own.tpm or tier.tpm,
+            tpd=own.tpd or tier.tpd,
+            parallel=own.parallel or tier.parallel,
+        )
+
+    @property
+    def end_user_limits(self) -> RateLimits:
+        """Of each of the people whom its applications name."""
+        tier = self.tier
+        return RateLimits(rpm=tier.end_user_rpm_limit, tpm=tier.end_user_tpm_limit) if tier else RateLimits()
 
 
 class Membership(TimestampedModel):
@@ -81,13 +126,14 @@ class Membership(TimestampedModel):
         return f"{self.user} in {self.account} ({self.role})"
 
 
-class Project(TimestampedModel):
+class Project(RateLimited, TimestampedModel):
     """One consumer application of an account."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="projects")
     slug = models.SlugField(max_length=60)
     name = models.CharField(max_length=120)
     monthly_budget = NanoField(null=True, blank=True, help_text="Nano-dollars a calendar month (UTC); empty: no limit")
+    total_budget = NanoField(null=True, blank=True, help_text="Nano-dollars in all; empty: no limit")
     archived_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from apps.common.limits import RateLimits
+
+NO_LIMITS = RateLimits()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
@@ -47,6 +51,7 @@ class ModelFacts:
     created_at: datetime
     prices: tuple[Price, ...]  # newest first
     deployments: tuple[DeploymentFacts, ...]
+    limits: RateLimits = NO_LIMITS
 
     def price_at(self, moment: datetime) -> Price | None:
         return next((price for price in self.prices if price.valid_from <= moment), None)

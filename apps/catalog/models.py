@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from apps.accounts.models import Account
+from apps.common.limits import RateLimited
 from apps.common.models import TimestampedModel
 from apps.common.money import NanoField
 
@@ -13,8 +14,8 @@ class ModelKind(models.TextChoices):
     EMBEDDING = "embedding", "Embedding"
 
 
-class AIModel(TimestampedModel):
-    """A model as callers name it; LiteLLM's "model group"."""
+class AIModel(RateLimited, TimestampedModel):
+    """A model as callers name it; LiteLLM's "model group". Its limits are those of each account for this model."""
 
     public_name = models.CharField(max_length=120, unique=True)
     kind = models.CharField(max_length=16, choices=ModelKind, default=ModelKind.CHAT)

@@ -53,6 +53,7 @@ def _model_facts(model: AIModel) -> ModelFacts:
         dimensions=model.dimensions,
         created_at=model.created_at,
         prices=tuple(_price(price) for price in model.prices.all()),
+        limits=model.limits,
         deployments=tuple(_deployment_facts(deployment) for deployment in model.deployments.all()),
     )
 

@@ -3,13 +3,12 @@
 import asyncio
 import hashlib
 import logging
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import time
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from redis.exceptions import NoScriptError, RedisError
 
 from apps.common.errors import Unavailable
@@ -19,6 +18,7 @@ from apps.common.revisions import CATALOG, account_revision, key_revision
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call, LimitReached, RateState
 from apps.gateway.estimate import Estimate
+from apps.gateway.limits import TOTAL, Admission, key_rates, owner_of
 from apps.gateway.local_share import LocalShare, NotAdmitted
 from apps.keys.contracts import KeyFacts
 
@@ -38,11 +38,12 @@ class StaleFactsError(Exception):
 
 
 class UnseededError(Exception):
-    """Redis does not know what a scope ("key:7") spent this month."""
+    """Redis does not know what a scope ("key:7") spent in a period ("202611", or "total")."""
 
-    def __init__(self, scope: str) -> None:
-        super().__init__(scope)
+    def __init__(self, scope: str, period: str) -> None:
+        super().__init__(f"{scope} {period}")
         self.scope = scope
+        self.period = period
 
 
 @cache
@@ -64,26 +65,8 @@ def month_of(moment: datetime) -> str:
     return f"{moment.year}{moment.month:02d}"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """A key's limits with the platform's defaults filled in."""
-
-    rpm: int
-    tpm: int
-    parallel: int
-
-    @classmethod
-    def of(cls, key: KeyFacts) -> "Limits":
-        policy = key.policy
-        return cls(
-            policy.rpm_limit or settings.GATEWAY_DEFAULT_RPM,
-            policy.tpm_limit or settings.GATEWAY_DEFAULT_TPM,
-            policy.parallel_limit or settings.GATEWAY_DEFAULT_PARALLEL,
-        )
-
-
 async def admit(
-    pipe: RedisPipe, call: Call, estimate: Estimate, *, catalog_version: int, month: str, local: LocalShare
+    pipe: RedisPipe, call: Call, estimate: Estimate, limits: Admission, *, catalog_version: int, local: LocalShare
 ) -> RateState:
     """Reserves what the call may use and holds what it may cost; while Redis is away, of this process's own share.
 
@@ -91,10 +74,8 @@ async def admit(
     gateway must first read something anew, Unavailable where Redis does not answer.
     """
     key = call.key
-    limits = Limits.of(key)
-    budgets = (key.policy.monthly_budget, key.project_budget, key.account_budget)
     try:
-        verdict, detail, *state = await run_script(
+        verdict, scope, detail, *state = await run_script(
             pipe,
             "admit",
             call.request_id,
@@ -105,23 +86,16 @@ async def admit(
             CATALOG,
             catalog_version,
             key.key_id,
-            key.project_id,
-            key.account_id,
-            month,
-            limits.rpm,
-            limits.tpm,
-            limits.parallel,
-            estimate.tokens,
             estimate.hold,
-            *("" if budget is None else budget for budget in budgets),
             LEASE_MS,
-            int(datetime.now(UTC).timestamp() * 1000),
-            hold_record(call, estimate),
+            int(time.time() * 1000),
+            limits.record(call, estimate),
+            *limits.words(estimate.tokens),
         )
     except RedisError as error:
         logger.warning("%s is admitted without Redis, if at all: %s", call.request_id, error)
         try:
-            return local.admit(call, estimate, rpm=limits.rpm, tpm=limits.tpm, parallel=limits.parallel)
+            return local.admit(call, estimate, limits)
         except NotAdmitted as refusal:
             if isinstance(error, NotSentError):
                 raise
@@ -129,20 +103,14 @@ async def admit(
     if verdict == b"withdrawn":
         raise Unavailable("The gateway is too slow at the moment; try again shortly.", retry_after=2)
     if verdict == b"stale":
-        raise StaleFactsError(detail.decode())
+        raise StaleFactsError(scope.decode())
     if verdict == b"unseeded":
-        raise UnseededError(detail.decode())
-    rates = _rates(limits, state)
+        raise UnseededError(scope.decode(), detail.decode())
+    rates = _rates(state)
     if verdict != b"ok":
-        raise _refusal(verdict.decode(), detail, limits, estimate, rates)
+        raise _refusal(verdict.decode(), scope.decode(), detail, estimate, rates)
     local.note(key.key_id, None if detail == b"" else int(detail))
     return rates
-
-
-def hold_record(call: Call, estimate: Estimate) -> str:
-    """A hold as lua/hold.lua reads it."""
-    key = call.key
-    return f"{key.key_id} {key.project_id} {key.account_id} {estimate.hold} {estimate.tokens} {Limits.of(key).tpm}"
 
 
 async def withdraw(pipe: RedisPipe, request_id: str) -> None:
@@ -159,45 +127,46 @@ async def withdraw(pipe: RedisPipe, request_id: str) -> None:
 
 async def peek(pipe: RedisPipe, key: KeyFacts) -> RateState | None:
     """The state of a key's rates for an answer that needed no admission; None where Redis does not tell."""
-    limits = Limits.of(key)
     try:
-        return _rates(limits, await run_script(pipe, "peek", key.key_id, limits.rpm, limits.tpm))
+        return _rates(await run_script(pipe, "peek", *key_rates(key).rate_words(0)))
     except RedisError:
         return None
 
 
-def _rates(limits: Limits, state: list[int]) -> RateState:
-    """`state`: requests left, milliseconds until all are there again, and the same of tokens."""
+def _rates(state: list[int]) -> RateState:
+    """`state`: of requests and of tokens: the limit, how many are left, milliseconds until all are there again."""
     return RateState(
-        limit_requests=limits.rpm,
-        remaining_requests=state[0],
-        reset_requests=state[1] / 1000,
-        limit_tokens=limits.tpm,
-        remaining_tokens=state[2],
-        reset_tokens=state[3] / 1000,
+        limit_requests=state[0],
+        remaining_requests=state[1],
+        reset_requests=state[2] / 1000,
+        limit_tokens=state[3],
+        remaining_tokens=state[4],
+        reset_tokens=state[5] / 1000,
     )
 
 
-def _refusal(verdict: str, detail: Any, limits: Limits, estimate: Estimate, rates: RateState) -> LimitReached:
-    telemetry.refused(verdict)
-    if verdict == "budget":
-        scope = detail.decode().partition(":")[0]
+def _refusal(verdict: str, scope: str, detail: Any, estimate: Estimate, rates: RateState) -> LimitReached:
+    """Says which limit, of whom, and when to come back."""
+    what, _, limit = verdict.partition(" ")
+    telemetry.refused(what)
+    owner = owner_of(scope)
+    if what == "budget":
+        monthly = detail != TOTAL.encode()
         message = (
-            f"The monthly budget of this {scope} does not cover this request, which may cost up to "
-            f"{format_usd(estimate.hold)}. Raise the budget, lower max_tokens, or wait for the next month (UTC)."
+            f"The {'monthly ' if monthly else ''}budget of this {owner} does not cover this request, which may cost up "
+            f"to {format_usd(estimate.hold)}. Raise the budget, lower max_tokens"
+            f"{', or wait for the next month (UTC)' if monthly else ''}."
         )
         return LimitReached(message, code="insufficient_quota", retry_after=None, rates=rates)
-    if verdict == "too_large":
+    if what == "too_large":
+        period, _, limit = detail.decode().partition(" ")
         message = (
-            f"This request may use {estimate.tokens} tokens, more than the key's limit of {limits.tpm} a minute. "
-            "Shorten the prompt or lower max_tokens."
+            f"This request may use {estimate.tokens} tokens, more than the {owner}'s limit of {limit} a "
+            f"{'day' if period == 'day' else 'minute'}. Shorten the prompt or lower max_tokens."
         )
         return LimitReached(message, code="tokens_limit_exceeded", retry_after=None, rates=rates)
     wait = int(detail) / 1000
-    sentences = {
-        "requests": f"The key's limit of {limits.rpm} requests a minute is reached.",
-        "tokens": f"The key's limit of {limits.tpm} tokens a minute is reached.",
-        "parallel": f"The key's limit of {limits.parallel} requests at once is reached.",
-    }
-    message = f"{sentences[verdict]} Try again in {wait:.1f} seconds."
+    kinds = {"requests": "requests a minute", "tokens": "tokens a minute", "day": "tokens a day"}
+    kind = kinds.get(what, "requests at once")
+    message = f"The {owner}'s limit of {limit} {kind} is reached. Try again in {wait:.1f} seconds."
     return LimitReached(message, code="rate_limit_exceeded", retry_after=wait, rates=rates)

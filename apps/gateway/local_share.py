@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from apps.common.errors import Unavailable
 from apps.gateway.contracts import Call, RateState
 from apps.gateway.estimate import Estimate
+from apps.gateway.limits import Admission
 
 MINUTE = 60.0
 GOOD_SECONDS = 3600.0
@@ -54,9 +55,14 @@ class LocalShare:
                 self._known.popitem(last=False)
         known.seen, known.free, known.spent = time.monotonic(), free, 0
 
-    def admit(self, call: Call, estimate: Estimate, *, rpm: int, tpm: int, parallel: int) -> RateState:
-        """Raises NotAdmitted where the share is used up, or the key is not known to be good."""
+    def admit(self, call: Call, estimate: Estimate, limits: Admission) -> RateState:
+        """By the lowest of the limits that the call comes under, whosever they are.
+
+        Raises NotAdmitted where the share is used up, or the key is not known to be good.
+        """
         now = time.monotonic()
+        rpm, tpm = limits.least("requests"), limits.least("tokens")
+        parallel = min(limit for _, limit in limits.parallels)
         known = self._known.get(call.key.key_id)
         if known is None or now - known.seen > GOOD_SECONDS:
             raise NotAdmitted(AWAY, retry_after=2)

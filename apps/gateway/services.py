@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -16,6 +17,7 @@ from apps.gateway.attempts import Attempts, DeadlyRequestError, Opened
 from apps.gateway.contracts import Answer, Call, LimitReached, RateState
 from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate
 from apps.gateway.facts import Offer
+from apps.gateway.limits import TOTAL, Admission, admission_of
 from apps.gateway.local_share import NotAdmitted
 from apps.gateway.relay import Stream, renaming
 from apps.gateway.runtime import Runtime, current
@@ -89,10 +91,10 @@ async def complete(call: Call) -> Answer:
     if runtime.watch.is_quarantined(call):
         raise DeadlyRequestError
     started = datetime.now(UTC)
-    call, offer, guess, rates = await _admit(runtime, call, started)
+    call, offer, guess, rates, limits = await _admit(runtime, call, started)
     meter = WIRES[call.endpoint].meter(prompt_estimate=guess.prompt_tokens)
     account = RunningAccount(runtime, call, call.model.price_at(started), guess.hold, meter, started)
-    account.open(admission.hold_record(call, guess))
+    account.open(limits.record(call, guess))
     payload = dict(call.payload)
     if guess.forwarded_limit:
         payload[call.output_limit_field] = guess.forwarded_limit
@@ -134,7 +136,15 @@ async def _answer(opened: Opened, account: RunningAccount, rates: RateState, att
     return Answer(body=renaming(opened, account)(opened.first), headers=headers)
 
 
-async def _admit(runtime: Runtime, call: Call, started: datetime) -> tuple[Call, Offer, Estimate, RateState]:
+class Admitted(NamedTuple):
+    call: Call
+    offer: Offer
+    guess: Estimate
+    rates: RateState
+    limits: Admission
+
+
+async def _admit(runtime: Runtime, call: Call, started: datetime) -> Admitted:
     """Admits the call by what is true now: reads anew whatever Redis says is stale, and tries again."""
     month = admission.month_of(started)
     reads: list[str] = []
@@ -145,14 +155,15 @@ async def _admit(runtime: Runtime, call: Call, started: datetime) -> tuple[Call,
             call = replace(call, model=model)
         guess = estimate(call, call.model.price_at(started))
         try:
+            limits = admission_of(call, month)
             rates = await admission.admit(
-                runtime.pipe, call, guess, catalog_version=offer.catalog.version, month=month, local=runtime.local
+                runtime.pipe, call, guess, limits, catalog_version=offer.catalog.version, local=runtime.local
             )
         except StaleFactsError as stale:
             call = await _refresh(runtime, call, stale.what, again=stale.what in reads)
             reads.append(stale.what)
         except UnseededError as unseeded:
-            await _seed(runtime, unseeded.scope, month)
+            await _seed(runtime, unseeded.scope, unseeded.period)
             reads.append(unseeded.scope)
         except (LimitReached, NotAdmitted):
             raise
@@ -161,7 +172,7 @@ async def _admit(runtime: Runtime, call: Call, started: datetime) -> tuple[Call,
             runtime.keep(admission.withdraw(runtime.pipe, call.request_id))
             raise
         else:
-            return call, offer, guess, rates
+            return Admitted(call, offer, guess, rates, limits)
         if len(reads) > MOST_READS:
             raise Unavailable("What the gateway knows of this key keeps changing; try again shortly.", retry_after=1)
 
@@ -191,16 +202,16 @@ async def _refresh(runtime: Runtime, call: Call, what: str, *, again: bool) -> C
     return call
 
 
-async def _seed(runtime: Runtime, scope: str, month: str) -> None:
-    """Begins a counter of this month's spending from what PostgreSQL has recorded."""
+async def _seed(runtime: Runtime, scope: str, period: str) -> None:
+    """Begins a counter of a month's spending, or of all that was ever spent, from what PostgreSQL has recorded."""
     kind, _, identifier = scope.partition(":")
-    first = datetime.strptime(month, "%Y%m").replace(tzinfo=UTC).date()
+    first = None if period == TOTAL else datetime.strptime(period, "%Y%m").replace(tzinfo=UTC).date()
     columns = {"key": "api_key", "project": "project", "account": "account"}
     spent = await in_thread(
         lambda: spend_since(since=first, scope=columns[kind], identifier=int(identifier))  # type: ignore[arg-type]
     )
     try:
-        await runtime.redis.set(f"art:spent:{scope}:{month}", spent, nx=True, ex=COUNTER_SECONDS)
+        await runtime.redis.set(f"art:spent:{scope}:{period}", spent, nx=True, ex=COUNTER_SECONDS)
     except RedisError as error:
         raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error
 

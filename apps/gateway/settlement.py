@@ -16,6 +16,7 @@ from apps.gateway.admission import month_of, run_script, script
 from apps.gateway.attempts import Opened
 from apps.gateway.contracts import Call
 from apps.gateway.estimate import cost
+from apps.gateway.limits import scopes_of
 from apps.gateway.metering import Meter
 from apps.gateway.runtime import Runtime
 
@@ -119,13 +120,10 @@ class RunningAccount:
         }
         return [
             call.request_id,
-            call.key.key_id,
-            call.key.project_id,
-            call.key.account_id,
-            self.month,
             charge,
             meter.input_tokens + meter.output_tokens,
             msgspec.json.encode(event).decode(),
+            *(word for scope in scopes_of(call.key) for word in (scope, self.month)),
         ]
 
 

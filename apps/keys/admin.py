@@ -21,8 +21,10 @@ POLICY = (
     "ip_allow_list",
     "rpm_limit",
     "tpm_limit",
+    "tpd_limit",
     "parallel_limit",
     "monthly_budget",
+    "total_budget",
     "expires_at",
 )
 LISTS = ("allowed_models", "allowed_endpoints", "ip_allow_list")

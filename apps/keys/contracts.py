@@ -3,12 +3,17 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from apps.common.limits import RateLimits
+
+NO_LIMITS = RateLimits()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPolicy:
     """What a key may do. None means the platform's default, an empty tuple means everything.
 
-    Budgets in nano-dollars a calendar month (UTC); limits a minute, or at once for `parallel_limit`.
+    Budgets in nano-dollars, a calendar month (UTC) or in all; limits of requests and tokens a minute, of tokens a day,
+    of requests at once.
     """
 
     allowed_models: tuple[str, ...] = ()
@@ -16,8 +21,10 @@ class KeyPolicy:
     ip_allow_list: tuple[str, ...] = ()
     rpm_limit: int | None = None
     tpm_limit: int | None = None
+    tpd_limit: int | None = None
     parallel_limit: int | None = None
     monthly_budget: int | None = None
+    total_budget: int | None = None
     expires_at: datetime | None = None
 
 
@@ -48,6 +55,11 @@ class KeyFacts:
     policy: KeyPolicy
     account_budget: int | None
     project_budget: int | None
+    account_total_budget: int | None = None
+    project_total_budget: int | None = None
+    project_limits: RateLimits = NO_LIMITS
+    account_limits: RateLimits = NO_LIMITS
+    end_user_limits: RateLimits = NO_LIMITS
     secret_expires_at: datetime | None
     disabled: bool
     revoked: bool

@@ -22,10 +22,13 @@ class ApiKey(TimestampedModel):
     ip_allow_list = ArrayField(models.CharField(max_length=50), default=list, blank=True, help_text="CIDR; empty: any")
     rpm_limit = models.PositiveIntegerField(null=True, blank=True, help_text="Requests a minute; empty: the default")
     tpm_limit = models.PositiveIntegerField(null=True, blank=True, help_text="Tokens a minute; empty: the default")
+    tpd_limit = models.PositiveBigIntegerField(null=True, blank=True, help_text="Tokens a day; empty: no limit")
     parallel_limit = models.PositiveIntegerField(
         null=True, blank=True, help_text="Requests at once; empty: the default"
     )
     monthly_budget = NanoField(null=True, blank=True, help_text="Nano-dollars a calendar month (UTC); empty: no limit")
+
+    total_budget = NanoField(null=True, blank=True, help_text="Nano-dollars in all; empty: no limit")
 
     expires_at = models.DateTimeField(null=True, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True, help_text="Switched off for now")

@@ -35,7 +35,7 @@ def facts_of_secret(*, secret_hash: str) -> KeyFacts | None:
     """What the gateway must know of the key whose token has this SHA-256; None where there is none."""
     secret = (
         KeySecret.objects.filter(secret_hash=secret_hash)
-        .select_related("api_key", "api_key__account", "api_key__project")
+        .select_related("api_key__account__tier", "api_key__project")
         .first()
     )
     if secret is None:
@@ -52,6 +52,11 @@ def facts_of_secret(*, secret_hash: str) -> KeyFacts | None:
         policy=_policy(key),
         account_budget=key.account.monthly_budget,
         project_budget=key.project.monthly_budget,
+        account_total_budget=key.account.total_budget,
+        project_total_budget=key.project.total_budget,
+        project_limits=key.project.limits,
+        account_limits=key.account.effective_limits,
+        end_user_limits=key.account.end_user_limits,
         secret_expires_at=secret.expires_at,
         disabled=key.disabled_at is not None or key.project.archived_at is not None,
         revoked=key.revoked_at is not None,
@@ -90,8 +95,10 @@ def _policy(key: ApiKey) -> KeyPolicy:
         ip_allow_list=tuple(key.ip_allow_list),
         rpm_limit=key.rpm_limit,
         tpm_limit=key.tpm_limit,
+        tpd_limit=key.tpd_limit,
         parallel_limit=key.parallel_limit,
         monthly_budget=key.monthly_budget,
+        total_budget=key.total_budget,
         expires_at=key.expires_at,
     )
 

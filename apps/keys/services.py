@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.accounts.selectors import project_of_account
 from apps.common.endpoints import ENDPOINTS
 from apps.common.errors import Invalid, NotFound
+from apps.common.limits import LIMIT_FIELDS
 from apps.common.revisions import key_revision, publish
 from apps.keys.contracts import IssuedKey, KeyPolicy
 from apps.keys.models import ApiKey, KeySecret
@@ -124,12 +125,14 @@ def _checked_policy(policy: KeyPolicy, *, now: datetime | None) -> dict[str, Any
     """The policy as columns. `now` is given where the expiry is new and so must lie ahead."""
     if now and policy.expires_at and policy.expires_at <= now:
         raise Invalid("expires_at", "Give a time of expiry that lies in the future.")
-    for limit in ("rpm_limit", "tpm_limit", "parallel_limit"):
+    for limit in LIMIT_FIELDS:
         value = getattr(policy, limit)
         if value is not None and not 1 <= value < 2**31:
             raise Invalid(limit, "Give a whole number above zero, or leave it empty.")
-    if policy.monthly_budget is not None and not 0 <= policy.monthly_budget < 2**53:
-        raise Invalid("monthly_budget", "Give a sum of zero or more, or leave it empty.")
+    for budget in ("monthly_budget", "total_budget"):
+        value = getattr(policy, budget)
+        if value is not None and not 0 <= value < 2**53:
+            raise Invalid(budget, "Give a sum of zero or more, or leave it empty.")
     unknown = sorted(set(policy.allowed_endpoints) - set(ENDPOINTS))
     if unknown:
         raise Invalid("allowed_endpoints", f"Unknown: {', '.join(unknown)}. Known: {', '.join(ENDPOINTS)}.")

@@ -204,7 +204,9 @@ def is_recorded(*, request_id: str) -> bool:
     return UsageEvent.objects.filter(request_id=request_id).exists()
 
 
-def spend_since(*, since: date, scope: Literal["api_key", "project", "account"], identifier: int) -> int:
-    """Nano-dollars spent by one key, project or account since a day: what a lost budget counter is rebuilt from."""
-    rows = UsageDay.objects.filter(day__gte=since, **{f"{scope}_id": identifier})
+def spend_since(*, since: date | None, scope: Literal["api_key", "project", "account"], identifier: int) -> int:
+    """Nano-dollars spent by one key, project or account since a day, or ever: what a lost counter is rebuilt from."""
+    rows = UsageDay.objects.filter(**{f"{scope}_id": identifier})
+    if since is not None:
+        rows = rows.filter(day__gte=since)
     return rows.aggregate(total=Sum("cost"))["total"] or 0

@@ -6,12 +6,19 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.accounts.models import Account, User
-from apps.accounts.services import create_account, create_project, set_account_budget
+from apps.accounts.models import Account, Tier, User
+from apps.accounts.services import (
+    create_account,
+    create_project,
+    save_tier,
+    set_account_budget,
+    set_account_limits,
+    set_project_limits,
+)
 from apps.catalog.models import AIModel
 from apps.catalog.services import raise_catalog_revision
 from apps.common.redis import sync_redis
-from apps.gateway.selectors import open_holds
+from apps.gateway.selectors import open_holds, spending_of_key
 from apps.keys import services as keys
 from apps.keys.contracts import KeyPolicy
 from apps.keys.models import ApiKey
@@ -114,3 +121,36 @@ def end_users_of(public_id: str) -> list[str]:
     """To whom the use of a key is attributed."""
     drain_events()
     return list(UsageEvent.objects.filter(api_key__public_id=public_id).values_list("end_user", flat=True))
+
+
+def new_account(name: str) -> str:
+    """The slug of an account of its own."""
+    return create_account(name=name, owner_id=User.objects.earliest("pk").pk).slug
+
+
+def limit_account(account: str, values: dict[str, Any]) -> None:
+    set_account_limits(account_id=Account.objects.get(slug=account).pk, values=values)
+
+
+def limit_project(account: str, values: dict[str, Any]) -> None:
+    set_project_limits(account_id=Account.objects.get(slug=account).pk, slug="default", values=values)
+
+
+def give_tier(account: str, name: str, values: dict[str, Any]) -> None:
+    """Makes or changes a tier, and puts the account on it."""
+    tier = Tier.objects.filter(name=name).first()
+    tier_id = save_tier(tier_id=tier.pk if tier else None, values={"name": name, **values})
+    limit_account(account, {"tier_id": tier_id})
+
+
+@transaction.atomic
+def limit_model(public_name: str, values: dict[str, Any]) -> None:
+    AIModel.objects.filter(public_name=public_name).update(**values)
+    raise_catalog_revision()
+
+
+def free_budget(key: Key) -> int:
+    """What admission would still let the key spend this month."""
+    row = ApiKey.objects.get(public_id=key.public_id)
+    spending = spending_of_key(key_id=row.pk)
+    return (row.monthly_budget or 0) - spending.spent - spending.held

@@ -13,7 +13,20 @@ import httpx
 import pytest
 
 from artemis_site.tests.desk import Desk
-from artemis_site.tests.errands import Key, change_key, disable_key, revoke_key, rotate_key, set_budgets
+from artemis_site.tests.errands import (
+    Key,
+    change_key,
+    disable_key,
+    free_budget,
+    give_tier,
+    limit_account,
+    limit_model,
+    limit_project,
+    new_account,
+    revoke_key,
+    rotate_key,
+    set_budgets,
+)
 from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform
 
 INPUT_PRICE, OUTPUT_PRICE = 1000, 2000  # nano-dollars a token, as platform.py sets them
@@ -337,3 +350,90 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < deadline, "what was awaited did not happen"
         time.sleep(0.02)
+
+
+def test_every_owner_has_limits_of_its_own(platform: Platform, desk: Desk) -> None:
+    """The refusal says which limit, of whom; the headers tell of the tightest."""
+    account = desk.call(new_account, "Limited")
+    desk.call(limit_account, account, {"rpm_limit": 5})
+    keys = [desk.key(account=account) for _ in range(3)]
+    answers = [ask(platform, keys[number % 3]) for number in range(7)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
+    assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == list("4321000")
+    assert {answer.headers["x-ratelimit-limit-requests"] for answer in answers} == {"5"}
+    assert "The account's limit of 5 requests a minute" in answers[-1].json()["error"]["message"]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 13
+
+    desk.call(limit_account, account, {"rpm_limit": None})
+    desk.call(limit_project, account, {"tpd_limit": 300})
+    platform.primary.script(output_tokens=100)
+    body = body_of(max_tokens=100)
+    statuses = [ask(platform, key, body).status_code for key in keys]
+    assert statuses.count(200) < 3 and statuses[0] == 200
+    refused = ask(platform, keys[0], body)
+    assert "The project's limit of 300 tokens a day" in refused.json()["error"]["message"]
+    assert int(refused.headers["retry-after"]) > 60
+
+
+def test_a_tier_limits_its_accounts_and_each_of_their_end_users(platform: Platform, desk: Desk) -> None:
+    account = desk.call(new_account, "Tiered")
+    desk.call(give_tier, account, "Free", {"end_user_rpm_limit": 2, "parallel_limit": 50})
+    key = desk.key(account=account)
+
+    def ask_as(user: str, field: str = "user") -> httpx.Response:
+        fields = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5, field: user}
+        return platform.post("/v1/chat/completions", api_key=key.secret, json=fields)
+
+    assert [ask_as("alice").status_code for _ in range(3)] == [200, 200, 429]
+    assert (
+        "The end user's limit of 2 requests a minute" in ask_as("alice", "safety_identifier").json()["error"]["message"]
+    )
+    assert ask_as("bob, with a comma=and more").status_code == 200
+    assert [ask(platform, key).status_code for _ in range(4)] == [200] * 4
+
+    desk.call(give_tier, account, "Free", {"end_user_rpm_limit": None, "rpm_limit": 1})
+    assert [ask(platform, key).status_code for _ in range(2)] == [200, 429]
+
+
+def test_a_model_limits_each_account(platform: Platform, desk: Desk) -> None:
+    desk.call(limit_model, SMALL_MODEL, {"parallel_limit": 2})
+    try:
+        platform.primary.script(header_delay=0.5)
+        answers = at_once(platform, desk.key(), 6, body_of(model=SMALL_MODEL))
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert len(refused) == 4
+        assert "account for this model" in refused[0].json()["error"]["message"]
+    finally:
+        desk.call(limit_model, SMALL_MODEL, {"parallel_limit": None})
+
+
+def test_a_total_budget_is_spent_once(platform: Platform, desk: Desk) -> None:
+    body = body_of()
+    key = desk.key(total_budget=most_expensive(body))
+    first = ask(platform, key, body)
+    refused = ask(platform, key, body)
+    assert (first.status_code, refused.status_code, code(refused)) == (200, 429, "insufficient_quota")
+    assert "month" not in refused.json()["error"]["message"]
+    desk.bill(key, requests=1)
+
+
+def test_a_thousand_requests_race_for_a_budget_of_a_hundred(platform: Platform, desk: Desk) -> None:
+    """At most as many pass as the budget pays for, nothing is overspent, and no hold is left behind."""
+    body = body_of()
+    spent = 8 * INPUT_PRICE  # "Hello" and its template, as the fake engine counts
+    key = desk.key(rpm_limit=1_000_000, parallel_limit=10_000)
+    ask(platform, key, body)
+    price = desk.bill(key, requests=1).cost
+    assert price >= spent // 2
+    # What is held is more than what is paid: of 100 that the budget pays for, fewer run at any moment.
+    desk.call(change_key, key, {"rpm_limit": 10**6, "parallel_limit": 10_000, "monthly_budget": 101 * price})
+    statuses: list[int] = []
+    with ThreadPoolExecutor(8) as pool:
+        for batch in pool.map(lambda _: at_once(platform, key, 125, body), range(8)):
+            statuses += [answer.status_code for answer in batch]
+    assert len(statuses) == 1000 and set(statuses) == {200, 429}
+    bill = desk.bill(key, requests=1 + statuses.count(200))
+    assert statuses.count(200) <= 100
+    assert bill.cost == (1 + statuses.count(200)) * price <= 101 * price
+    assert bill.held == [0, 0, 0]
+    assert desk.call(free_budget, key) == 101 * price - bill.cost

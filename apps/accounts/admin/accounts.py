@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from apps.accounts import services
 from apps.accounts.models import Account, Membership, Project, Role, User
 from apps.common.desk import Desk, usd
+from apps.common.limits import LIMIT_FIELDS
 
 OWNERLESS = "An account needs an owner. Make somebody else an owner first."
 
@@ -69,11 +70,15 @@ class Suspended(admin.SimpleListFilter):
 
 @admin.register(Account)
 class AccountAdmin(Desk):
-    list_display = ("name", "slug", "is_active", "budget", "people", "created_at")
-    list_filter = (Suspended, "created_at")
+    list_display = ("name", "slug", "tier", "is_active", "budget", "people", "created_at")
+    list_select_related = ("tier",)
+    list_filter = (Suspended, "tier", "created_at")
     date_hierarchy = "created_at"
     search_fields = ("name", "slug", "memberships__user__email")
-    fields = ("name", "slug", "monthly_budget", "suspended_at", "suspension_reason", "created_at", "updated_at")
+    fields = (
+        *("name", "slug", "tier", "monthly_budget", "total_budget", *LIMIT_FIELDS),
+        *("suspended_at", "suspension_reason", "created_at", "updated_at"),
+    )
     readonly_fields = ("slug", "suspended_at", "suspension_reason", "created_at", "updated_at")
     ordering = ("-created_at",)
     actions = ("suspend", "resume")
@@ -116,6 +121,13 @@ class AccountAdmin(Desk):
             services.rename_account(account_id=obj.pk, name=obj.name)
         if "monthly_budget" in form.changed_data:
             services.set_account_budget(account_id=obj.pk, monthly_budget=obj.monthly_budget)
+        limits = {
+            name: form.cleaned_data[name] for name in (*LIMIT_FIELDS, "total_budget") if name in form.changed_data
+        }
+        if "tier" in form.changed_data:
+            limits["tier_id"] = obj.tier_id
+        if limits:
+            services.set_account_limits(account_id=obj.pk, values=limits)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         formset.save(commit=False)  # only finds out what is to be done

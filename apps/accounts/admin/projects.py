@@ -8,7 +8,9 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.accounts import services
 from apps.accounts.models import Project
+from apps.accounts.services.limits import PROJECT_FIELDS
 from apps.common.desk import Desk, usd
+from apps.common.limits import LIMIT_FIELDS
 
 
 @admin.register(Project)
@@ -18,7 +20,10 @@ class ProjectAdmin(Desk):
     list_filter = (("archived_at", admin.EmptyFieldListFilter), "created_at")
     date_hierarchy = "created_at"
     search_fields = ("name", "slug", "account__name", "account__slug")
-    fields = ("account", "name", "slug", "monthly_budget", "archived_at", "created_at", "updated_at")
+    fields = (
+        *("account", "name", "slug", "monthly_budget", "total_budget", *LIMIT_FIELDS),
+        *("archived_at", "created_at", "updated_at"),
+    )
     readonly_fields = ("slug", "archived_at", "created_at", "updated_at")
     autocomplete_fields = ("account",)
     ordering = ("-created_at",)
@@ -43,10 +48,14 @@ class ProjectAdmin(Desk):
             services.update_project(
                 account_id=obj.account_id, slug=obj.slug, name=obj.name, monthly_budget=obj.monthly_budget
             )
-            return
-        row = services.create_project(account_id=obj.account_id, name=obj.name, monthly_budget=obj.monthly_budget)
-        obj.pk = row.id
-        obj.refresh_from_db()
+        else:
+            row = services.create_project(account_id=obj.account_id, name=obj.name, monthly_budget=obj.monthly_budget)
+            obj.pk, obj.slug = row.id, row.slug
+        limits = {name: form.cleaned_data[name] for name in PROJECT_FIELDS if name in form.changed_data}
+        if limits:
+            services.set_project_limits(account_id=obj.account_id, slug=obj.slug, values=limits)
+        if not change:
+            obj.refresh_from_db()
 
     @admin.action(description="Archive: refuse their keys at once", permissions=["change"])
     def archive(self, request: HttpRequest, queryset: QuerySet[Project]) -> HttpResponse | None:

@@ -2,6 +2,7 @@
 
 from apps.accounts.services.accounts import create_account, ensure_account, rename_account, set_account_budget
 from apps.accounts.services.invitations import accept_invitation, invite_member, revoke_invitation
+from apps.accounts.services.limits import save_tier, set_account_limits, set_project_limits
 from apps.accounts.services.members import add_member, change_role, remove_member
 from apps.accounts.services.people import ensure_administrator
 from apps.accounts.services.projects import archive_project, create_project, restore_project, update_project
@@ -22,7 +23,10 @@ __all__ = [
     "restore_project",
     "resume_account",
     "revoke_invitation",
+    "save_tier",
     "set_account_budget",
+    "set_account_limits",
+    "set_project_limits",
     "suspend_account",
     "update_project",
 ]

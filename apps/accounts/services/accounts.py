@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from apps.accounts.contracts import AccountRow
-from apps.accounts.models import Account, Membership, Role, User
+from apps.accounts.models import Account, Membership, Role, Tier, User
 from apps.accounts.selectors import account_row
 from apps.accounts.services.naming import clean_name, free_slug
 from apps.accounts.services.projects import create_project
@@ -15,7 +15,11 @@ def create_account(*, name: str, owner_id: int) -> AccountRow:
     """A new account with its owner and a first project called "default"."""
     name = clean_name(name)
     with transaction.atomic():
-        account = Account.objects.create(name=name, slug=free_slug(Account.objects.all(), name, fallback="account"))
+        account = Account.objects.create(
+            name=name,
+            slug=free_slug(Account.objects.all(), name, fallback="account"),
+            tier=Tier.objects.filter(is_for_new_accounts=True).first(),
+        )
         membership = Membership.objects.create(account=account, user_id=owner_id, role=Role.OWNER)
         create_project(account_id=account.pk, name="default")
     return account_row(membership)

@@ -56,8 +56,10 @@ class KeyChanges(Strict):
     ip_allow_list = names(serializers.CharField(max_length=60), "Addresses or networks (CIDR); empty: from anywhere")
     requests_per_minute = limit("Requests a minute")
     tokens_per_minute = limit("Tokens a minute")
+    tokens_per_day = limit("Tokens a day (24 hours that slide)")
     parallel_requests = limit("Requests at once")
     monthly_budget_nano_usd = budget()
+    total_budget_nano_usd = budget()
     expires_at = serializers.DateTimeField(required=False, allow_null=True, help_text="null: never")
 
 

@@ -49,10 +49,12 @@ class KeySerializer(Output):
         source="policy.rpm_limit", allow_null=True, help_text="null: default"
     )
     tokens_per_minute = serializers.IntegerField(source="policy.tpm_limit", allow_null=True)
+    tokens_per_day = serializers.IntegerField(source="policy.tpd_limit", allow_null=True)
     parallel_requests = serializers.IntegerField(
         source="policy.parallel_limit", allow_null=True, help_text="null: default"
     )
     monthly_budget_nano_usd = serializers.IntegerField(source="policy.monthly_budget", allow_null=True)
+    total_budget_nano_usd = serializers.IntegerField(source="policy.total_budget", allow_null=True)
     expires_at = serializers.DateTimeField(source="policy.expires_at", allow_null=True)
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField()
@@ -129,6 +131,7 @@ class ModelSerializer(Output):
 class LimitsSerializer(Output):
     requests_per_minute = serializers.IntegerField()
     tokens_per_minute = serializers.IntegerField()
+    tokens_per_day = serializers.IntegerField(allow_null=True)
     parallel_requests = serializers.IntegerField()
 
 

@@ -11,6 +11,7 @@ from apps.catalog.admin.deployments import DeploymentInline
 from apps.catalog.admin.desk import CatalogDesk
 from apps.catalog.admin.prices import NewPriceInline, PriceInline
 from apps.catalog.models import AIModel
+from apps.common.limits import LIMIT_FIELDS
 
 
 @admin.register(AIModel)
@@ -25,6 +26,7 @@ class ModelAdmin(CatalogDesk):
     fieldsets = (
         (None, {"fields": ("public_name", "kind", "enabled", "description", "owned_by", "account")}),
         ("Abilities", {"fields": ("context_length", "max_output_tokens", "dimensions", "capabilities", "extensions")}),
+        ("Limits of each account for this model", {"fields": LIMIT_FIELDS}),
         ("Record", {"fields": ("created_at", "updated_at")}),
     )
     readonly_fields = ("created_at", "updated_at")

@@ -1,19 +1,23 @@
 -- Stands before each of the other scripts: what a hold consists of, written and undone in one place.
--- A hold's record is "key project account hold tokens tpm", as admission.hold_record writes it.
+-- A hold's record, as Admission.record writes it: "held tokens scope,… name=limit=period,… scope,…": nano-dollars,
+-- tokens reserved, the scopes whose budgets hold, the token rates (with '-' for none), the scopes that count it as open.
+local function each(list)
+  return string.gmatch(list, '[^,]+')
+end
+
 local function hold_fields(record)
-  local key, project, account, held, tokens, tpm = string.match(record, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
-  return {key = key, held = held, tokens = tokens, tpm = tpm,
-    scopes = {'key:' .. key, 'project:' .. project, 'account:' .. account}}
+  local held, tokens, scopes, rates, opens = string.match(record, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+  return {held = held, tokens = tonumber(tokens), scopes = scopes, rates = rates, opens = opens}
 end
 
 -- Begins a hold, or only renews its lease where it is there already.
 local function open_hold(id, record, expiry)
   local hold = hold_fields(record)
   if redis.call('SET', 'art:hold:' .. id, record, 'NX') then
-    for _, scope in ipairs(hold.scopes) do redis.call('INCRBY', 'art:held:' .. scope, hold.held) end
+    for scope in each(hold.scopes) do redis.call('INCRBY', 'art:held:' .. scope, hold.held) end
   end
   redis.call('ZADD', 'art:holds', expiry, id)
-  redis.call('ZADD', 'art:open:' .. hold.key, expiry, id)
+  for scope in each(hold.opens) do redis.call('ZADD', 'art:open:' .. scope, expiry, id) end
 end
 
 -- Ends a hold; its fields, or nothing where there was none.
@@ -23,7 +27,58 @@ local function close_hold(id)
   if not record then return nil end
   local hold = hold_fields(record)
   redis.call('DEL', 'art:hold:' .. id)
-  redis.call('ZREM', 'art:open:' .. hold.key, id)
-  for _, scope in ipairs(hold.scopes) do redis.call('DECRBY', 'art:held:' .. scope, hold.held) end
+  for scope in each(hold.opens) do redis.call('ZREM', 'art:open:' .. scope, id) end
+  for scope in each(hold.scopes) do redis.call('DECRBY', 'art:held:' .. scope, hold.held) end
   return hold
+end
+
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Rates by the generic cell rate algorithm: one number each, the time (ms) at which the bucket will be full again. So
+-- a window slides with every request, and nobody gets two minutes' worth around the turn of a minute.
+--
+-- Reads `count` rates of five words each (scope, "requests", "tokens" or "day", period in ms, limit, quantity) from
+-- `argv` on; the rates and the position behind them.
+local function read_rates(argv, at, now)
+  local rates, names = {}, {}
+  local count = tonumber(argv[at])
+  at = at + 1
+  for i = 1, count do
+    local rate = {scope = argv[at], what = argv[at + 1], period = tonumber(argv[at + 2]),
+      limit = tonumber(argv[at + 3]), quantity = tonumber(argv[at + 4])}
+    rates[i], names[i] = rate, 'art:rate:' .. rate.what .. ':' .. rate.scope
+    at = at + 5
+  end
+  local full = count > 0 and redis.call('MGET', unpack(names)) or {}
+  for i, rate in ipairs(rates) do
+    rate.name = names[i]
+    -- Never later than can be, should the clock have been set back: a period ahead, ten where answers were longer
+    -- than reserved for.
+    local furthest = now + rate.period * (rate.what == 'requests' and 1 or 10)
+    rate.before = math.min(furthest, math.max(now, tonumber(full[i] or 0)))
+    rate.after = rate.before + rate.quantity * rate.period / rate.limit
+  end
+  return rates, at
+end
+
+-- {limit, left, ms until full} of the requests and of the tokens a minute of which the least is left.
+local function state(rates, now, field)
+  local answer = {0, 0, 0, 0, 0, 0}
+  for i, what in ipairs({'requests', 'tokens'}) do
+    local least
+    for _, rate in ipairs(rates) do
+      if rate.what == what then
+        -- What is stored has three decimals: a request that comes exactly in time must not fail for the rounding.
+        local left = math.max(0, math.floor((rate.period - (rate[field] - now)) * rate.limit / rate.period + 0.01))
+        if not least or left < least then
+          least = left
+          answer[i * 3 - 2], answer[i * 3 - 1], answer[i * 3] = rate.limit, left, math.ceil(rate[field] - now)
+        end
+      end
+    end
+  end
+  return answer
 end

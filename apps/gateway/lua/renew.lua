@@ -1,7 +1,7 @@
 -- Renews the leases of requests in flight, and restores a hold that was swept while its gateway could not renew it.
--- ARGV: lease (ms), then pairs of request id and the hold's record ("key project account hold tokens tpm").
-local clock = redis.call('TIME')
-local expiry = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[1]
+-- ARGV: lease (ms), then pairs of request id and the hold's record.
+local now = clock()
+local expiry = now + ARGV[1]
 for i = 2, #ARGV, 2 do
   if redis.call('EXISTS', 'art:settled:' .. ARGV[i]) == 0 then open_hold(ARGV[i], ARGV[i + 1], expiry) end
 end

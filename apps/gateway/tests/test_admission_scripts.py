@@ -40,16 +40,29 @@ def admit(request_id: str = "r", **changes: Any) -> list[Any]:
         "revisions": REVISIONS,
     } | changes
     pairs = [word for pair in fields["revisions"].items() for word in pair]
-    limits = [fields[name] for name in ("month", "rpm", "tpm", "parallel", "tokens", "hold")]
-    budgets = [fields[name] for name in ("key_budget", "project_budget", "account_budget")]
-    record = f"{KEY} {PROJECT} {ACCOUNT} {fields['hold']} {fields['tokens']} {fields['tpm']}"
-    arguments = [request_id, *pairs, KEY, PROJECT, ACCOUNT, *limits, *budgets, fields["lease"], 1, record]
-    answer: list[Any] = run("admit", *arguments)
-    return [answer[0].decode(), *answer[1:]]
+    rates = [
+        (SCOPES[0], "requests", 60_000, fields["rpm"], 1),
+        (SCOPES[0], "tokens", 60_000, fields["tpm"], fields["tokens"]),
+        *fields.get("rates", ()),
+    ]
+    parallels = [(SCOPES[0], fields["parallel"]), *fields.get("parallels", ())]
+    sums = [fields[name] for name in ("key_budget", "project_budget", "account_budget")]
+    budgets = [(scope, fields["month"], budget) for scope, budget in zip(SCOPES, sums, strict=True)]
+    budgets += fields.get("budgets", ())
+    tokens = ",".join(f"art:rate:{what}:{scope}={limit}={period}" for scope, what, period, limit, _ in rates[1:])
+    opens = ",".join(scope for scope, _ in parallels)
+    record = f"{fields['hold']} {fields['tokens']} {','.join(SCOPES)} {tokens} {opens}"
+    lists = [
+        word for rows in (rates, parallels, budgets) for word in (len(rows), *(one for row in rows for one in row))
+    ]
+    answer: list[Any] = run("admit", request_id, *pairs, KEY, fields["hold"], fields["lease"], 1, record, *lists)
+    verdict = answer[0].decode().partition(" ")[0]
+    told = answer[1] if verdict in ("stale", "unseeded", "budget") else answer[2]
+    return [verdict, told, *(answer[place] for place in (4, 5, 7, 8) if len(answer) > place)]
 
 
 def settle(request_id: str = "r", *, cost: int = 400, tokens: int = 30, event: str = "{}") -> int:
-    return int(run("settle", request_id, KEY, PROJECT, ACCOUNT, MONTH, cost, tokens, event))
+    return int(run("settle", request_id, cost, tokens, event, *(word for scope in SCOPES for word in (scope, MONTH))))
 
 
 def run(name: str, *arguments: Any) -> Any:
@@ -79,7 +92,7 @@ def test_a_counter_that_is_not_there_is_asked_for(scope: str) -> None:
     assert admit()[:2] == ["unseeded", scope.encode()]
     assert admit(month="202612")[:2] == ["unseeded", SCOPES[0].encode()]
     assert held() == [0, 0, 0]
-    assert not sync_redis().exists(f"art:rpm:{KEY}")  # it took none of the key's requests
+    assert not sync_redis().exists(f"art:rate:requests:{SCOPES[0]}")  # it took none of the key's requests
 
 
 def test_an_admission_holds_and_a_settlement_charges_and_gives_back() -> None:
@@ -183,7 +196,7 @@ def test_a_renewed_hold_is_kept() -> None:
     release_expired_holds()
     assert held() == [1000] * 3
     settle("a")
-    run("renew", 90_000, "a", f"{KEY} {KEY} {KEY} 1000 30 1000")  # what is settled does not begin anew
+    run("renew", 90_000, "a", f"1000 30 {SCOPES[0]} - {SCOPES[0]}")  # what is settled does not begin anew
     assert (held(), open_holds(key_ids=[KEY])) == ([0] * 3, 0)
 
 
@@ -219,7 +232,7 @@ def test_tokens_beyond_what_was_reserved_are_owed() -> None:
 
 def test_a_clock_set_back_does_not_lock_a_key_out() -> None:
     ahead = f"{(time.time() + 3600) * 1000:.3f}"
-    sync_redis().mset({f"art:rpm:{KEY}": ahead, f"art:tpm:{KEY}": ahead})
+    sync_redis().mset({f"art:rate:requests:{SCOPES[0]}": ahead, f"art:rate:tokens:{SCOPES[0]}": ahead})
     verdict, wait = admit("a")[:2]
     assert verdict in ("requests", "tokens")
     assert wait <= 600_000 + 60_000
@@ -235,3 +248,42 @@ def wait_until_expired(request_id: str) -> None:
     expiry = sync_redis().zscore("art:holds", request_id) or 0
     while time.time() * 1000 <= expiry + 1:
         time.sleep(0.001)
+
+
+def test_every_scope_has_its_own_rates_and_the_tightest_is_told() -> None:
+    project = [(SCOPES[1], "requests", 60_000, 3, 1), (SCOPES[1], "tokens", 60_000, 500, 100)]
+    answers = [admit(name, rates=project) for name in "abcd"]
+    assert [answer[0] for answer in answers] == ["ok", "ok", "ok", "requests"]
+    assert [answer[2] for answer in answers] == [2, 1, 0, 0]
+    assert [answer[4] for answer in answers] == [400, 300, 200, 200]
+    settle("a", tokens=0)
+    assert admit("e")[0] == "ok", "another project's key is free"
+    assert run("peek", 1, SCOPES[1], "tokens", 60_000, 500, 0)[3:5] == [500, 300]
+
+
+def test_tokens_a_day_slide_with_the_clock() -> None:
+    day = [(SCOPES[2], "day", 86_400_000, 250, 100)]
+    assert [admit(name, rates=day)[0] for name in "abc"] == ["ok", "ok", "day"]
+    settle("a", tokens=0)
+    assert admit("d", rates=day)[0] == "ok"
+    verdict, wait = admit("e", rates=day)[:2]
+    assert verdict == "day" and 10_000_000 < wait < 86_400_000
+
+
+def test_requests_at_once_of_every_scope() -> None:
+    user = [("user:1:abc", 2)]
+    assert [admit(name, parallels=user)[0] for name in "abc"] == ["ok", "ok", "parallel"]
+    settle("a")
+    assert admit("d", parallels=user)[0] == "ok"
+    assert admit("e")[0] == "ok"
+
+
+def test_a_total_budget_is_over_all_months() -> None:
+    total = [(SCOPES[1], "total", 2500)]
+    assert admit("a", budgets=total)[:2] == ["unseeded", SCOPES[1].encode()]
+    sync_redis().set(f"art:spent:{SCOPES[1]}:total", 1000)
+    assert [admit(name, budgets=total)[0] for name in "ab"] == ["ok", "budget"]
+    settle("a", cost=400)
+    assert int(sync_redis().get(f"art:spent:{SCOPES[1]}:total") or 0) == 1400
+    assert admit("c", budgets=total, hold=1100)[0] == "ok"
+    assert admit("d", budgets=total, hold=1)[0] == "budget"

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from apps.gateway.contracts import Call
 from apps.gateway.estimate import Estimate
+from apps.gateway.limits import Admission
 from apps.gateway.local_share import LocalShare, NotAdmitted
 
 KEY = 7
@@ -12,9 +13,11 @@ KEY = 7
 
 def admit(share: LocalShare, number: int, *, hold: int = 0, tokens: int = 1, **limits: Any) -> bool:
     call = cast(Call, SimpleNamespace(request_id=f"r{number}", key=SimpleNamespace(key_id=KEY)))
-    limits = {"rpm": 100, "tpm": 10_000, "parallel": 1000, **limits}
+    given = {"rpm": 100, "tpm": 10_000, "parallel": 1000, **limits}
+    rates = (("key:7", "requests", 60_000, given["rpm"]), ("key:7", "tokens", 60_000, given["tpm"]))
+    admission = Admission(rates, (("key:7", given["parallel"]),), ())
     try:
-        share.admit(call, Estimate(hold=hold, tokens=tokens, prompt_tokens=1, forwarded_limit=None), **limits)
+        share.admit(call, Estimate(hold=hold, tokens=tokens, prompt_tokens=1, forwarded_limit=None), admission)
     except NotAdmitted as refusal:
         assert refusal.status == 503 and refusal.retry_after is not None and refusal.retry_after > 0
         return False

@@ -43,8 +43,10 @@ class KeyForm(forms.Form):
         required=False,
         help_text="Spent, the key pauses until the next month (UTC).",
     )
+    total_budget = BudgetField(label="Budget in all (USD)", required=False, help_text="Spent, the key stops.")
     rpm_limit = forms.IntegerField(label="Requests a minute", required=False, min_value=1, max_value=MAX_LIMIT)
     tpm_limit = forms.IntegerField(label="Tokens a minute", required=False, min_value=1, max_value=MAX_LIMIT)
+    tpd_limit = forms.IntegerField(label="Tokens a day", required=False, min_value=1, max_value=MAX_LIMIT)
     parallel_limit = forms.IntegerField(label="Requests at once", required=False, min_value=1, max_value=MAX_LIMIT)
     ip_allow_list = forms.CharField(
         label="Allowed addresses",
@@ -60,6 +62,7 @@ class KeyForm(forms.Form):
         self.fields["project"].choices = [(project.slug, project.name) for project in projects]  # type: ignore[attr-defined]
         self.fields["rpm_limit"].widget.attrs["placeholder"] = "Default"
         self.fields["tpm_limit"].widget.attrs["placeholder"] = "Default"
+        self.fields["tpd_limit"].widget.attrs["placeholder"] = "None"
         self.fields["parallel_limit"].widget.attrs["placeholder"] = "Default"
         if not projects:
             del self.fields["project"]
@@ -72,8 +75,10 @@ class KeyForm(forms.Form):
             ip_allow_list=tuple(values["ip_allow_list"].replace(",", " ").split()),
             rpm_limit=values["rpm_limit"],
             tpm_limit=values["tpm_limit"],
+            tpd_limit=values["tpd_limit"],
             parallel_limit=values["parallel_limit"],
             monthly_budget=values["monthly_budget"],
+            total_budget=values["total_budget"],
             expires_at=values["expires_at"],
         )
 
@@ -87,8 +92,10 @@ def initial_of(key: KeyRow) -> dict[str, Any]:
         "ip_allow_list": "\n".join(policy.ip_allow_list),
         "rpm_limit": policy.rpm_limit,
         "tpm_limit": policy.tpm_limit,
+        "tpd_limit": policy.tpd_limit,
         "parallel_limit": policy.parallel_limit,
         "monthly_budget": policy.monthly_budget,
+        "total_budget": policy.total_budget,
         "expires_at": policy.expires_at.astimezone(UTC) if policy.expires_at else None,
     }
 

@@ -18,8 +18,10 @@ from apps.keys.contracts import IssuedKey, KeyPolicy
 COLUMNS = {
     "requests_per_minute": "rpm_limit",
     "tokens_per_minute": "tpm_limit",
+    "tokens_per_day": "tpd_limit",
     "parallel_requests": "parallel_limit",
     "monthly_budget_nano_usd": "monthly_budget",
+    "total_budget_nano_usd": "total_budget",
 }
 POLICY = frozenset(field.name for field in fields(KeyPolicy))
 

@@ -36,6 +36,7 @@ class OwnKeyView(ManagementView):
             "limits": {
                 "requests_per_minute": policy.rpm_limit or settings.GATEWAY_DEFAULT_RPM,
                 "tokens_per_minute": policy.tpm_limit or settings.GATEWAY_DEFAULT_TPM,
+                "tokens_per_day": policy.tpd_limit,
                 "parallel_requests": policy.parallel_limit or settings.GATEWAY_DEFAULT_PARALLEL,
             },
             "budget": {

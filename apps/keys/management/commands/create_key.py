@@ -23,8 +23,10 @@ class Command(ArtemisCommand):
         parser.add_argument("--project", default="default", help="slug of the project (default: default)")
         parser.add_argument("--models", default="", help="a,b: the only models that it may use")
         parser.add_argument("--budget-usd", help="US dollars a calendar month")
+        parser.add_argument("--total-budget-usd", help="US dollars in all")
         parser.add_argument("--rpm", type=int, help="requests a minute")
         parser.add_argument("--tpm", type=int, help="tokens a minute")
+        parser.add_argument("--tpd", type=int, help="tokens a day")
         parser.add_argument("--parallel", type=int, help="requests at once")
         parser.add_argument("--expires", help="ISO 8601, such as 2027-01-31 or 2027-01-31T12:00:00Z")
 
@@ -33,8 +35,10 @@ class Command(ArtemisCommand):
             allowed_models=tuple(name for name in options["models"].split(",") if name),
             rpm_limit=options["rpm"],
             tpm_limit=options["tpm"],
+            tpd_limit=options["tpd"],
             parallel_limit=options["parallel"],
-            monthly_budget=_budget(options["budget_usd"]),
+            monthly_budget=_budget(options["budget_usd"], "budget_usd"),
+            total_budget=_budget(options["total_budget_usd"], "total_budget_usd"),
             expires_at=parse_time(options["expires"], "expires") if options["expires"] else None,
         )
         account_id = account_id_of_slug(slug=options["account"])
@@ -42,10 +46,10 @@ class Command(ArtemisCommand):
         return {"id": issued.public_id, "key": issued.secret, "name": issued.name}
 
 
-def _budget(usd: str | None) -> int | None:
+def _budget(usd: str | None, option: str) -> int | None:
     if usd is None:
         return None
     try:
         return usd_to_nano(usd)
     except ValueError as error:
-        raise Invalid("budget_usd", f"{error}.") from error
+        raise Invalid(option, f"{error}.") from error
