@@ -96,6 +96,7 @@ def router_of(catalog: Catalog) -> EngineRouter:
                 stream_timeout=facts.stream_timeout,
                 continuous_usage_stats=bool(facts.model_info.get("continuous_usage_stats")),
                 one_choice=bool(facts.model_info.get("one_choice")),
+                endpoints=_endpoints(facts.model_info.get("endpoints")),
             )
             for model in catalog.models.values()
             for facts in model.deployments
@@ -104,6 +105,11 @@ def router_of(catalog: Catalog) -> EngineRouter:
         cooldown_time=routing.cooldown_time,
         routing_strategy=routing.routing_strategy,
     )
+
+
+def _endpoints(named: Any) -> frozenset[str] | None:
+    """None for what is no list: staff edit a deployment's facts by hand."""
+    return frozenset(map(str, named)) if isinstance(named, list) else None
 
 
 class OfferCache:

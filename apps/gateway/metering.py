@@ -1,5 +1,6 @@
 """Counts what an engine delivers; how its dialect says so is the business of `apps.gateway.wires`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -110,3 +111,13 @@ class Wire:
         if running:
             options["continuous_usage_stats"] = True
         return {**asked, "stream": True, "stream_options": options}
+
+    def renaming(self, upstream: str, public: str) -> Callable[[bytes], bytes]:
+        """Puts the public name where an answer names its model.
+
+        Inside a JSON text the quotes would be escaped, so that only the field itself is found.
+        """
+        if upstream == public:
+            return lambda data: data
+        old, new = (b'"model":' + msgspec.json.encode(name) for name in (upstream, public))
+        return lambda data: data.replace(old, new)
