@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -10,10 +11,10 @@ from apps.catalog.contracts import ModelFacts
 from apps.common.database import in_thread
 from apps.common.errors import ArtemisError, Forbidden, NotFound, Unauthenticated, Unavailable
 from apps.common.revisions import CATALOG, OVERRULE_REVISIONS, RAISE_REVISIONS, account_revision, key_revision
-from apps.gateway import access, admission
+from apps.gateway import access, admission, counting
 from apps.gateway.admission import StaleFactsError, UnseededError
 from apps.gateway.attempts import Attempts, Opened
-from apps.gateway.contracts import Answer, Call, LimitReached, RateState
+from apps.gateway.contracts import Answer, Call, LimitReached, RateState, TokenCount
 from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate
 from apps.gateway.facts import Offer
 from apps.gateway.relay import Stream, renaming
@@ -56,6 +57,18 @@ async def model_for(key: KeyFacts, *, name: str, endpoint: str, address: str) ->
 def _model(offer: Offer, key: KeyFacts, name: str, endpoint: str) -> ModelFacts:
     access.check_endpoint(key, endpoint)
     return access.model_of_key(offer.catalog, key, name)
+
+
+async def model_now(key: KeyFacts, *, name: str, endpoint: str, address: str) -> ModelFacts:
+    """The model that a key asks for, for what passes no admission. Raises NotFound or Forbidden."""
+    key, offer = await _true_now(key, await current().offers.get(), address)
+    return _model(offer, key, name, endpoint)
+
+
+async def count_tokens(model: ModelFacts, payload: dict[str, Any]) -> TokenCount:
+    """The tokens of a prompt in Anthropic's form, free of charge. Raises Invalid for what the engine refuses."""
+    runtime = current()
+    return await counting.counted((await runtime.offers.get()).router, runtime.client, model, payload)
 
 
 async def models_for(key: KeyFacts, *, address: str) -> list[ModelFacts]:
@@ -112,7 +125,7 @@ async def complete(call: Call) -> Answer:
 
 async def _answer(opened: Opened, account: RunningAccount, rates: RateState, tries: int) -> Answer:
     account.opened = opened
-    if not opened.deployment.speaks(account.call.endpoint):  # a provider's chunks are no tokens
+    if not opened.deployment.sends_tokens(account.call.endpoint):
         account.meter.characters_per_token = BYTES_PER_TOKEN
     headers = {
         **rates.headers(),
