@@ -16,6 +16,7 @@ from apps.keys import services as keys
 from apps.keys.contracts import KeyPolicy
 from apps.keys.models import ApiKey
 from apps.usage.contracts import RequestRow
+from apps.usage.models import UsageEvent
 from apps.usage.selectors import recent_requests
 from apps.usage.services import drain_events
 
@@ -92,6 +93,11 @@ def give_model(public_name: str, account: str) -> None:
     """Takes a model off the common offer and gives it to one account."""
     AIModel.objects.filter(public_name=public_name).update(account=Account.objects.get(slug=account))
     raise_catalog_revision()
+
+
+def end_user_of(request_id: str) -> str:
+    """Who the caller said that it asked for."""
+    return UsageEvent.objects.get(request_id=request_id).end_user
 
 
 def bill_of(public_id: str) -> Bill:

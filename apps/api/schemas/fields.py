@@ -26,13 +26,31 @@ class StreamOptions(Struct, forbid_unknown_fields=True):
     include_obfuscation: bool = False
 
 
-class Request(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What every inference request may have. `LOCAL`: fields that are ours to use and do not go to an engine."""
+class AnyRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a request in any dialect has. `LOCAL`: fields that are ours to use and do not go to an engine."""
 
-    LOCAL: ClassVar[frozenset[str]] = frozenset({"model", "stream", "stream_options", "user"})
+    LOCAL: ClassVar[frozenset[str]] = frozenset({"model", "stream"})
 
     model: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Request(AnyRequest, kw_only=True):
+    """What every inference request in OpenAI's dialect may have."""
+
+    LOCAL: ClassVar[frozenset[str]] = AnyRequest.LOCAL | {"stream_options", "user"}
+
     user: EndUser | None = None
+
+    @property
+    def end_user(self) -> str:
+        """Who asks, by the caller's own name for them."""
+        return getattr(self, "safety_identifier", None) or self.user or ""
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether the caller wants the count at the end of a stream."""
+        options: StreamOptions | None = getattr(self, "stream_options", None)
+        return options is not None and options.include_usage
 
 
 def count_texts(texts: str | list[Any]) -> int:
