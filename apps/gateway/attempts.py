@@ -136,6 +136,8 @@ class Attempts:
                 first = await upstream.read()
                 if not first:
                     raise EngineGarbled("the engine ended its stream before it began")
+                if meter.is_refusal(first):
+                    raise EngineGarbled("the engine began its stream with an error")
             else:
                 first = await upstream.body()
                 meter.read_body(first)

@@ -56,6 +56,11 @@ class Meter:
         """
         raise NotImplementedError
 
+    @staticmethod
+    def is_refusal(first: bytes) -> bool:
+        """Whether a stream begins with an error, so that another engine can be asked: nothing has been passed on."""
+        return False
+
     @property
     def finished(self) -> bool:
         """Whether the answer has come to its end, though its stream may not have."""

@@ -265,6 +265,19 @@ def test_the_next_engine_answers_and_then_claude(
     assert_billed(desk, other, deployment="claude")  # at moon's price, whoever answers
 
 
+def test_an_error_in_place_of_the_first_event_is_asked_elsewhere(
+    platform: Platform, desk: Desk, key: Key, client: anthropic.Anthropic
+) -> None:
+    """Also where it comes with a 200: the caller has seen nothing yet."""
+    for engine in (platform.primary, platform.claude):
+        engine.script(error_after=0)
+    assert text_of(ask(client, stream=True)) == numbered(8)
+    assert_billed(desk, key, deployment="moon-b")
+    with pytest.raises(anthropic.InternalServerError) as away:
+        ask(client, stream=True, model=CLAUDE)
+    assert away.value.status_code == 529
+
+
 BROKEN: dict[str, dict[str, Any]] = {
     "cut": {"cut_after": 6},
     "stalled": {"stall_after": 6},

@@ -130,6 +130,11 @@ class MessagesMeter(Meter):
         elif kind == "error" or event.error is not None:
             raise MalformedEventError("the engine reported an error in its stream")
 
+    @staticmethod
+    def is_refusal(first: bytes) -> bool:
+        """Claude says so with a 200 when it finds out too late that it is overloaded."""
+        return first.startswith(b"event: error")
+
     @property
     def finished(self) -> bool:
         return self._stopped
