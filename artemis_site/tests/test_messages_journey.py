@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from artemis_site.tests.desk import Desk
-from artemis_site.tests.errands import Key, end_user_of, revoke_key
+from artemis_site.tests.errands import Key, end_user_of, give_model, make_account, revoke_key
 from artemis_site.tests.platform import CLAUDE, EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform, models_yaml
 from artemis_site.tests.wire import exchange, request_bytes
 
@@ -167,7 +167,7 @@ def test_what_the_engine_gets_is_what_was_asked_and_no_more(
     client.messages.create(
         model=CLAUDE,
         **asked,
-        metadata={"user_id": "somebody"},
+        metadata={"user_id": "somebody" * 32},
         service_tier="auto",
         extra_body=numbers,
         extra_headers={"anthropic-beta": "files-api-2025-04-14"},
@@ -180,7 +180,7 @@ def test_what_the_engine_gets_is_what_was_asked_and_no_more(
     assert sent["headers"]["anthropic-version"] == "2023-06-01"
     assert not {"authorization", "anthropic-beta"} & sent["headers"].keys()
     (request,) = desk.bill(key, requests=1).requests
-    assert desk.call(end_user_of, request.request_id) == "somebody"
+    assert desk.call(end_user_of, request.request_id) == "somebody" * 15
 
 
 @whole_and_streamed
@@ -329,6 +329,56 @@ def test_a_stream_that_breaks_is_whole_or_an_error_never_a_short_success(
         assert request.output_tokens == received.count("token")
         assert request.input_tokens == PROMPT_TOKENS
         assert request.cost == PROMPT_TOKENS * 1000 + request.output_tokens * 2000
+
+
+@pytest.mark.parametrize("model", [MODEL, CLAUDE, TRANSLATED], ids=["vLLM", "Claude", "translated"])
+def test_a_caller_who_hangs_up_pays_for_what_came_and_frees_the_engine(
+    platform: Platform, desk: Desk, key: Key, client: anthropic.Anthropic, translated: str, model: str
+) -> None:
+    engine = platform.claude if model == CLAUDE else platform.primary
+    engine.script(tokens_per_second=20.0, output_tokens=200)
+    received = 0
+    with client.messages.stream(**ASKED | {"model": model, "max_tokens": 200}) as stream:
+        for _ in stream.text_stream:
+            received += 1
+            if received == 5:
+                break
+    (request,) = desk.bill(key, requests=1).requests
+
+    assert engine.wait_log(lambda entry: entry["disconnected"])["generated_tokens"] < 100
+    assert (request.outcome, request.estimated) == ("cancelled", True)
+    assert 0 < request.output_tokens < 50
+    assert request.input_tokens > 0
+    if model != TRANSLATED:  # where it is told at the beginning
+        assert request.input_tokens == PROMPT_TOKENS
+
+
+def test_the_largest_answer_is_held_before_it_is_made(platform: Platform, desk: Desk) -> None:
+    key = desk.key(monthly_budget=1_000_000)  # $0.001: the prompt's bound and some 300 tokens
+    with client_of(platform, key.secret) as client:
+        with pytest.raises(anthropic.RateLimitError) as poor:
+            client.messages.create(**ASKED | {"max_tokens": 1000})
+        assert poor.value.error_code == "insufficient_quota"
+        assert text_of(client.messages.create(**ASKED)) == numbered(8)
+
+
+def test_a_model_of_another_account_is_as_one_that_does_not_exist(platform: Platform, desk: Desk, key: Key) -> None:
+    document = json.loads(models_yaml(platform.primary, platform.second, platform.claude))
+    entry = next(entry for entry in document["model_list"] if entry["model_name"] == SMALL_MODEL)
+    entry["model_name"], entry["model_info"]["id"] = "moon-elsewhere", "elsewhere"
+    file = platform.home / "elsewhere.yaml"
+    file.write_text(json.dumps({"model_list": [entry]}))
+    platform.manage("load_models", str(file))
+    desk.call(give_model, "moon-elsewhere", desk.call(make_account, "Elsewhere"))
+
+    for path in ("/v1/messages", "/v1/messages/count_tokens"):
+        foreign, absent = (
+            assert_refused(platform.post(path, api_key=key.secret, json=fields), 404, "not_found_error")
+            for fields in ({"model": "moon-elsewhere"}, {"model": "moon-nowhereise"})
+        )
+        assert foreign["code"] == absent["code"] == "model_not_found"
+        assert foreign["message"] == absent["message"].replace("moon-nowhereise", "moon-elsewhere")
+    assert platform.primary.log() == []
 
 
 @whole_and_streamed
@@ -517,7 +567,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a choice of nothing": ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice"),
     "a small budget": ({"thinking": {"type": "enabled", "budget_tokens": 5}}, "thinking.budget_tokens"),
     "a budget above max_tokens": ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, "thinking.budget_tokens"),
-    "a long user_id": ({"metadata": {"user_id": "u" * 121}}, "metadata.user_id"),
+    "a long user_id": ({"metadata": {"user_id": "u" * 257}}, "metadata.user_id"),
     "more metadata": ({"metadata": {"name": "x"}}, "metadata.name"),
     "cache_control for a day": ({"cache_control": {"type": "ephemeral", "ttl": "24h"}}, "cache_control.ttl"),
 }

@@ -13,7 +13,8 @@ Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 LogitBias = Annotated[dict[str, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=300)]
 StopText = Annotated[str, Meta(min_length=1, max_length=1000)]
 Stop = StopText | Annotated[list[StopText], Meta(max_length=4)] | None
-EndUser = Annotated[str, Meta(max_length=120)]
+LONGEST_END_USER = 120
+EndUser = Annotated[str, Meta(max_length=LONGEST_END_USER)]
 JSONObject = dict[str, Any]
 Token = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 # A text, several, one text's tokens, or several texts' tokens; `count_texts` sees that a list is of one kind.

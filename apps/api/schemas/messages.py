@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
-from apps.api.schemas.fields import AnyRequest, EndUser, JSONObject, Positive, Probability, StopText
+from apps.api.schemas.fields import LONGEST_END_USER, AnyRequest, JSONObject, Positive, Probability, StopText
 
 LEAST_THINKING = 1024  # tokens, as Anthropic has it
 ToolName = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_-]+$")]
@@ -113,7 +113,9 @@ class NoThinking(Struct, tag_field="type", tag="disabled", forbid_unknown_fields
 
 
 class Metadata(Struct, forbid_unknown_fields=True):
-    user_id: EndUser | None = None
+    """Anthropic's bound, which its own clients come near to; the record keeps the beginning."""
+
+    user_id: Annotated[str, Meta(max_length=256)] | None = None
 
 
 class CountTokensRequest(AnyRequest, kw_only=True):
@@ -154,7 +156,7 @@ class MessagesRequest(CountTokensRequest, kw_only=True):
 
     @property
     def end_user(self) -> str:
-        return (self.metadata and self.metadata.user_id) or ""
+        return ((self.metadata and self.metadata.user_id) or "")[:LONGEST_END_USER]
 
     def inconsistency(self) -> tuple[str, str] | None:
         """(field, sentence) of fields that do not go together, as Anthropic refuses them."""
