@@ -1,6 +1,5 @@
 """Providers that do not speak OpenAI's protocol, Claude among them: LiteLLM translates, both ways."""
 
-import copy
 from typing import Any
 
 import httpx
@@ -14,6 +13,7 @@ litellm.suppress_debug_info = True
 litellm.use_chat_completions_url_for_anthropic_messages = True  # not every "openai" server has /responses
 litellm.drop_params = True  # what a provider cannot do (logprobs at Claude's) is left out rather than refused
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 # They know no key: the process's own environment (a role, a service account) says who calls.
 _KEYLESS = frozenset({"bedrock", "sagemaker", "vertex_ai"})
 _CALLS = {
@@ -83,7 +83,7 @@ async def open_translated(deployment: Deployment, path: str, payload: dict[str, 
     """Calls the provider through LiteLLM. `payload` is the checked request, as the path has it. Raises EngineError."""
     try:
         answer = await _CALLS[path](
-            **copy.deepcopy(payload),  # another deployment may be asked after this one, and LiteLLM writes into it
+            **_decode(_encode(payload)),  # a copy: another may be asked after this one, and LiteLLM writes into it
             model=f"{deployment.provider}/{deployment.upstream_model}",
             api_base=deployment.api_base or None,
             api_key=deployment.api_key.strip() or _no_key(deployment),

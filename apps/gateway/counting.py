@@ -21,6 +21,8 @@ ENDPOINT = "messages"
 MOST_SECONDS = 10.0
 TURN_TOKENS = 4  # the marks of a chat template around a turn
 IMAGE_TOKENS = 1600  # of the largest that Claude reads; smaller ones cost less
+FREE_FORM = frozenset({"input", "input_schema", "input_examples"})
+NOT_READ = frozenset({"type", "role", "cache_control", "signature", "caller", "citations"})
 AT_ONCE = 2  # estimates, each in a thread: they take CPU that others' streams need
 logger = logging.getLogger(__name__)
 _turn = asyncio.Semaphore(AT_ONCE)
@@ -66,7 +68,7 @@ def estimate_prompt(payload: dict[str, Any]) -> int:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in it but images; a tool's schema and input are written out as JSON by the engine, names and all."""
+    """Every text in it but images. What has a form of the caller's own is written out as JSON, as engines do it."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
@@ -74,9 +76,9 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
     elif isinstance(value, dict) and value.get("type") != "image":
         for name, item in value.items():
-            if name in ("input", "input_schema"):
+            if name in FREE_FORM:
                 yield msgspec.json.encode(item).decode()
-            elif name not in ("type", "role", "cache_control", "signature"):
+            elif name not in NOT_READ:
                 yield from _texts(item)
 
 
