@@ -13,6 +13,7 @@ from inference.router import Deployment
 
 MAX_ERROR_BYTES = 64 * 1024
 ERROR_SECONDS = 5.0
+ANTHROPIC_BASE, ANTHROPIC_VERSION = "https://api.anthropic.com", "2023-06-01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class EngineClient:
         self, deployment: Deployment, path: str, body: bytes, *, stream: bool, limits: TimeLimits = NO_LIMITS
     ) -> HTTPUpstream:
         """POSTs to `path` below the deployment's api_base. Raises EngineError unless the answer's status is 200."""
-        origin, head = _head(deployment.api_base, deployment.api_key, path)
+        origin, head = _head(deployment.provider, deployment.api_base, deployment.api_key, path)
         first = silence = inf
         if stream:
             first = min(deployment.first_token_timeout or deployment.stream_timeout, limits.first_token)
@@ -137,13 +138,17 @@ class EngineClient:
 
 
 @lru_cache(maxsize=1024)
-def _head(api_base: str, api_key: str, path: str) -> tuple[Origin, bytes]:
+def _head(provider: str, api_base: str, api_key: str, path: str) -> tuple[Origin, bytes]:
     """Where a request goes, and all of it that stands before its length. Raises EngineUnreachable."""
+    if provider == "anthropic":  # its base is given without /v1, as LiteLLM and Anthropic's own clients have it
+        api_base = (api_base or ANTHROPIC_BASE).rstrip("/").removesuffix("/v1") + "/v1"
     url = urlsplit(api_base + path)
     host = url.netloc.rpartition("@")[2]
     lines = [f"POST {url.path} HTTP/1.1", f"Host: {host}", "Content-Type: application/json"]
     lines += ["Accept-Encoding: identity"]
-    if api_key:
+    if provider == "anthropic":
+        lines += [f"x-api-key: {api_key.strip()}", f"anthropic-version: {ANTHROPIC_VERSION}"]
+    elif api_key:
         lines.append(f"Authorization: Bearer {api_key}")
     if any(not line.isascii() or not line.isprintable() for line in lines):
         raise EngineUnreachable("the deployment's address or key has characters that no header may have")

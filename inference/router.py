@@ -20,8 +20,10 @@ from inference.load import LoadBoard
 
 # What each provider answers itself, by the names of apps.common.endpoints: its bytes are relayed, not translated.
 _OPENAI = frozenset({"chat.completions", "completions", "embeddings"})
+_ANTHROPIC = frozenset({"messages"})
 SPOKEN: dict[str, frozenset[str]] = {
-    "hosted_vllm": _OPENAI,
+    "hosted_vllm": _OPENAI | _ANTHROPIC,
+    "anthropic": _ANTHROPIC,
     "openai": _OPENAI,
     "llamafile": _OPENAI,
     "custom_openai": _OPENAI,
@@ -63,10 +65,16 @@ class Deployment:
     continuous_usage_stats: bool = False
     one_choice: bool = False
     """Its engine counts only the first choice of an answer: see `apart.py`."""
+    endpoints: frozenset[str] | None = None
+    """What its engine answers itself, where that is not what its provider does (see SPOKEN)."""
 
     def speaks(self, endpoint: str) -> bool:
         """Whether its engine answers this endpoint itself."""
-        return endpoint in SPOKEN.get(self.provider, ())
+        return endpoint in (SPOKEN.get(self.provider, ()) if self.endpoints is None else self.endpoints)
+
+    def sends_tokens(self, endpoint: str) -> bool:
+        """Whether each chunk of its streams is one token, as engines send them. Claude's are as long as it likes."""
+        return self.speaks(endpoint) and self.provider != "anthropic"
 
     def litellm_entry(self) -> dict[str, Any]:
         """Its member of LiteLLM's `model_list`."""

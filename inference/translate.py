@@ -11,14 +11,17 @@ from inference.errors import EngineError, EngineRefused, EngineTimeout, EngineUn
 from inference.router import Deployment
 
 litellm.suppress_debug_info = True
+litellm.use_chat_completions_url_for_anthropic_messages = True  # not every "openai" server has /responses
 litellm.drop_params = True  # what a provider cannot do (logprobs at Claude's) is left out rather than refused
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 # They know no key: the process's own environment (a role, a service account) says who calls.
 _KEYLESS = frozenset({"bedrock", "sagemaker", "vertex_ai"})
 _CALLS = {
     "/chat/completions": litellm.acompletion,
     "/completions": litellm.atext_completion,
     "/embeddings": litellm.aembedding,
+    "/messages": litellm.anthropic.messages.acreate,
 }
 
 
@@ -50,6 +53,24 @@ class TranslatedUpstream:
             await closing()
 
 
+class TranslatedMessages(TranslatedUpstream):
+    """LiteLLM's answer in Anthropic's dialect: an object, or events that it has written already."""
+
+    async def body(self) -> bytes:
+        return _encode({name: value for name, value in self._answer.items() if not name.startswith("_")})
+
+    async def read(self) -> bytes:
+        try:
+            event = await anext(self._answer)
+        except StopAsyncIteration:
+            return b""
+        except Exception as error:
+            raise _engine_error(error) from error
+        if isinstance(event, dict):
+            return b"event: %s\ndata: %s\n\n" % (str(event.get("type")).encode(), _encode(event))
+        return event if isinstance(event, bytes) else str(event).encode()
+
+
 def _as_openai(fields: dict[str, Any]) -> dict[str, Any]:
     """Without what LiteLLM adds: its own idea of the cost, and an empty choice beside a stream's final count."""
     if usage := fields.get("usage"):
@@ -65,10 +86,10 @@ def _as_openai(fields: dict[str, Any]) -> dict[str, Any]:
 async def open_translated(
     deployment: Deployment, path: str, payload: dict[str, Any], *, limits: TimeLimits = NO_LIMITS
 ) -> TranslatedUpstream:
-    """Calls the provider through LiteLLM. `payload` is the checked request in OpenAI's form. Raises EngineError."""
+    """Calls the provider through LiteLLM. `payload` is the checked request, as the path has it. Raises EngineError."""
     try:
         answer = await _CALLS[path](
-            **payload,
+            **_decode(_encode(payload)),  # a copy: another may be asked after this one, and LiteLLM writes into it
             model=f"{deployment.provider}/{deployment.upstream_model}",
             api_base=deployment.api_base or None,
             api_key=deployment.api_key.strip() or _no_key(deployment),
@@ -82,7 +103,12 @@ async def open_translated(
         )
     except Exception as error:
         raise _engine_error(error) from error
-    return TranslatedUpstream(answer)
+    return TranslatedMessages(answer) if path == "/messages" else TranslatedUpstream(answer)
+
+
+def count_text(text: str) -> int:
+    """Tokens by the tokeniser that LiteLLM carries: close, not exact, for other models. To be called in a thread."""
+    return int(litellm.token_counter(model="", text=text))
 
 
 def _no_key(deployment: Deployment) -> str | None:

@@ -1,13 +1,13 @@
 """The base of all /v1 endpoints: DRF declares them, one asynchronous dispatch runs them."""
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework.exceptions import APIException
 from rest_framework.views import APIView
 
 from apps.api.authentication import ApiKeyAuthentication
-from apps.api.errors import error_response, framework_error, plain_error
+from apps.api.errors import OPENAI, Dialect
 from apps.api.http import Request, Response
 from apps.common.errors import ArtemisError
 from apps.gateway import services
@@ -27,6 +27,7 @@ class V1View(APIView):
     permission_classes = []
     view_is_async = True
     authenticator = ApiKeyAuthentication()
+    dialect: ClassVar[Dialect] = OPENAI
     request_id: str
     key: KeyFacts | None = None
 
@@ -39,17 +40,18 @@ class V1View(APIView):
             self.key = await self.authenticator.authenticate(request)
             response: Response = await handler(request, self.key, *args, **kwargs)
         except ArtemisError as error:
-            response = error_response(error, self.request_id)
+            response = self.dialect.error(error, self.request_id)
         except APIException as error:
-            response = framework_error(error, self.request_id)
+            response = self.dialect.of_framework(error, self.request_id)
         except Exception:
             logger.exception("%s failed", self.request_id)
-            response = plain_error(500, "Something went wrong on our side; it is logged.", self.request_id)
+            response = self.dialect.plain(500, "Something went wrong on our side; it is logged.", self.request_id)
         if self.key is not None and RATE_HEADER not in response.headers:
             response.headers.update(await services.rate_headers(self.key))
+        response.headers.update(self.dialect.headers(self.request_id))
         return response
 
     def _method_not_allowed(self, request: Request) -> Response:
         allowed = [name.upper() for name in ("get", "post", "delete") if hasattr(self, name)]
         message = f"{request.method} is not possible here; use {' or '.join(allowed)}."
-        return plain_error(405, message, self.request_id, {"Allow": ", ".join(allowed)})
+        return self.dialect.plain(405, message, self.request_id, {"Allow": ", ".join(allowed)})

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from django.urls import Resolver404, get_resolver
 
-from apps.api.errors import plain_error
+from apps.api.errors import dialect_of
 from apps.api.http import Request, Response
 
 Message = MutableMapping[str, Any]
@@ -42,7 +42,8 @@ class V1Handler:
             return
         except BodyTooLargeError:
             megabytes = self._max_body_bytes / 2**20
-            error = plain_error(413, f"The body is larger than {megabytes:g} MB.", request_id, {"Connection": "close"})
+            message = f"The body is larger than {megabytes:g} MB."
+            error = dialect_of(scope["path"]).plain(413, message, request_id, {"Connection": "close"})
             await respond(error, request_id, send)
             return
         task = cast("asyncio.Task[None]", asyncio.current_task())
@@ -62,10 +63,11 @@ class V1Handler:
             request = Request(scope, body, request_id)
             match = self._resolve(request.path)
         except Resolver404:
-            return plain_error(404, f"There is no {scope['path'][:100]!r} here; see /docs.", request_id)
+            message = f"There is no {scope['path'][:100]!r} here; see /docs."
+            return dialect_of(scope["path"]).plain(404, message, request_id)
         except Exception:
             logger.exception("%s could not be read", request_id)
-            return plain_error(400, "The request could not be read.", request_id)
+            return dialect_of(scope["path"]).plain(400, "The request could not be read.", request_id)
         view = getattr(match.func, "view_class", None)
         run = match.func if view is None else view().dispatch
         response: Response = await run(request, *match.args, **match.kwargs)

@@ -6,14 +6,14 @@ import ipaddress
 
 from django.conf import settings
 
-from apps.api.errors import plain_error
+from apps.api.errors import OPENAI
 from apps.api.http import Request, Response
 from apps.gateway.exposition import CONTENT_TYPE, exposition
 
 
 async def metrics(request: Request) -> Response:
     if not (_has_token(request) or _is_near(request)):
-        return plain_error(404, "There is no '/metrics' here; see /docs.", request.request_id)
+        return OPENAI.plain(404, "There is no '/metrics' here; see /docs.", request.request_id)
     return Response(body=await asyncio.to_thread(exposition), content_type=CONTENT_TYPE)
 
 

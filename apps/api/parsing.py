@@ -5,10 +5,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from apps.api.schemas.fields import Request
+from apps.api.schemas.fields import AnyRequest
 from apps.common.errors import Invalid
 
-Schema = TypeVar("Schema", bound=Request)
+Schema = TypeVar("Schema", bound=AnyRequest)
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
 _MISSING = re.compile(r"missing required field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")

@@ -16,6 +16,8 @@ urlpatterns = [
     path("v1/chat/completions", views.ChatCompletionsView.as_view()),
     path("v1/completions", views.CompletionsView.as_view()),
     path("v1/embeddings", views.EmbeddingsView.as_view()),
+    path("v1/messages", views.MessagesView.as_view()),
+    path("v1/messages/count_tokens", views.CountTokensView.as_view()),
     path("v1/models", views.ModelsView.as_view()),
     path("v1/models/<path:name>", views.ModelView.as_view()),
     path("healthz", healthy),

@@ -1,14 +1,15 @@
-"""OpenAI's endpoints: parse, call the gateway, answer."""
+"""OpenAI's endpoints and Anthropic's: parse, call the gateway, answer."""
 
 from typing import Any, ClassVar
 
 from django.utils import timezone
 
 from apps.api.base import V1View
+from apps.api.errors import ANTHROPIC
 from apps.api.http import JSON, Request, Response, event_stream, json_response
 from apps.api.options import end_user, time_limits
 from apps.api.parsing import check, model_name, parse_object
-from apps.api.schemas import ChatRequest, CompletionRequest, EmbeddingRequest
+from apps.api.schemas import ChatRequest, CompletionRequest, CountTokensRequest, EmbeddingRequest, MessagesRequest
 from apps.catalog.contracts import ModelFacts
 from apps.common.errors import Invalid, NotFound
 from apps.gateway import services
@@ -17,21 +18,18 @@ from apps.keys.contracts import KeyFacts
 
 
 class InferenceView(V1View):
-    """An endpoint that an engine answers."""
+    """An endpoint that an engine answers. `extensible`: the model's own fields, beyond the published ones, pass."""
 
     endpoint: ClassVar[str]
     kind: ClassVar[str] = "chat"
     schema_class: ClassVar[Any]
+    extensible: ClassVar[bool] = True
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
-        _check_headers(request)
-        raw = request.body
-        body = parse_object(raw)
+        body = _object(request)
         address = request.caller
         key, model = await services.model_for(key, name=model_name(body), endpoint=self.endpoint, address=address)
-        if model.kind != self.kind:
-            raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
-        parsed, payload = check(body, self.schema_class, extensions=model.extensions)
+        parsed, payload = self._checked(body, model)
         answer = await services.complete(
             Call(
                 request_id=self.request_id,
@@ -40,25 +38,32 @@ class InferenceView(V1View):
                 address=address,
                 model=model,
                 payload=payload,
-                prompt_bytes=len(raw),
+                prompt_bytes=len(request.body),
                 choices=parsed.choices,
                 output_limit=parsed.output_limit,
                 stream=bool(parsed.stream),
-                include_usage=bool(parsed.stream and parsed.stream_options and parsed.stream_options.include_usage),
-                end_user=end_user(request, getattr(parsed, "safety_identifier", None) or parsed.user),
+                include_usage=parsed.include_usage,
+                end_user=end_user(request, parsed.end_user),
                 limits=time_limits(request),
             )
         )
         return _response(answer)
 
+    def _checked(self, body: dict[str, Any], model: ModelFacts) -> tuple[Any, dict[str, Any]]:
+        """The request and its payload for an engine. Raises Invalid."""
+        if model.kind != self.kind:
+            raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
+        return check(body, self.schema_class, extensions=model.extensions if self.extensible else frozenset())
 
-def _check_headers(request: Request) -> None:
+
+def _object(request: Request) -> dict[str, Any]:
+    """The body as a JSON object. Raises Invalid."""
     if request.content_type != JSON:
         problem = "Send JSON, with Content-Type: application/json."
     elif request.header(b"content-encoding") not in ("", "identity"):
         problem = "Send the body as it is, not compressed."
     else:
-        return
+        return parse_object(request.body)
     raise Invalid(None, problem, code="unsupported_media_type", status=415)
 
 
@@ -81,6 +86,27 @@ class CompletionsView(InferenceView):
 class EmbeddingsView(InferenceView):
     endpoint, kind = "embeddings", "embedding"
     schema_class = EmbeddingRequest
+
+
+class MessagesView(InferenceView):
+    """Anthropic's dialect, which knows no fields of an engine's own."""
+
+    dialect = ANTHROPIC
+    endpoint = "messages"
+    schema_class: ClassVar[Any] = MessagesRequest
+    extensible = False
+
+
+class CountTokensView(MessagesView):
+    schema_class = CountTokensRequest
+
+    async def post(self, request: Request, key: KeyFacts) -> Response:
+        body = _object(request)
+        model = await services.model_now(key, name=model_name(body), endpoint=self.endpoint, address=request.caller)
+        _, payload = self._checked(body, model)
+        count = await services.count_tokens(model, payload)
+        said = {"x-artemis-token-count": "estimated" if count.estimated else "counted"}
+        return json_response({"input_tokens": count.input_tokens}, headers=said)
 
 
 class ModelsView(V1View):

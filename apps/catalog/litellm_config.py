@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from apps.common.endpoints import ENDPOINTS
 from apps.common.errors import Invalid
 from apps.common.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
 from inference.prices import known_model, known_providers
@@ -120,6 +121,7 @@ _INFO: dict[str, type | tuple[type, ...]] = {
     "first_token_timeout": (int, float),
     "connect_timeout": (int, float),
     "max_waiting": int,
+    "endpoints": list,
 }
 _ROUTER: dict[str, type | tuple[type, ...]] = {
     "routing_strategy": str,
@@ -236,6 +238,9 @@ def _deployment(name: str, number: int, path: str, params: dict[str, Any], info:
         raise Invalid(f"{path}.litellm_params.api_base", f"{base!r} is no http:// or https:// address.")
     if not 1 <= len(info.get("id", "x")) <= 120:
         raise Invalid(f"{path}.model_info.id", "Give an id of 1 to 120 characters.")
+    unknown = [one for one in info.get("endpoints", ()) if not isinstance(one, str) or one not in ENDPOINTS]
+    if unknown:
+        raise Invalid(f"{path}.model_info.endpoints", f"{unknown[0]!r} is none of {', '.join(ENDPOINTS)}.")
     return DeploymentConfig(
         name=info.get("id") or f"{name}-{number}",
         provider_model=f"{provider}/{upstream}",

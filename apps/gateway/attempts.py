@@ -50,8 +50,8 @@ CALLER_FAULTS = frozenset({400, 413, 422})
 PASSING = frozenset({408, 409, 425, 500, 502, 504})
 # llama.cpp says so, with a 500, of an image for a model that sees none.
 _NOT_SUPPORTED = re.compile(rb"\b(?:image|audio|video) input is not supported")
-# A provider says so with a 400; it is our account's fault, not the caller's.
-_UNPAID = re.compile(rb"credit balance|spend(?:ing)? limit|usage limits|billing", re.IGNORECASE)
+# Claude says so, with a 400, of our own account there: others need not be as poor.
+_OUR_ACCOUNT = re.compile(rb"credit balance is too low|specified (?:workspace )?API usage limits|\bbilling_error\b")
 _PRIVATE = re.compile(
     r"https?://\S+|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|0x[0-9a-fA-F]+|(?<!\w)/[\w.\-]+(?:/[\w.\-]+)+"
 )
@@ -213,7 +213,7 @@ class Attempts:
         except EngineRefused as error:
             if _is_callers_fault(error):
                 telemetry.attempted(deployment.id, deployment.provider, "caller_fault")
-                raise _caller_fault(error, self.call) from error
+                raise refusal(error, self.call.endpoint) from error
             self._failed(deployment, error)
         except EngineError as error:
             self._failed(deployment, error)
@@ -233,6 +233,8 @@ class Attempts:
                 first = await upstream.read()
                 if not first:
                     raise EngineGarbled("the engine ended its stream before it began")
+                if meter.is_refusal(first):
+                    raise EngineGarbled("the engine began its stream with an error")
             else:
                 first = await upstream.body()
                 meter.read_body(first)
@@ -293,9 +295,9 @@ class Attempts:
 
 
 def _is_callers_fault(error: EngineRefused) -> bool:
-    if error.status in CALLER_FAULTS:
-        return not _UNPAID.search(error.body)
-    return bool(_NOT_SUPPORTED.search(error.body))
+    if _OUR_ACCOUNT.search(error.body):
+        return False
+    return error.status in CALLER_FAULTS or _NOT_SUPPORTED.search(error.body) is not None
 
 
 def _check_apart(call: Call) -> None:
@@ -319,7 +321,13 @@ class _EngineErrorEnvelope(msgspec.Struct):
     message: str = ""
 
 
-def _caller_fault(error: EngineRefused, call: Call) -> Invalid:
+def _is_too_long(message: str) -> bool:
+    """Engines speak of the context, Claude of the prompt: "prompt is too long: 200001 tokens > 200000 maximum"."""
+    named = "context" in message and any(word in message for word in ("length", "size", "maximum", "limit"))
+    return named or "prompt is too long" in message
+
+
+def refusal(error: EngineRefused, endpoint: str) -> Invalid:
     """What the engine says is wrong with the request, without addresses and paths of the house."""
     try:
         envelope = msgspec.json.decode(error.body, type=_EngineErrorEnvelope)
@@ -327,9 +335,8 @@ def _caller_fault(error: EngineRefused, call: Call) -> Invalid:
     except (msgspec.DecodeError, UnicodeDecodeError):
         inner = _EngineErrorBody(message=error.body.decode(errors="replace"))
     message = _PRIVATE.sub("…", inner.message)[:600] or "The engine refused this request."
-    lowered = message.lower()
-    if "context" in lowered and any(word in lowered for word in ("length", "size", "maximum")):
-        return Invalid(WIRES[call.endpoint].prompt_field, message, code=CONTEXT_TOO_LONG)
+    if _is_too_long(message.lower()):
+        return Invalid(WIRES[endpoint].prompt_field, message, code=CONTEXT_TOO_LONG)
     code = inner.code[:60] if inner.code and isinstance(inner.code, str) else "invalid_request"
     status = error.status if error.status in (400, 413) else 400
     return Invalid(inner.param and inner.param[:100], message, code=code, status=status)

@@ -88,6 +88,14 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """Of a prompt; `estimated`: by us, since no engine counted it."""
+
+    input_tokens: int
+    estimated: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queues:
     """What waits in Redis, of all gateways together."""

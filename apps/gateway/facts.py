@@ -119,6 +119,7 @@ def deployment_of(model_group: str, facts: DeploymentFacts) -> Deployment:
         prefill=prefill_of(facts, listed),
         continuous_usage_stats=bool(info.get("continuous_usage_stats")),
         one_choice=bool(info.get("one_choice")),
+        endpoints=_endpoints(info.get("endpoints")),
     )
 
 
@@ -129,6 +130,11 @@ def prefill_of(facts: DeploymentFacts, listed: Mapping[str, Any]) -> str:
         return "" if facts.model_info.get("one_choice") else "vllm"
     can = facts.model_info.get("supports_assistant_prefill", listed.get("supports_assistant_prefill"))
     return "assistant" if can else ""
+
+
+def _endpoints(named: Any) -> frozenset[str] | None:
+    """None for what is no list: staff edit a deployment's facts by hand."""
+    return frozenset(map(str, named)) if isinstance(named, list) else None
 
 
 class OfferCache:

@@ -1,5 +1,6 @@
 """Counts what an engine delivers; how its dialect says so is the business of `apps.gateway.wires`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -64,6 +65,11 @@ class Meter:
         Sets `done` with the event that ends the stream.
         """
         raise NotImplementedError
+
+    @staticmethod
+    def is_refusal(first: bytes) -> bool:
+        """Whether a stream begins with an error, so that another engine can be asked: nothing has been passed on."""
+        return False
 
     @property
     def finished(self) -> bool:
@@ -134,3 +140,13 @@ class Wire:
         if running:
             options["continuous_usage_stats"] = True
         return {**asked, "stream": True, "stream_options": options}
+
+    def renaming(self, upstream: str, public: str) -> Callable[[bytes], bytes]:
+        """Puts the public name where an answer names its model.
+
+        Inside a JSON text the quotes would be escaped, so that only the field itself is found.
+        """
+        if upstream == public:
+            return lambda data: data
+        old, new = (b'"model":' + msgspec.json.encode(name) for name in (upstream, public))
+        return lambda data: data.replace(old, new)

@@ -12,6 +12,7 @@ from apps.gateway.continuation import MOST_CONTINUATIONS, Continuing, Sent, can_
 from apps.gateway.contracts import Write
 from apps.gateway.metering import END, MalformedEventError
 from apps.gateway.settlement import RunningAccount
+from apps.gateway.wires import WIRES
 from apps.gateway.wires.openai import OpenAIMeter
 from inference.errors import EngineError, EngineGarbled
 
@@ -144,15 +145,9 @@ class Stream:
 
 
 def renaming(opened: Opened, account: RunningAccount) -> Callable[[bytes], bytes]:
-    """The caller sees the name that it asked for, not the engine's.
-
-    Inside a JSON text the quotes would be escaped, so that only the field itself is found.
-    """
-    upstream, public = opened.deployment.upstream_model, account.call.model.public_name
-    if upstream == public:
-        return _unchanged
-    old, new = (b'"model":' + msgspec.json.encode(name) for name in (upstream, public))
-    return lambda data: data.replace(old, new)
+    """The caller sees the name that it asked for, not the engine's."""
+    call = account.call
+    return WIRES[call.endpoint].renaming(opened.deployment.upstream_model, call.model.public_name)
 
 
 def _unchanged(data: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -11,10 +11,10 @@ from apps.catalog.contracts import ModelFacts
 from apps.common.database import in_thread
 from apps.common.errors import ArtemisError, Forbidden, NotFound, Unauthenticated, Unavailable
 from apps.common.revisions import CATALOG, OVERRULE_REVISIONS, RAISE_REVISIONS, account_revision, key_revision
-from apps.gateway import access, admission
+from apps.gateway import access, admission, counting
 from apps.gateway.admission import StaleFactsError, UnseededError
 from apps.gateway.attempts import Attempts, DeadlyRequestError, Opened
-from apps.gateway.contracts import Answer, Call, LimitReached, RateState
+from apps.gateway.contracts import Answer, Call, LimitReached, RateState, TokenCount
 from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate
 from apps.gateway.facts import Offer
 from apps.gateway.limits import TOTAL, Admission, admission_of
@@ -59,6 +59,18 @@ async def model_for(key: KeyFacts, *, name: str, endpoint: str, address: str) ->
 def _model(offer: Offer, key: KeyFacts, name: str, endpoint: str) -> ModelFacts:
     access.check_endpoint(key, endpoint)
     return access.model_of_key(offer.catalog, key, name)
+
+
+async def model_now(key: KeyFacts, *, name: str, endpoint: str, address: str) -> ModelFacts:
+    """The model that a key asks for, for what passes no admission. Raises NotFound or Forbidden."""
+    key, offer = await _true_now(key, await current().offers.get(), address)
+    return _model(offer, key, name, endpoint)
+
+
+async def count_tokens(model: ModelFacts, payload: dict[str, Any]) -> TokenCount:
+    """The tokens of a prompt in Anthropic's form, free of charge. Raises Invalid for what the engine refuses."""
+    runtime = current()
+    return await counting.counted((await runtime.offers.get()).router, runtime.client, model, payload)
 
 
 async def models_for(key: KeyFacts, *, address: str) -> list[ModelFacts]:
@@ -121,7 +133,7 @@ async def complete(call: Call) -> Answer:
 async def _answer(opened: Opened, account: RunningAccount, rates: RateState, attempts: Attempts) -> Answer:
     account.opened = opened
     account.spoke.append(opened.deployment.id)
-    if not opened.deployment.speaks(account.call.endpoint):  # a provider's chunks are no tokens
+    if not opened.deployment.sends_tokens(account.call.endpoint):  # a provider's chunks are no tokens
         account.meter.characters_per_token = BYTES_PER_TOKEN
     headers = {
         **rates.headers(),

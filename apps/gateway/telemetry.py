@@ -18,7 +18,12 @@ logger = logging.getLogger(__name__)
 
 OTHER = "other"
 MOST_NAMES, MOST_CODES = 500, 100
-OPERATIONS = {"chat.completions": "chat", "completions": "text_completion", "embeddings": "embeddings"}
+OPERATIONS = {
+    "chat.completions": "chat",
+    "completions": "text_completion",
+    "embeddings": "embeddings",
+    "messages": "chat",
+}
 SECONDS = (
     0.01,
     0.02,

@@ -1,11 +1,13 @@
 from collections.abc import Iterator
 
+import anthropic
 import pytest
 from playwright.sync_api import Page
 
 from artemis_site.tests.browser import opened_page, sign_in
 from artemis_site.tests.desk import Desk
-from artemis_site.tests.errands import renew_catalog
+from artemis_site.tests.errands import Key, renew_catalog
+from artemis_site.tests.messages import TRANSLATED, client_of, load_engine
 from artemis_site.tests.platform import Platform
 from deploy.local.ports import free_port
 from inference.fake.control import FakeServer
@@ -54,3 +56,21 @@ def signed_in(platform: Platform, page: Page) -> Page:
     facts = platform.facts
     sign_in(page, platform.base_url, email=facts["admin_email"], password=facts["admin_password"], then="/admin/")
     return page
+
+
+@pytest.fixture
+def key(desk: Desk) -> Key:
+    return desk.key()
+
+
+@pytest.fixture
+def anthropic_client(platform: Platform, key: Key) -> Iterator[anthropic.Anthropic]:
+    with client_of(platform, key.secret) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def translated(running_platform: Platform) -> str:
+    """A model whose engine speaks OpenAI's chat alone: LiteLLM translates Anthropic's messages."""
+    load_engine(running_platform, TRANSLATED, endpoints=["chat.completions"])
+    return TRANSLATED

@@ -102,6 +102,11 @@ def give_model(public_name: str, account: str) -> None:
     raise_catalog_revision()
 
 
+def end_user_of(request_id: str) -> str:
+    """Who the caller said that it asked for."""
+    return UsageEvent.objects.get(request_id=request_id).end_user
+
+
 def bill_of(public_id: str) -> Bill:
     drain_events()  # as the worker does every second
     key = ApiKey.objects.get(public_id=public_id)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import httpx
 import yaml
+from anthropic.types import Usage as MessageUsage
 from openai import OpenAI
 from openai.types.completion_usage import CompletionUsage
 
@@ -72,6 +73,12 @@ def tokens_of(usage: CompletionUsage | None) -> Tokens:
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
     details = usage.prompt_tokens_details
     return Tokens(usage.prompt_tokens, (details and details.cached_tokens) or 0, usage.completion_tokens)
+
+
+def tokens_of_message(usage: MessageUsage) -> Tokens:
+    """Anthropic counts cached tokens apart."""
+    cached = usage.cache_read_input_tokens or 0
+    return Tokens(usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0), cached, usage.output_tokens)
 
 
 @dataclass
@@ -148,6 +155,10 @@ class Journey:
         self.requests += 1
         self.billed += tokens
         return tokens
+
+    def note_message(self, usage: MessageUsage) -> None:
+        self.requests += 1
+        self.billed += tokens_of_message(usage)
 
     def ask(self, question: str, **options: Any) -> Any:
         """A whole chat answer, at temperature 0 where nothing else is said."""

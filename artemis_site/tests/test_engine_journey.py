@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anthropic
 import httpx
 import openai
 import pytest
@@ -19,6 +20,7 @@ from artemis_site.tests.real_engines import (
     Journey,
     RealEngine,
     Tokens,
+    tokens_of_message,
     until,
 )
 from deploy.local.ports import free_port
@@ -206,6 +208,26 @@ def test_four_streams_at_once(journey: Journey) -> None:
     with ThreadPoolExecutor(4) as pool:
         streams = list(pool.map(lambda word: journey.stream(f"What is a {word}?", max_tokens=16), "abcd"))
     assert all(text_of(chunks) and finish_of(chunks) for chunks in streams)
+
+
+def test_anthropics_client_gets_the_same_answer(platform: EnginePlatform, journey: Journey) -> None:
+    question = [{"role": "user", "content": CAPITAL}]
+    asked: dict[str, Any] = {"model": journey.model, "max_tokens": 40, "messages": question}
+    with anthropic.Anthropic(base_url=platform.base_url, api_key=journey.client.api_key, timeout=120) as client:
+        whole = client.messages.create(**asked, extra_body={"temperature": 0})
+        with client.messages.stream(**asked, extra_body={"temperature": 0}) as stream:
+            events = [event.type for event in stream]
+            streamed = stream.get_final_message()
+        stopped = client.messages.create(**asked, stop_sequences=["France"], extra_body={"temperature": 0})
+        counted = client.messages.count_tokens(model=journey.model, messages=question)  # type: ignore[arg-type]
+    for message in (whole, streamed, stopped):
+        journey.note_message(message.usage)
+
+    assert whole.content[0].text == streamed.content[0].text == journey.ask(CAPITAL).choices[0].message.content
+    assert (whole.model, whole.stop_reason) == (streamed.model, streamed.stop_reason) == (journey.model, "end_turn")
+    assert (events[0], events[-1]) == ("message_start", "message_stop")
+    assert stopped.content[0].text == "The capital of "
+    assert tokens_of_message(whole.usage) == Tokens(counted.input_tokens, tokens_of_message(whole.usage).cached, 8)
 
 
 def test_what_an_engine_refuses_is_the_callers_400(platform: EnginePlatform, journey: Journey) -> None:

@@ -11,7 +11,7 @@ from inference.fake.answer import Dialect
 from inference.fake.chat import Chat
 from inference.fake.completions import Completions
 from inference.fake.engine import Engine, Work
-from inference.fake.messages import Messages
+from inference.fake.messages import Messages, count
 from inference.fake.script import Script, ScriptError
 from inference.fake.settings import Settings
 
@@ -29,7 +29,7 @@ class FakeApp:
             ("POST", "/v1/chat/completions"): self._generation(Chat()),
             ("POST", "/v1/completions"): self._generation(Completions()),
             ("POST", "/v1/messages"): self._generation(Messages()),
-            ("POST", "/v1/messages/count_tokens"): self._count_tokens,
+            ("POST", "/v1/messages/count_tokens"): self._work(self._engine.computation(count), Messages()),
             ("POST", "/v1/embeddings"): self._vectors(self._embeddings),
             ("POST", "/v1/rerank"): self._vectors(self._rerank),
             ("POST", "/rerank"): self._vectors(self._rerank),
@@ -83,10 +83,6 @@ class FakeApp:
         tokens = text.tokenize(prompt)
         limit = self._engine.settings.max_model_len
         await asgi.respond_json(send, 200, {"count": len(tokens), "max_model_len": limit, "tokens": tokens})
-
-    async def _count_tokens(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        fields = msgspec.json.decode(await asgi.read_body(receive, limit=1 << 24))
-        await asgi.respond_json(send, 200, {"input_tokens": Messages().prompt(fields)[0]})
 
     async def _models(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         names = self._engine.settings.models or (DEFAULT_MODEL,)

@@ -94,7 +94,7 @@ class Delivery:
         rate = script.tokens_per_second
         made = 0
         for sent, (frame, tokens) in enumerate(frames):
-            if sent and await self._fault_after(sent, broken):
+            if await self._fault_after(sent, broken):
                 return
             if rate and tokens:
                 await self.pause(began + made / rate - time.monotonic())

@@ -39,7 +39,7 @@ class Messages:
         block: dict[str, Any] = {"type": "text", "text": "".join(plan.texts)}
         if plan.tool:
             block = {**_tool_block(plan), "input": json.loads(plan.tool.arguments)}
-        message = {**_message(answer), "content": [block], "stop_reason": _stop_reason(plan)}
+        message = {**_message(answer), "content": [block], **_stop(plan)}
         if answer.omit_usage:
             del message["usage"]
         else:
@@ -48,8 +48,7 @@ class Messages:
 
     def frames(self, answer: Answer) -> list[Frame]:
         start = event("message_start", {"message": {**_message(answer), "usage": _usage(answer, 1)}})
-        delta = {"stop_reason": _stop_reason(answer.plan), "stop_sequence": None}
-        closing: dict[str, Any] = {"delta": delta}
+        closing: dict[str, Any] = {"delta": _stop(answer.plan)}
         if not answer.omit_usage:
             closing["usage"] = {"output_tokens": answer.plan.completion_tokens}
         ending = [(event("message_delta", closing), 0), (event("message_stop", {}), 0)]
@@ -112,5 +111,11 @@ def _usage(answer: Answer, output_tokens: int) -> dict[str, int]:
     }
 
 
-def _stop_reason(plan: Plan) -> str:
-    return STOP_REASONS.get(plan.finish_reason, plan.finish_reason)
+def _stop(plan: Plan) -> dict[str, str | None]:
+    reason = STOP_REASONS.get(plan.finish_reason, plan.finish_reason)
+    return {"stop_reason": reason, "stop_sequence": plan.stop_sequence}
+
+
+def count(fields: dict[str, Any]) -> tuple[bytes, int]:
+    """/v1/messages/count_tokens: the body, and the tokens worked on."""
+    return encode({"input_tokens": Messages().prompt(fields)[0]}), 0

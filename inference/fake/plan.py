@@ -1,6 +1,7 @@
 """Decides what one answer will be, before any dialect puts it into words."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +24,13 @@ class Plan:
 
     texts: tuple[str, ...]
     finish_reason: str
-    """In OpenAI's words."""
+    """In OpenAI's words, but for `stop_sequence`."""
     tool: ToolCall | None = None
     choices: int = 1
     logprobs: int | None = None
     """Number of top logprobs; None for none."""
+    stop_sequence: str | None = None
+    """Of Anthropic's stop_sequences, the one that ended the answer."""
 
     @property
     def completion_tokens(self) -> int:
@@ -43,14 +46,27 @@ def make_plan(fields: dict[str, Any], script: Script, *, prefix: str = "") -> Pl
     if wanted is None:
         first = text.next_number(prefix)
         wanted = text.numbered_tokens(max(0, script.output_tokens - first + 1), first)
+    wanted, stop = _stopped(wanted, fields.get("stop_sequences") or ())
     limit = fields.get("max_completion_tokens") or fields.get("max_tokens") or DEFAULT_MAX_TOKENS
-    reason = "length" if limit < len(wanted) else "stop"
+    reason = "length" if limit < len(wanted) else "stop_sequence" if stop else "stop"
     return Plan(
         texts=wanted[:limit],
         finish_reason=script.finish_reason or reason,
         choices=choices,
         logprobs=_logprobs(fields),
+        stop_sequence=stop if reason == "stop_sequence" else None,
     )
+
+
+def _stopped(texts: tuple[str, ...], sequences: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
+    """The tokens before the first that completes one of the sequences, and that sequence."""
+    said = ""
+    for number, token in enumerate(texts):
+        said += token
+        for sequence in sequences:
+            if sequence in said:
+                return texts[:number], sequence
+    return texts, None
 
 
 def _logprobs(fields: dict[str, Any]) -> int | None:

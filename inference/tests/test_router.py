@@ -146,3 +146,12 @@ async def test_latency_goes_where_answers_come_sooner() -> None:
     router.ended(b, now - timedelta(seconds=1), well=True)
 
     assert set(await picks(router)) == {"b"}
+
+
+def test_what_an_engine_speaks_can_be_said_of_each_deployment() -> None:
+    plain, old = deployment("a"), deployment("b", endpoints=frozenset({"chat.completions"}))
+    assert plain.speaks("messages")
+    assert plain.sends_tokens("messages")
+    assert old.speaks("chat.completions")
+    assert not old.speaks("messages")
+    assert not old.sends_tokens("messages")

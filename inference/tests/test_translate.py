@@ -1,6 +1,8 @@
 """What providers that LiteLLM translates for are sent: their deployment's key, and never another one."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -33,3 +35,24 @@ async def test_the_environments_key_goes_nowhere(
     (entry,) = fake.log()
     assert entry["headers"]["x-api-key"].endswith(sent)
     assert "authorization" not in entry["headers"]
+
+
+async def test_a_message_is_translated_and_its_request_left_as_it_is(fake: FakeServer) -> None:
+    """Another deployment may be asked the same after this one."""
+    base = f"{fake.base_url}/v1"
+    engine = replace(deployment(fake, ""), provider="hosted_vllm", upstream_model="moon", api_base=base)
+    block = {"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}
+    payload: dict[str, Any] = {"messages": [{"role": "user", "content": [block]}], "max_tokens": 2}
+    before = json.dumps(payload)
+    upstream = await open_translated(engine, "/messages", payload)
+    answer = json.loads(await upstream.body())
+    stream = await open_translated(engine, "/messages", {**payload, "stream": True})
+    events = b""
+    while part := await stream.read():
+        events += part
+    await stream.close()
+
+    assert (answer["type"], answer["stop_reason"], answer["usage"]["output_tokens"]) == ("message", "max_tokens", 2)
+    assert events.startswith(b"event: message_start\ndata: {")
+    assert events.endswith(b'event: message_stop\ndata: {"type": "message_stop"}\n\n')
+    assert json.dumps(payload) == before

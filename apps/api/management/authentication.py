@@ -8,7 +8,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
-from apps.api.authentication import bearer_token
+from apps.api.authentication import api_key
 from apps.common.addresses import caller_address
 from apps.gateway.selectors import key_of_token
 from apps.keys.contracts import KeyFacts
@@ -22,13 +22,14 @@ class PersonAuthentication(SessionAuthentication):
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer sk-art-…`, by the gateway's own rules."""
+    """`Authorization: Bearer sk-art-…` or `x-api-key`, by the gateway's own rules."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, KeyFacts]:
         """Raises Unauthenticated or Forbidden."""
         meta = request._request.META
         address = caller_address(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""))
-        return AnonymousUser(), key_of_token(token=bearer_token(meta.get("HTTP_AUTHORIZATION", "")), address=address)
+        token = api_key(meta.get("HTTP_AUTHORIZATION", ""), meta.get("HTTP_X_API_KEY", ""))
+        return AnonymousUser(), key_of_token(token=token, address=address)
 
 
 class PersonScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]

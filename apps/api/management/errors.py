@@ -10,7 +10,7 @@ from django.http.multipartparser import MultiPartParserError
 from redis.exceptions import RedisError
 from rest_framework.exceptions import APIException, ValidationError
 
-from apps.api.errors import error_response, plain_error
+from apps.api.errors import OPENAI
 from apps.api.http import JSON
 from apps.common.errors import ArtemisError, Forbidden, Invalid, NotFound, Unavailable
 
@@ -31,9 +31,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     translated = translate(error)
     if translated is None:
         logger.exception("%s failed", request_id, exc_info=error)
-        answer = plain_error(500, "Something went wrong on our side; it is logged.", request_id)
+        answer = OPENAI.plain(500, "Something went wrong on our side; it is logged.", request_id)
     else:
-        answer = error_response(translated, request_id)
+        answer = OPENAI.error(translated, request_id)
     response = HttpResponse(answer.body, status=answer.status, content_type=JSON, headers=answer.headers)
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header

@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 from django.urls import URLPattern
 
+from apps.api.errors import ANTHROPIC
 from apps.api.urls import urlpatterns
 from apps.api.views import InferenceView
 
 REFERENCE = "#/components/schemas/{name}"
-ERROR = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
-ERROR_BODY = {
+ERROR_BODY: dict[str, Any] = {
     "type": "object",
     "required": ["message", "type", "param", "code", "request_id"],
     "properties": {
@@ -18,6 +18,22 @@ ERROR_BODY = {
         "type": {"type": "string"},
         "param": {"type": ["string", "null"], "description": "What it is about"},
         "code": {"type": "string", "description": "Stable, for programs"},
+        "request_id": {"type": "string"},
+    },
+}
+ANTHROPIC_ERROR = {
+    "type": "object",
+    "required": ["type", "error", "request_id"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message", "code", "param", "details"],
+            "properties": {
+                **{name: ERROR_BODY["properties"][name] for name in ("type", "message", "code", "param")},
+                "details": {"type": "object", "properties": {"error_code": {"type": "string"}}},
+            },
+        },
         "request_id": {"type": "string"},
     },
 }
@@ -31,7 +47,7 @@ def add_inference(result: Any, generator: Any, request: Any, public: bool) -> An
     _, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     result["components"]["schemas"].update(components)
     for path, view in views.items():
-        result["paths"][path] = {"post": _operation(view)}
+        result["paths"][path] = {"post": _operation(path, view)}
     result["paths"]["/v1/models"] = {"get": _reading("list_models", "The models that this key may call.")}
     result["paths"]["/v1/models/{model}"] = {
         "get": {
@@ -51,16 +67,17 @@ def _inference_views() -> dict[str, type[InferenceView]]:
     return found
 
 
-def _operation(view: type[InferenceView]) -> dict[str, Any]:
+def _operation(path: str, view: type[InferenceView]) -> dict[str, Any]:
     name = view.schema_class.__name__
+    whose, error = ("Anthropic's", _error("AnthropicError")) if view.dialect is ANTHROPIC else ("OpenAI's", _error())
     body = {"application/json": {"schema": {"$ref": REFERENCE.format(name=name)}}}
     content: dict[str, Any] = {"application/json": {"schema": ANY_OBJECT}}
     if "stream" in view.schema_class.__struct_fields__:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     return {
-        **_reading(view.endpoint.replace(".", "_"), f"OpenAI's {view.endpoint}."),
+        **_reading(path.removeprefix("/v1/").replace("/", "_"), f"{whose} {path.removeprefix('/v1/')}."),
         "requestBody": {"required": True, "content": body},
-        "responses": {"200": {"description": "OpenAI's answer", "content": content}, "4XX": _error(), "5XX": _error()},
+        "responses": {"200": {"description": f"{whose} answer", "content": content}, "4XX": error, "5XX": error},
     }
 
 
@@ -75,14 +92,15 @@ def _reading(operation_id: str, description: str) -> dict[str, Any]:
     }
 
 
-def _error() -> dict[str, Any]:
-    return {"description": "What was wrong", **ERROR}
+def _error(name: str = "Error") -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": REFERENCE.format(name=name)}}}
+    return {"description": "What was wrong", "content": content}
 
 
 def add_errors(result: Any, generator: Any, request: Any, public: bool) -> Any:
     """A hook as well: each operation may answer with an error, in one form."""
     error = {"type": "object", "required": ["error"], "properties": {"error": ERROR_BODY}}
-    result["components"]["schemas"]["Error"] = error
+    result["components"]["schemas"] |= {"Error": error, "AnthropicError": ANTHROPIC_ERROR}
     for path in result["paths"].values():
         for operation in path.values():
             operation["responses"].setdefault("4XX", _error())

@@ -13,7 +13,8 @@ Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 LogitBias = Annotated[dict[str, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=300)]
 StopText = Annotated[str, Meta(min_length=1, max_length=1000)]
 Stop = StopText | Annotated[list[StopText], Meta(max_length=4)] | None
-EndUser = Annotated[str, Meta(max_length=120)]
+LONGEST_END_USER = 120
+EndUser = Annotated[str, Meta(max_length=LONGEST_END_USER)]
 JSONObject = dict[str, Any]
 Token = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 # A text, several, one text's tokens, or several texts' tokens; `count_texts` sees that a list is of one kind.
@@ -26,13 +27,31 @@ class StreamOptions(Struct, forbid_unknown_fields=True):
     include_obfuscation: bool = False
 
 
-class Request(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What every inference request may have. `LOCAL`: fields that are ours to use and do not go to an engine."""
+class AnyRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a request in any dialect has. `LOCAL`: fields that are ours to use and do not go to an engine."""
 
-    LOCAL: ClassVar[frozenset[str]] = frozenset({"model", "stream", "stream_options", "user"})
+    LOCAL: ClassVar[frozenset[str]] = frozenset({"model", "stream"})
 
     model: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Request(AnyRequest, kw_only=True):
+    """What every inference request in OpenAI's dialect may have."""
+
+    LOCAL: ClassVar[frozenset[str]] = AnyRequest.LOCAL | {"stream_options", "user"}
+
     user: EndUser | None = None
+
+    @property
+    def end_user(self) -> str:
+        """Who asks, by the caller's own name for them."""
+        return getattr(self, "safety_identifier", None) or self.user or ""
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether the caller wants the count at the end of a stream."""
+        options: StreamOptions | None = getattr(self, "stream_options", None)
+        return options is not None and options.include_usage
 
 
 def count_texts(texts: str | list[Any]) -> int:

@@ -151,7 +151,9 @@ def test_a_key_reads_its_own_limits(alice: Caller, client: Any, issued: IssuedKe
     assert own["limits"]["parallel_requests"] > 0
     assert own["budget"]["spent_nano_usd"] == 14 and own["budget"]["remaining_nano_usd"] == 86
     assert own["usage"]["requests"] == 2
-    for headers in ({}, {"Authorization": "Bearer junk"}, {"Authorization": "Basic eDp5"}):
+    assert client.get("/api/v1/key", headers={"x-api-key": issued.secret}).json()["id"] == issued.public_id
+    different = {"Authorization": f"Bearer {issued.secret}", "x-api-key": "junk"}
+    for headers in ({}, {"Authorization": "Bearer junk"}, {"Authorization": "Basic eDp5"}, different):
         error_of(client.get("/api/v1/key", headers=headers), 401)
     alice("POST", f"keys/{issued.public_id}/disable")
     assert error_of(client.get("/api/v1/key", headers=bearer), 401)["code"] == "api_key_disabled"
