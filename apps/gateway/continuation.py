@@ -20,10 +20,10 @@ import msgspec
 
 from apps.gateway.attempts import Attempts
 from apps.gateway.contracts import Call
-from apps.gateway.metering import END, Tokens
+from apps.gateway.metering import END, Meter, Tokens
 from apps.gateway.wires.openai import DATA, DONE, OpenAIMeter
 from inference.client import Upstream
-from inference.errors import AnswerDiffers, EngineGarbled
+from inference.errors import AnswerDiffers, EngineGarbled, EngineRefused
 from inference.router import Deployment
 
 MOST_CONTINUATIONS = 2
@@ -39,6 +39,7 @@ class Sent:
     text: str
     head: dict[str, Any]
     tokens: Tokens
+    is_counted: bool
     deployments: tuple[str, ...]
 
 
@@ -62,14 +63,29 @@ class Continuing(Attempts):
     """Attempts at the rest of an answer."""
 
     sent: Sent
+    _unwilling: set[str] = field(default_factory=set)
+
+    async def _begin(self, deployment: Deployment, meter: Meter) -> tuple[Upstream, bytes]:
+        """One that refuses a beginning, whatever its catalogue says of it, is asked anew."""
+        try:
+            return await Attempts._begin(self, deployment, meter)
+        except EngineRefused as error:
+            if error.status != 400 or self._way(deployment) == "anew":
+                raise
+            self._unwilling.add(deployment.id)
+            self.made += 1
+            return await Attempts._begin(self, deployment, meter)
+
+    def _way(self, deployment: Deployment) -> str:
+        return "anew" if deployment.id in self._unwilling else way_of(self.call, deployment, self.sent)
 
     async def _open_upstream(self, deployment: Deployment) -> Upstream:
         upstream = await Attempts._open_upstream(self, deployment)
-        return Rest(upstream, self.sent, way_of(self.call, deployment, self.sent), deployment.id)
+        return Rest(upstream, self.sent, self._way(deployment), deployment.id)
 
     def _payload(self, deployment: Deployment) -> dict[str, Any]:
         payload = Attempts._payload(self, deployment)
-        way, sent = way_of(self.call, deployment, self.sent), self.sent
+        way, sent = self._way(deployment), self.sent
         if way == "anew":
             return payload
         for name in LIMITS:
@@ -174,6 +190,9 @@ class Rest:
         if self.way != "anew":
             output += self.sent.tokens.output
         prompt = self.sent.tokens.input
+        if not self.sent.is_counted:  # the first engine told nothing: this one read what the caller has as well
+            prompt = usage.get("prompt_tokens") or prompt
+            prompt = max(1, prompt if self.way == "anew" else prompt - self.sent.tokens.output)
         return {
             "prompt_tokens": prompt,
             "completion_tokens": output,

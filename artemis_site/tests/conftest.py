@@ -9,8 +9,16 @@ from artemis_site.tests.desk import Desk
 from artemis_site.tests.errands import Key, renew_catalog
 from artemis_site.tests.messages import TRANSLATED, client_of, load_engine
 from artemis_site.tests.platform import Platform
+from artemis_site.tests.report import ROWS, table
 from deploy.local.ports import free_port
 from inference.fake.control import FakeServer
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if ROWS:
+        terminalreporter.section("faults: what the caller saw, and what was billed")
+        for line in table():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

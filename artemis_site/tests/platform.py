@@ -62,7 +62,7 @@ def models_yaml(primary: FakeServer, second: FakeServer, claude: FakeServer) -> 
                 },
             ],
             "router_settings": {
-                "allowed_fails": 100,
+                "allowed_fails": 3,
                 "cooldown_time": 1,
                 "routing_strategy": "simple-shuffle",
             },
