@@ -25,8 +25,8 @@ ROUTING_STRATEGIES = {
 # What each provider answers itself, by the names of apps.common.endpoints: its bytes are relayed, not translated.
 _OPENAI = frozenset({"chat.completions", "completions", "embeddings"})
 SPOKEN: dict[str, frozenset[str]] = {
-    "hosted_vllm": _OPENAI,
-    "openai": _OPENAI,
+    "hosted_vllm": _OPENAI | {"responses"},
+    "openai": _OPENAI | {"responses"},
     "llamafile": _OPENAI,
     "custom_openai": _OPENAI,
 }
@@ -53,7 +53,12 @@ class Deployment:
     """Its engine counts only the first choice of an answer: see `apart.py`."""
 
     def speaks(self, endpoint: str) -> bool:
-        """Whether its engine answers this endpoint itself."""
+        """Whether its engine answers this endpoint itself.
+
+        Not of responses where it is llama.cpp: its events lack their places, and it does not read `text.format`.
+        """
+        if self.one_choice and endpoint == "responses":
+            return False
         return endpoint in SPOKEN.get(self.provider, ())
 
     def litellm_entry(self) -> dict[str, Any]:

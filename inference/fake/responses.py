@@ -101,7 +101,7 @@ def _at(place: int, item: dict[str, Any]) -> dict[str, Any]:
 def _item(plan: Plan) -> dict[str, Any]:
     if plan.tool:
         return _call(plan.tool)
-    text = {"type": "output_text", "text": "".join(plan.texts), "annotations": [], "logprobs": None}
+    text: dict[str, Any] = {"type": "output_text", "text": "".join(plan.texts), "annotations": [], "logprobs": None}
     status = "incomplete" if plan.finish_reason == "length" else "completed"
     return {
         "type": "message",
