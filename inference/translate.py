@@ -1,12 +1,14 @@
 """Providers that do not speak OpenAI's protocol, Claude among them: LiteLLM translates, both ways."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import httpx
 import litellm
 import msgspec
 
 from inference.errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
+from inference.responses_writer import ResponsesWriter, without_thoughts
 from inference.router import Deployment
 
 litellm.suppress_debug_info = True
@@ -14,22 +16,56 @@ litellm.drop_params = True  # what a provider cannot do (logprobs at Claude's) i
 _encode = msgspec.json.Encoder().encode
 # They know no key: the process's own environment (a role, a service account) says who calls.
 _KEYLESS = frozenset({"bedrock", "sagemaker", "vertex_ai"})
+
+
+async def _respond(**payload: Any) -> Any:
+    """Through chat completions whoever the provider is: LiteLLM's other ways change limits and feign streams."""
+    thoughtless = {**payload, "input": without_thoughts(payload["input"])}
+    return await litellm.aresponses(**thoughtless, use_chat_completions_api=True)
+
+
 _CALLS = {
     "/chat/completions": litellm.acompletion,
     "/completions": litellm.atext_completion,
     "/embeddings": litellm.aembedding,
+    "/responses": _respond,
 }
+
+
+class Writer(Protocol):
+    """Puts one answer, or its events one by one, into a dialect; `done` ends a stream."""
+
+    @property
+    def done(self) -> bytes: ...
+
+    def whole(self, fields: dict[str, Any]) -> bytes: ...
+
+    def event(self, fields: dict[str, Any]) -> bytes: ...
+
+
+class ChunkWriter:
+    done = b"data: [DONE]\n\n"
+
+    def whole(self, fields: dict[str, Any]) -> bytes:
+        return _encode(_as_openai(fields))
+
+    def event(self, fields: dict[str, Any]) -> bytes:
+        return b"data: %s\n\n" % _encode(_as_openai(fields))
+
+
+_WRITERS: dict[str, Callable[[], Writer]] = {"/responses": ResponsesWriter}
 
 
 class TranslatedUpstream:
     """LiteLLM's answer, written as OpenAI would."""
 
-    def __init__(self, answer: Any) -> None:
+    def __init__(self, answer: Any, writer: Writer) -> None:
         self._answer = answer
+        self._writer = writer
         self._ended = False
 
     async def body(self) -> bytes:
-        return _encode(_as_openai(self._answer.model_dump(mode="json", exclude_none=True)))
+        return self._writer.whole(_fields(self._answer))
 
     async def read(self) -> bytes:
         if self._ended:
@@ -38,15 +74,23 @@ class TranslatedUpstream:
             chunk = await anext(self._answer)
         except StopAsyncIteration:
             self._ended = True
-            return b"data: [DONE]\n\n"
+            return self._writer.done
         except Exception as error:
             raise _engine_error(error) from error
-        return b"data: %s\n\n" % _encode(_as_openai(chunk.model_dump(mode="json", exclude_none=True)))
+        return self._writer.event(_fields(chunk))
 
     async def close(self, *, finished: bool = False) -> None:
-        closing = getattr(self._answer, "aclose", None)
+        """Not every provider's stream can be closed (Claude's cannot): one that nobody holds ends its connection."""
+        answer, self._answer = self._answer, None
+        # A stream of responses is made from a chat's, which is what has an end.
+        closing = getattr(getattr(answer, "litellm_custom_stream_wrapper", answer), "aclose", None)
         if closing is not None:
             await closing()
+
+
+def _fields(answer: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = answer.model_dump(mode="json", exclude_none=True, warnings=False)
+    return fields
 
 
 def _as_openai(fields: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +116,7 @@ async def open_translated(deployment: Deployment, path: str, payload: dict[str, 
         )
     except Exception as error:
         raise _engine_error(error) from error
-    return TranslatedUpstream(answer)
+    return TranslatedUpstream(answer, _WRITERS.get(path, ChunkWriter)())
 
 
 def _no_key(deployment: Deployment) -> str | None:
