@@ -21,6 +21,7 @@ class InferenceView(V1View):
     endpoint: ClassVar[str]
     kind: ClassVar[str] = "chat"
     schema_class: ClassVar[Any]
+    output_limit_field: ClassVar[str] = "max_tokens"
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
         _check_headers(request)
@@ -30,8 +31,8 @@ class InferenceView(V1View):
         key, model = await services.model_for(key, name=model_name(body), endpoint=self.endpoint, address=address)
         if model.kind != self.kind:
             raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
-        parsed, payload = check(body, self.schema_class, extensions=model.extensions)
-        answer = await services.complete(
+        parsed, payload = check(self.prepared(body), self.schema_class, extensions=model.extensions)
+        answer = await self.complete(
             Call(
                 request_id=self.request_id,
                 endpoint=self.endpoint,
@@ -42,12 +43,21 @@ class InferenceView(V1View):
                 prompt_bytes=len(raw),
                 choices=parsed.choices,
                 output_limit=parsed.output_limit,
+                output_limit_field=self.output_limit_field,
                 stream=bool(parsed.stream),
                 include_usage=bool(parsed.stream and parsed.stream_options and parsed.stream_options.include_usage),
                 end_user=getattr(parsed, "safety_identifier", None) or parsed.user or "",
-            )
+            ),
+            parsed,
         )
         return _response(answer)
+
+    def prepared(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body as the schema describes it, where a dialect has several ways to say the same."""
+        return body
+
+    async def complete(self, call: Call, parsed: Any) -> Answer:
+        return await services.complete(call)
 
 
 def _check_headers(request: Request) -> None:

@@ -58,6 +58,13 @@ def _model(offer: Offer, key: KeyFacts, name: str, endpoint: str) -> ModelFacts:
     return access.model_of_key(offer.catalog, key, name)
 
 
+async def key_for(key: KeyFacts, *, endpoint: str, address: str) -> KeyFacts:
+    """The key as it is now, for what passes no admission. Raises Unauthenticated or Forbidden."""
+    key, _ = await _true_now(key, await current().offers.get(), address)
+    access.check_endpoint(key, endpoint)
+    return key
+
+
 async def models_for(key: KeyFacts, *, address: str) -> list[ModelFacts]:
     """What a key may call."""
     key, offer = await _true_now(key, await current().offers.get(), address)

@@ -17,21 +17,32 @@ Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 class InputDetails(msgspec.Struct):
     cached_tokens: Tokens | None = 0
+    cache_write_tokens: Tokens | None = 0
+
+
+class OutputDetails(msgspec.Struct):
+    reasoning_tokens: Tokens | None = 0
 
 
 class Usage(msgspec.Struct):
     input_tokens: Tokens = 0
     output_tokens: Tokens | None = 0
     input_tokens_details: InputDetails | None = None
+    output_tokens_details: OutputDetails | None = None
+
+
+class Item(msgspec.Struct):
+    type: str
 
 
 class Response(msgspec.Struct):
     """The parts of a response that concern the bill and the protocol."""
 
     status: str = ""
-    output: list[msgspec.Raw] | None = None
+    output: list[Item] | None = None
     usage: Usage | None = None
     error: Any = None
+    incomplete_details: dict[str, Any] | None = None
 
 
 class Event(msgspec.Struct):
