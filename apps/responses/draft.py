@@ -70,11 +70,13 @@ class Draft:
         return self._object(status="in_progress", output=[])
 
     def finished(self, answered: Answered) -> dict[str, Any]:
-        details = (answered.incomplete_details or {}) if answered.status == "incomplete" else None
+        details = None
+        if answered.status == "incomplete":
+            details = {"reason": (answered.incomplete_details or {}).get("reason") or "max_output_tokens"}
         return self._object(
             status=answered.status,
             output=[completed(item) for item in answered.output],
-            incomplete_details=details and {"reason": details.get("reason") or "max_output_tokens"},
+            incomplete_details=details,
             usage=answered.usage and _usage(answered.usage),
             completed_at=int(time.time()) if answered.status == "completed" else None,
         )

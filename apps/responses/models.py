@@ -11,10 +11,12 @@ KEPT = timedelta(days=30)
 
 
 class StoredResponses(models.QuerySet["StoredResponse"]):
-    def of(self, account_id: int, project_id: int) -> "StoredResponses":
-        """What an account's project has; one that is too old is gone, whether or not it was deleted yet."""
+    def of(self, account_id: int, project_id: int, public_id: str) -> "StoredResponses":
+        """The one of this id, where a project has it; one that is too old is gone, whether or not it was deleted."""
+        if not public_id.isprintable():  # PostgreSQL would choke on a NUL
+            return self.none()
         since = timezone.now() - KEPT
-        return self.filter(account_id=account_id, project_id=project_id, created_at__gt=since)
+        return self.filter(account_id=account_id, project_id=project_id, public_id=public_id, created_at__gt=since)
 
     def expired(self) -> "StoredResponses":
         return self.filter(created_at__lte=timezone.now() - KEPT)

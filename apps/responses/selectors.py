@@ -97,7 +97,7 @@ def _no_such(public_id: str) -> Invalid:
 
 def _row(account_id: int, project_id: int, public_id: str, column: str) -> StoredResponse:
     """Only the column that is wanted: the other one may be megabytes."""
-    row = StoredResponse.objects.of(account_id, project_id).only(column).filter(public_id=public_id).first()
+    row = StoredResponse.objects.of(account_id, project_id, public_id).only(column).first()
     if row is None:
         raise absent(public_id)
     return row

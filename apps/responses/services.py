@@ -45,7 +45,7 @@ async def _past(call: Call, asked: Asked) -> Past:
 
 def delete_response(*, account_id: int, project_id: int, public_id: str) -> None:
     """Raises NotFound."""
-    deleted, _ = StoredResponse.objects.of(account_id, project_id).filter(public_id=public_id).delete()
+    deleted, _ = StoredResponse.objects.of(account_id, project_id, public_id).delete()
     if not deleted:
         raise absent(public_id)
 
