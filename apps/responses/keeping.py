@@ -18,7 +18,7 @@ from apps.responses.models import StoredResponse
 
 END = b"\n\n"
 CARRIES = b'"response":'  # within a JSON text its quotes would be escaped
-KEEP_SECONDS = 5.0
+KEEP_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _decode_answer = msgspec.json.Decoder(Answered).decode
