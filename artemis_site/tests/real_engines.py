@@ -14,6 +14,7 @@ import httpx
 import yaml
 from openai import OpenAI
 from openai.types.completion_usage import CompletionUsage
+from openai.types.responses import ResponseUsage
 
 from artemis_site.tests.platform import RunningPlatform
 from deploy.local.platform import ROOT
@@ -148,6 +149,11 @@ class Journey:
         self.requests += 1
         self.billed += tokens
         return tokens
+
+    def note_response(self, usage: ResponseUsage) -> None:
+        assert usage.total_tokens == usage.input_tokens + usage.output_tokens
+        self.requests += 1
+        self.billed += Tokens(usage.input_tokens, usage.input_tokens_details.cached_tokens, usage.output_tokens)
 
     def ask(self, question: str, **options: Any) -> Any:
         """A whole chat answer, at temperature 0 where nothing else is said."""
