@@ -7,6 +7,12 @@ import msgspec
 _encode = msgspec.json.Encoder().encode
 _WITH_LOGPROBS = frozenset({"response.output_text.delta", "response.output_text.done"})
 
+_CHATS = frozenset(
+    {"input", "instructions", "max_output_tokens", "parallel_tool_calls", "reasoning", "store", "stream"}
+    | {"temperature", "text", "tool_choice", "tools", "top_p"}
+)
+_NOT_CHATS = frozenset({"include", "top_logprobs", "truncation"})
+
 
 class ResponsesWriter:
     """One answer. LiteLLM numbers few of its events, and leaves out the logprobs and the name of a function called."""
@@ -36,8 +42,18 @@ class ResponsesWriter:
         return b"event: %s\ndata: %s\n\n" % (kind.encode(), _encode(fields))
 
 
-def without_thoughts(given: Any) -> Any:
-    """The input without reasoning that only the engine that made it can read: other providers refuse it."""
-    if isinstance(given, str):
-        return given
-    return [item for item in given if item.get("type") != "reasoning" or item.get("encrypted_content")]
+def as_chat(payload: dict[str, Any], *, extensions: bool) -> dict[str, Any]:
+    """A request for a response as LiteLLM turns it into chat, whoever the provider is: its other ways change limits
+    and feign streams.
+
+    Without reasoning that only the engine that made it can read, for other providers refuse it; the extensions of an
+    engine of ours go to none but those.
+    """
+    asked = {name: value for name, value in payload.items() if name in _CHATS}
+    if not isinstance(asked["input"], str):
+        asked["input"] = [
+            item for item in asked["input"] if item.get("type") != "reasoning" or item.get("encrypted_content")
+        ]
+    if extensions:
+        asked["extra_body"] = {name: value for name, value in payload.items() if name not in _CHATS | _NOT_CHATS}
+    return {**asked, "use_chat_completions_api": True}

@@ -8,7 +8,7 @@ import litellm
 import msgspec
 
 from inference.errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
-from inference.responses_writer import ResponsesWriter, without_thoughts
+from inference.responses_writer import ResponsesWriter, as_chat
 from inference.router import Deployment
 
 litellm.suppress_debug_info = True
@@ -16,19 +16,11 @@ litellm.drop_params = True  # what a provider cannot do (logprobs at Claude's) i
 _encode = msgspec.json.Encoder().encode
 # They know no key: the process's own environment (a role, a service account) says who calls.
 _KEYLESS = frozenset({"bedrock", "sagemaker", "vertex_ai"})
-
-
-async def _respond(**payload: Any) -> Any:
-    """Through chat completions whoever the provider is: LiteLLM's other ways change limits and feign streams."""
-    thoughtless = {**payload, "input": without_thoughts(payload["input"])}
-    return await litellm.aresponses(**thoughtless, use_chat_completions_api=True)
-
-
 _CALLS = {
     "/chat/completions": litellm.acompletion,
     "/completions": litellm.atext_completion,
     "/embeddings": litellm.aembedding,
-    "/responses": _respond,
+    "/responses": litellm.aresponses,
 }
 
 
@@ -104,6 +96,8 @@ def _as_openai(fields: dict[str, Any]) -> dict[str, Any]:
 
 async def open_translated(deployment: Deployment, path: str, payload: dict[str, Any]) -> TranslatedUpstream:
     """Calls the provider through LiteLLM. `payload` is the checked request in OpenAI's form. Raises EngineError."""
+    if path == "/responses":
+        payload = as_chat(payload, extensions=deployment.provider == "hosted_vllm")
     try:
         answer = await _CALLS[path](
             **payload,

@@ -18,6 +18,8 @@ from apps.responses.models import StoredResponse
 
 END = b"\n\n"
 CARRIES = b'"response":'  # within a JSON text its quotes would be escaped
+BEGINS = frozenset({"response.created", "response.queued", "response.in_progress"})
+ENDS = frozenset({"response.completed", "response.incomplete"})
 KEEP_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -99,10 +101,12 @@ class KeptStream:
             return frame
         data = b"".join(line[5:].strip() for line in frame.split(b"\n") if line.startswith(b"data:"))
         event = _decode_event(data)
-        if event.type in ("response.completed", "response.incomplete"):
+        if event.type in ENDS:
             response = await self._keeper.finished(bytes(event.response))
             kind = f"response.{response['status']}"  # vLLM calls them completed, whatever they are
-        else:
+        elif event.type in BEGINS:
             response, kind = self._keeper.draft.begun(), event.type
+        else:
+            return frame
         told = {"type": kind, "sequence_number": event.sequence_number, "response": response}
         return b"event: %s\ndata: %s" % (kind.encode(), _encode(told))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -82,3 +83,10 @@ async def test_latency_goes_where_answers_come_sooner() -> None:
     router.ended(b, now - timedelta(seconds=1), well=True)
 
     assert set(await picks(router)) == {"b"}
+
+
+def test_llamacpp_is_asked_for_responses_in_chats_form() -> None:
+    facts: Any = {"model_group": "m", "provider": "hosted_vllm", "upstream_model": "m", "api_base": "", "api_key": ""}
+    vllm, llamacpp = Deployment(id="a", **facts), Deployment(id="b", one_choice=True, **facts)
+    assert [one.speaks("responses") for one in (vllm, llamacpp)] == [True, False]
+    assert all(one.speaks("chat.completions") for one in (vllm, llamacpp))

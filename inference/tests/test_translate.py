@@ -1,6 +1,7 @@
 """What providers that LiteLLM translates for are sent, their deployment's key above all, and what is made of it."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -99,6 +100,18 @@ async def test_what_only_its_engine_can_read_is_not_sent(fake: FakeServer) -> No
     await responses_events(fake, input=[hello, thought, hello])
     (entry,) = fake.log()
     assert "hm" not in json.dumps(entry["body"])
+
+
+@pytest.mark.parametrize(("provider", "sent"), [("hosted_vllm", 5), ("anthropic", None)])
+async def test_an_engines_own_parameters_go_to_no_other(fake: FakeServer, provider: str, sent: int | None) -> None:
+    asked = dataclasses.replace(deployment(fake, "k"), provider=provider, api_base=f"{fake.base_url}/v1")
+    if provider == "anthropic":
+        asked = deployment(fake, "k")
+    payload = {"input": "Hello", "max_output_tokens": 2, "top_k": 5, "top_logprobs": 2, "truncation": "auto"}
+    await (await open_translated(asked, "/responses", payload)).close()
+    (entry,) = fake.log()
+    assert entry["body"].get("top_k") == sent
+    assert not {"top_logprobs", "truncation", "include"} & entry["body"].keys()
 
 
 async def test_who_leaves_a_translated_stream_ends_it_at_the_provider(fake: FakeServer) -> None:

@@ -99,6 +99,11 @@ async def test_only_responses_are_written_anew(mine: Keeper) -> None:
     assert row.size == len(row.body.encode()) + len(row.items.encode())
 
 
+async def test_what_only_looks_like_a_response_passes_as_it_is(mine: Keeper) -> None:
+    odd = b'event: response.tool.done\ndata: {"type":"response.tool.done","item":{"response":{"a":1}}}\n\n'
+    assert await pumped(mine, odd) == [odd]
+
+
 async def test_the_event_is_called_what_the_status_says(mine: Keeper) -> None:
     (part,) = await pumped(mine, finished("incomplete") + b"\n\n")
     assert part.startswith(b"event: response.incomplete\n")
