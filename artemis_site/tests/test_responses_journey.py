@@ -1,7 +1,11 @@
 """Responses by the official client: whole and streamed, with tools and memory, from engines that fail, and the bill."""
 
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -420,6 +424,35 @@ def test_a_caller_who_hangs_up_frees_the_engine(platform: Platform, desk: Desk, 
     engine(platform, answering).wait_log(lambda entry: entry["disconnected"])
     row = desk.bill(key, requests=1).requests[0]
     assert (row.outcome, row.estimated) == ("cancelled", True)
+
+
+def postgres_processes(platform: Platform) -> list[int]:
+    (postmaster,) = [int(path.read_text().split()[0]) for path in platform.home.glob("**/postmaster.pid")]
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    return [postmaster, *map(int, children)]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_database_that_is_away_does_not_spoil_an_answer(
+    platform: Platform, desk: Desk, key: Key, client: openai.OpenAI, stream: bool
+) -> None:
+    for _ in range(6):  # until each of the gateway's processes knows the key
+        assert ask(platform, key, store=False).status_code == 200
+    stopped = postgres_processes(platform)
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        answer = ask(platform, key, stream=stream)
+        assert time.monotonic() - began < 5
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
+    response = events_of(answer)[-1]["response"] if stream else answer.json()
+    assert (response["status"], response["store"]) == ("incomplete", False)
+    assert bill(desk, key, requests=7).output_tokens == 8
+    made = client.responses.create(model=MODEL, input=QUESTION)
+    assert client.responses.retrieve(made.id) == made
 
 
 def test_a_model_without_fallback_says_that_it_is_away(platform: Platform, key: Key) -> None:
