@@ -15,6 +15,14 @@ def as_items(given: str | list[Item]) -> list[Item]:
     return [completed(item) for item in given]
 
 
+def conversation(past: list[Item], items: list[Item]) -> list[Item]:
+    """What an engine is told. What was thought before the last question is left out, as OpenAI does; what was thought
+    since then belongs to the calls of functions that are being answered."""
+    told = [*past, *items]
+    asked = max((place for place, item in enumerate(told) if item.get("role") == "user"), default=-1)
+    return [item for place, item in enumerate(told) if item["type"] != "reasoning" or place > asked]
+
+
 def completed(item: Item) -> Item:
     """An engine's item may be of any kind: what is not known of it stays as it is."""
     kind = item["type"]

@@ -11,7 +11,7 @@ from apps.gateway import services as gateway
 from apps.gateway.contracts import Answer, Call
 from apps.responses.contracts import Asked, Past
 from apps.responses.draft import Draft
-from apps.responses.items import as_items
+from apps.responses.items import as_items, conversation
 from apps.responses.keeping import Keeper, KeptStream
 from apps.responses.models import StoredResponse
 from apps.responses.selectors import absent, past_of, response_of
@@ -27,10 +27,10 @@ async def respond(call: Call, asked: Asked) -> Answer:
     """
     past = await _past(call, asked)
     items = as_items(asked.given)
-    given = asked.given if isinstance(asked.given, str) and not past.items else [*past.items, *items]
+    keeper = Keeper(call, Draft(call.model.public_name, asked), items)
+    given = asked.given if isinstance(asked.given, str) and not past.items else conversation(past.items, items)
     payload = {**call.payload, "input": given, "store": False}
     answer = await gateway.complete(replace(call, payload=payload, prompt_bytes=call.prompt_bytes + past.size))
-    keeper = Keeper(call, Draft(call.model.public_name, asked), items)
     if answer.stream is not None:
         return replace(answer, stream=KeptStream(answer.stream, keeper))
     return replace(answer, body=_encode(await keeper.finished(answer.body)))
