@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "apps.catalog",
     "apps.usage",
     "apps.gateway",
+    "apps.responses",
     "apps.api",
     "apps.portal",
     "artemis_site.apps.StaffConfig",
@@ -138,6 +139,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "gateway.release_expired_holds",
         "schedule": 15.0,
         "options": {"expires": 15},
+    },
+    "delete expired responses": {
+        "task": "responses.delete_expired",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
     },
     "note keys' last use": {"task": "keys.note_last_use", "schedule": 30.0, "options": {"expires": 30}},
 }

@@ -20,11 +20,11 @@ from inference.load import LoadBoard
 
 # What each provider answers itself, by the names of apps.common.endpoints: its bytes are relayed, not translated.
 _OPENAI = frozenset({"chat.completions", "completions", "embeddings"})
-_ANTHROPIC = frozenset({"messages"})
+_ANTHROPIC, _RESPONSES = frozenset({"messages"}), frozenset({"responses"})
 SPOKEN: dict[str, frozenset[str]] = {
-    "hosted_vllm": _OPENAI | _ANTHROPIC,
+    "hosted_vllm": _OPENAI | _ANTHROPIC | _RESPONSES,
     "anthropic": _ANTHROPIC,
-    "openai": _OPENAI,
+    "openai": _OPENAI | _RESPONSES,
     "llamafile": _OPENAI,
     "custom_openai": _OPENAI,
 }
@@ -69,7 +69,12 @@ class Deployment:
     """What its engine answers itself, where that is not what its provider does (see SPOKEN)."""
 
     def speaks(self, endpoint: str) -> bool:
-        """Whether its engine answers this endpoint itself."""
+        """Whether its engine answers this endpoint itself.
+
+        Not of responses where it is llama.cpp: its events lack their places, and it does not read `text.format`.
+        """
+        if self.one_choice and endpoint == "responses":
+            return False
         return endpoint in (SPOKEN.get(self.provider, ()) if self.endpoints is None else self.endpoints)
 
     def sends_tokens(self, endpoint: str) -> bool:

@@ -1,6 +1,7 @@
 """Providers that do not speak OpenAI's protocol, Claude among them: LiteLLM translates, both ways."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import httpx
 import litellm
@@ -8,6 +9,7 @@ import msgspec
 
 from inference.client import NO_LIMITS, TimeLimits
 from inference.errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
+from inference.responses_writer import ResponsesWriter, as_chat
 from inference.router import Deployment
 
 litellm.suppress_debug_info = True
@@ -22,18 +24,44 @@ _CALLS = {
     "/completions": litellm.atext_completion,
     "/embeddings": litellm.aembedding,
     "/messages": litellm.anthropic.messages.acreate,
+    "/responses": litellm.aresponses,
 }
+
+
+class Writer(Protocol):
+    """Puts one answer, or its events one by one, into a dialect; `done` ends a stream."""
+
+    @property
+    def done(self) -> bytes: ...
+
+    def whole(self, fields: dict[str, Any]) -> bytes: ...
+
+    def event(self, fields: dict[str, Any]) -> bytes: ...
+
+
+class ChunkWriter:
+    done = b"data: [DONE]\n\n"
+
+    def whole(self, fields: dict[str, Any]) -> bytes:
+        return _encode(_as_openai(fields))
+
+    def event(self, fields: dict[str, Any]) -> bytes:
+        return b"data: %s\n\n" % _encode(_as_openai(fields))
+
+
+_WRITERS: dict[str, Callable[[], Writer]] = {"/responses": ResponsesWriter}
 
 
 class TranslatedUpstream:
     """LiteLLM's answer, written as OpenAI would."""
 
-    def __init__(self, answer: Any) -> None:
+    def __init__(self, answer: Any, writer: Writer) -> None:
         self._answer = answer
+        self._writer = writer
         self._ended = False
 
     async def body(self) -> bytes:
-        return _encode(_as_openai(self._answer.model_dump(mode="json", exclude_none=True)))
+        return self._writer.whole(_fields(self._answer))
 
     async def read(self) -> bytes:
         if self._ended:
@@ -42,13 +70,16 @@ class TranslatedUpstream:
             chunk = await anext(self._answer)
         except StopAsyncIteration:
             self._ended = True
-            return b"data: [DONE]\n\n"
+            return self._writer.done
         except Exception as error:
             raise _engine_error(error) from error
-        return b"data: %s\n\n" % _encode(_as_openai(chunk.model_dump(mode="json", exclude_none=True)))
+        return self._writer.event(_fields(chunk))
 
     async def close(self, *, finished: bool = False) -> None:
-        closing = getattr(self._answer, "aclose", None)
+        """Not every provider's stream can be closed (Claude's cannot): one that nobody holds ends its connection."""
+        answer, self._answer = self._answer, None
+        # A stream of responses is made from a chat's, which is what has an end.
+        closing = getattr(getattr(answer, "litellm_custom_stream_wrapper", answer), "aclose", None)
         if closing is not None:
             await closing()
 
@@ -71,6 +102,11 @@ class TranslatedMessages(TranslatedUpstream):
         return event if isinstance(event, bytes) else str(event).encode()
 
 
+def _fields(answer: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = answer.model_dump(mode="json", exclude_none=True, warnings=False)
+    return fields
+
+
 def _as_openai(fields: dict[str, Any]) -> dict[str, Any]:
     """Without what LiteLLM adds: its own idea of the cost, and an empty choice beside a stream's final count."""
     if usage := fields.get("usage"):
@@ -87,6 +123,8 @@ async def open_translated(
     deployment: Deployment, path: str, payload: dict[str, Any], *, limits: TimeLimits = NO_LIMITS
 ) -> TranslatedUpstream:
     """Calls the provider through LiteLLM. `payload` is the checked request, as the path has it. Raises EngineError."""
+    if path == "/responses":
+        payload = as_chat(payload, extensions=deployment.provider == "hosted_vllm")
     try:
         answer = await _CALLS[path](
             **_decode(_encode(payload)),  # a copy: another may be asked after this one, and LiteLLM writes into it
@@ -103,7 +141,9 @@ async def open_translated(
         )
     except Exception as error:
         raise _engine_error(error) from error
-    return TranslatedMessages(answer) if path == "/messages" else TranslatedUpstream(answer)
+    if path == "/messages":
+        return TranslatedMessages(answer, ChunkWriter())
+    return TranslatedUpstream(answer, _WRITERS.get(path, ChunkWriter)())
 
 
 def count_text(text: str) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -40,6 +41,11 @@ class Request:
     def caller(self) -> str:
         """The caller's own address."""
         return caller_address(self.peer, self.header(b"x-forwarded-for"))
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Of a parameter that came twice, the last one."""
+        return dict(parse_qsl(self.scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
 
     @property
     def content_type(self) -> str:

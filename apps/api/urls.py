@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import path
 
-from apps.api import views
+from apps.api import responses, views
 from apps.api.health import healthz, readyz
 from apps.api.metrics import metrics
 
@@ -15,6 +15,10 @@ measured: Any = metrics
 urlpatterns = [
     path("v1/chat/completions", views.ChatCompletionsView.as_view()),
     path("v1/completions", views.CompletionsView.as_view()),
+    path("v1/responses", responses.ResponsesView.as_view()),
+    path("v1/responses/<str:public_id>", responses.ResponseView.as_view()),
+    path("v1/responses/<str:public_id>/input_items", responses.InputItemsView.as_view()),
+    path("v1/responses/<str:public_id>/cancel", responses.CancelView.as_view()),
     path("v1/embeddings", views.EmbeddingsView.as_view()),
     path("v1/messages", views.MessagesView.as_view()),
     path("v1/messages/count_tokens", views.CountTokensView.as_view()),

@@ -24,13 +24,14 @@ class InferenceView(V1View):
     kind: ClassVar[str] = "chat"
     schema_class: ClassVar[Any]
     extensible: ClassVar[bool] = True
+    output_limit_field: ClassVar[str] = "max_tokens"
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
         body = _object(request)
         address = request.caller
         key, model = await services.model_for(key, name=model_name(body), endpoint=self.endpoint, address=address)
-        parsed, payload = self._checked(body, model)
-        answer = await services.complete(
+        parsed, payload = self._checked(self.prepared(body), model)
+        answer = await self.complete(
             Call(
                 request_id=self.request_id,
                 endpoint=self.endpoint,
@@ -41,13 +42,22 @@ class InferenceView(V1View):
                 prompt_bytes=len(request.body),
                 choices=parsed.choices,
                 output_limit=parsed.output_limit,
+                output_limit_field=self.output_limit_field,
                 stream=bool(parsed.stream),
                 include_usage=parsed.include_usage,
                 end_user=end_user(request, parsed.end_user),
                 limits=time_limits(request),
-            )
+            ),
+            parsed,
         )
         return _response(answer)
+
+    def prepared(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body as the schema describes it, where a dialect has several ways to say the same."""
+        return body
+
+    async def complete(self, call: Call, parsed: Any) -> Answer:
+        return await services.complete(call)
 
     def _checked(self, body: dict[str, Any], model: ModelFacts) -> tuple[Any, dict[str, Any]]:
         """The request and its payload for an engine. Raises Invalid."""

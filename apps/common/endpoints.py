@@ -3,6 +3,7 @@
 ENDPOINTS: dict[str, str] = {
     "chat.completions": "Chat completions",
     "completions": "Completions",
+    "responses": "Responses",
     "embeddings": "Embeddings",
     "messages": "Messages (Anthropic)",
     "models": "Models",

@@ -54,6 +54,7 @@ class Meter:
     said: list[str] = field(default_factory=list)
     body_bytes: int = 0
     was_estimated: bool = False
+    prompt_is_known: bool = False
 
     def read_body(self, body: bytes) -> None:
         """Reads a whole answer. Raises MalformedEventError for what is no JSON object, or is an error."""
@@ -105,6 +106,7 @@ class Meter:
     def goes_on(self, so_far: Tokens) -> None:
         """Another engine goes on: its events follow, its counts will be those of the whole answer."""
         self.was_estimated = self.was_estimated or not self.counted
+        self.prompt_is_known = self.prompt_is_known or self.counted
         self.counted = self.done = False
         self.broken = None
         self.chunks = so_far.output + 1

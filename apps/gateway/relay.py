@@ -164,6 +164,6 @@ def sent_so_far(account: RunningAccount, meter: OpenAIMeter) -> Sent:
         text="".join(meter.said),
         head={**kept, "model": account.call.model.public_name},
         tokens=meter.so_far(),
-        is_counted=meter.counted or meter.was_estimated,
+        is_counted=meter.counted or meter.prompt_is_known,
         deployments=tuple(account.spoke),
     )

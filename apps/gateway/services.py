@@ -73,6 +73,13 @@ async def count_tokens(model: ModelFacts, payload: dict[str, Any]) -> TokenCount
     return await counting.counted((await runtime.offers.get()).router, runtime.client, model, payload)
 
 
+async def key_for(key: KeyFacts, *, endpoint: str, address: str) -> KeyFacts:
+    """The key as it is now, for what passes no admission. Raises Unauthenticated or Forbidden."""
+    key, _ = await _true_now(key, await current().offers.get(), address)
+    access.check_endpoint(key, endpoint)
+    return key
+
+
 async def models_for(key: KeyFacts, *, address: str) -> list[ModelFacts]:
     """What a key may call."""
     key, offer = await _true_now(key, await current().offers.get(), address)

@@ -128,11 +128,6 @@ def end_users_of(public_id: str) -> list[str]:
     return list(UsageEvent.objects.filter(api_key__public_id=public_id).values_list("end_user", flat=True))
 
 
-def new_account(name: str) -> str:
-    """The slug of an account of its own."""
-    return create_account(name=name, owner_id=User.objects.earliest("pk").pk).slug
-
-
 def limit_account(account: str, values: dict[str, Any]) -> None:
     set_account_limits(account_id=Account.objects.get(slug=account).pk, values=values)
 

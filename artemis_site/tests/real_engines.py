@@ -15,6 +15,7 @@ import yaml
 from anthropic.types import Usage as MessageUsage
 from openai import OpenAI
 from openai.types.completion_usage import CompletionUsage
+from openai.types.responses import ResponseUsage
 
 from artemis_site.tests.platform import RunningPlatform
 from deploy.local.platform import ROOT
@@ -159,6 +160,11 @@ class Journey:
     def note_message(self, usage: MessageUsage) -> None:
         self.requests += 1
         self.billed += tokens_of_message(usage)
+
+    def note_response(self, usage: ResponseUsage) -> None:
+        assert usage.total_tokens == usage.input_tokens + usage.output_tokens
+        self.requests += 1
+        self.billed += Tokens(usage.input_tokens, usage.input_tokens_details.cached_tokens, usage.output_tokens)
 
     def ask(self, question: str, **options: Any) -> Any:
         """A whole chat answer, at temperature 0 where nothing else is said."""

@@ -9,17 +9,19 @@ from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 
 from apps.accounts import services as accounts
-from apps.accounts.models import Account, Invitation, Membership, User
+from apps.accounts.models import Account, Invitation, Membership, Project, User
 from apps.accounts.tests.cast import person
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
 from apps.catalog.sealing import seal
 from apps.keys import services as keys
 from apps.keys.contracts import IssuedKey, KeyPolicy
 from apps.keys.models import ApiKey
+from apps.responses.models import StoredResponse
 from apps.usage.models import UsageDay, UsageEvent, UsageHour
 
 PROVIDER_KEY = "sk-provider-that-nobody-may-see"
 TOTP_SECRET = "TOTPSECRETTHATNOBODYMAYSEE"
+SAID = "what a customer said to a model"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -51,6 +53,17 @@ def _make(number: int, staff: User) -> IssuedKey:
     )
     price = _on_offer(number, Account.objects.get(pk=account.id))
     _used(number, issued, price)
+    StoredResponse.objects.create(
+        public_id=f"resp_{number}",
+        account_id=account.id,
+        project=Project.objects.get(account_id=account.id, slug=project.slug),
+        request_id=f"req_{number}",
+        model="moon",
+        body=f'{{"output":[{{"content":"{SAID}"}}]}}',
+        items=f'[{{"content":"{SAID}"}}]',
+        size=100,
+        created_at=NOON,
+    )
     Group.objects.create(name=f"Group {number}")
     EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=True)
     Authenticator.objects.create(user=owner, type="totp", data={"secret": TOTP_SECRET})

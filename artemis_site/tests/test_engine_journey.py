@@ -187,6 +187,32 @@ def test_what_is_sent_again_is_cached(journey: Journey) -> None:
     assert answer.usage.prompt_tokens_details.cached_tokens > 100
 
 
+def test_responses_whole_streamed_in_a_schema_and_continued(journey: Journey) -> None:
+    def respond(question: str, **options: Any) -> Any:
+        options = {"temperature": 0, "max_output_tokens": 40, **options}
+        made = journey.client.responses.create(model=journey.model, input=question, **options)
+        events = list(made) if options.get("stream") else []
+        answer = events[-1].response if events else made
+        journey.note_response(answer.usage)
+        assert "".join(event.delta for event in events if event.type == "response.output_text.delta") in (
+            *("", answer.output_text),
+        )
+        return answer
+
+    whole, streamed = respond(CAPITAL), respond(CAPITAL, stream=True)
+    assert "Paris" in whole.output_text
+    assert (whole.status, whole.model) == ("completed", journey.model)
+    assert (streamed.status, streamed.output_text) == ("completed", whole.output_text)
+    assert respond(CAPITAL, max_output_tokens=3, stream=True).status == "incomplete"
+    schema = {"type": "json_schema", "name": "city", "strict": True, "schema": CITY}
+    found = json.loads(respond(CAPITAL, text={"format": schema}, max_output_tokens=80).output_text)
+    assert found["city"] in CITY["properties"]["city"]["enum"]
+
+    again = respond("What did I ask? Repeat it.", previous_response_id=whole.id)
+    assert again.usage.input_tokens > whole.usage.input_tokens + whole.usage.output_tokens
+    assert journey.client.responses.retrieve(again.id).output_text == again.output_text
+
+
 def test_embeddings_as_numbers_and_in_base64(platform: EnginePlatform, journey: Journey) -> None:
     texts = ["The moon is bright tonight.", "Tonight there is a bright moon.", "The invoice is overdue."]
     create, model = journey.client.embeddings.create, platform.facts["embedding_model"]

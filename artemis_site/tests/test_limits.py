@@ -22,7 +22,7 @@ from artemis_site.tests.errands import (
     limit_account,
     limit_model,
     limit_project,
-    new_account,
+    make_account,
     revoke_key,
     rotate_key,
     set_budgets,
@@ -354,7 +354,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 def test_every_owner_has_limits_of_its_own(platform: Platform, desk: Desk) -> None:
     """The refusal says which limit, of whom; the headers tell of the tightest."""
-    account = desk.call(new_account, "Limited")
+    account = desk.call(make_account, "Limited")
     desk.call(limit_account, account, {"rpm_limit": 5})
     keys = [desk.key(account=account) for _ in range(3)]
     answers = [ask(platform, keys[number % 3]) for number in range(7)]
@@ -376,7 +376,7 @@ def test_every_owner_has_limits_of_its_own(platform: Platform, desk: Desk) -> No
 
 
 def test_a_tier_limits_its_accounts_and_each_of_their_end_users(platform: Platform, desk: Desk) -> None:
-    account = desk.call(new_account, "Tiered")
+    account = desk.call(make_account, "Tiered")
     desk.call(give_tier, account, "Free", {"end_user_rpm_limit": 2, "parallel_limit": 50})
     key = desk.key(account=account)
 

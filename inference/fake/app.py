@@ -12,6 +12,7 @@ from inference.fake.chat import Chat
 from inference.fake.completions import Completions
 from inference.fake.engine import Engine, Work
 from inference.fake.messages import Messages, count
+from inference.fake.responses import Responses
 from inference.fake.script import Script, ScriptError
 from inference.fake.settings import Settings
 
@@ -28,6 +29,7 @@ class FakeApp:
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/v1/chat/completions"): self._generation(Chat()),
             ("POST", "/v1/completions"): self._generation(Completions()),
+            ("POST", "/v1/responses"): self._generation(Responses()),
             ("POST", "/v1/messages"): self._generation(Messages()),
             ("POST", "/v1/messages/count_tokens"): self._work(self._engine.computation(count), Messages()),
             ("POST", "/v1/embeddings"): self._vectors(self._embeddings),

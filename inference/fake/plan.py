@@ -47,7 +47,8 @@ def make_plan(fields: dict[str, Any], script: Script, *, prefix: str = "") -> Pl
         first = text.next_number(prefix)
         wanted = text.numbered_tokens(max(0, script.output_tokens - first + 1), first)
     wanted, stop = _stopped(wanted, fields.get("stop_sequences") or ())
-    limit = fields.get("max_completion_tokens") or fields.get("max_tokens") or DEFAULT_MAX_TOKENS
+    limits = (fields.get(name) for name in ("max_completion_tokens", "max_tokens", "max_output_tokens"))
+    limit = next(filter(None, limits), DEFAULT_MAX_TOKENS)
     reason = "length" if limit < len(wanted) else "stop_sequence" if stop else "stop"
     return Plan(
         texts=wanted[:limit],
@@ -78,10 +79,11 @@ def _logprobs(fields: dict[str, Any]) -> int | None:
 
 
 def _json_texts(fields: dict[str, Any]) -> tuple[str, ...] | None:
-    wanted = fields.get("response_format")
+    """Chat says `response_format`, with the schema one level deeper; responses say `text.format`."""
+    wanted = fields.get("response_format") or (fields.get("text") or {}).get("format")
     if not isinstance(wanted, dict) or wanted.get("type") not in ("json_schema", "json_object"):
         return None
-    schema = (wanted.get("json_schema") or {}).get("schema", {})
+    schema = (wanted.get("json_schema") or wanted).get("schema", {})
     value = minimal(schema) if schema else {"engine": "fake engine"}
     answer = json.dumps(value)
     return tuple(answer[start : start + 8] for start in range(0, len(answer), 8))

@@ -48,7 +48,8 @@ def count_messages(messages: list[Any]) -> int:
 
 def last_user_message(fields: dict[str, Any]) -> str:
     """What scripts are matched with: the last user message, or the prompt, or the input."""
-    for message in reversed(fields.get("messages") or []):
+    given = fields.get("messages") or fields.get("input")
+    for message in reversed(given if isinstance(given, list) else []):
         if isinstance(message, dict) and message.get("role") == "user":
             return content_text(message.get("content"))
     other = fields.get("prompt") or fields.get("input") or fields.get("query") or ""

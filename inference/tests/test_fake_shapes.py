@@ -1,6 +1,7 @@
 """The fake engine's answers are what OpenAI's own client and models expect, and plainly a fake's."""
 
 import base64
+import contextlib
 import json
 import struct
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import openai
 import pytest
 from openai.types import Completion, CreateEmbeddingResponse, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import ResponseStreamEvent
+from pydantic import TypeAdapter
 
 from inference.fake.control import FakeServer
 
@@ -161,6 +164,90 @@ def test_messages_as_anthropic_says_them(fake: FakeServer) -> None:
     assert [data["type"] for data in datas] == kinds
     assert datas[-2]["usage"]["output_tokens"] == 2
     assert json.loads(fake.post("/v1/messages/count_tokens", body)) == {"input_tokens": 5}
+
+
+RESPONSE_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+CITY_TOOL: Any = {"type": "function", **WEATHER["function"], "strict": True}
+
+
+def responses_events(fake: FakeServer, **fields: Any) -> list[Any]:
+    """As they came, each checked by its kind. vLLM's counts have no `cache_write_tokens`, which OpenAI's have."""
+    streamed = fake.post("/v1/responses", {"model": "m", "input": "hello there", "stream": True, **fields}).decode()
+    frames = [frame.split("\n") for frame in streamed.strip().split("\n\n")]
+    events = [json.loads(lines[1].removeprefix("data: ")) for lines in frames]
+    assert [lines[0].removeprefix("event: ") for lines in frames] == [event["type"] for event in events]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    for event in events:
+        usage = event.get("response", {}).get("usage")
+        if usage:
+            usage["input_tokens_details"]["cache_write_tokens"] = 0
+        RESPONSE_EVENT.validate_python(event)
+    return events
+
+
+def test_responses(client: openai.OpenAI, fake: FakeServer) -> None:
+    fake.script(cached_tokens=2)
+    answer = client.responses.create(model="m", input="hello there", instructions="Be nice.", max_output_tokens=2)
+    assert answer.output_text == "fake engine token 1 fake engine token 2"
+    assert (answer.status, answer.incomplete_details and answer.incomplete_details.reason) == (
+        *("incomplete", "max_output_tokens"),
+    )
+    assert answer.usage is not None
+    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (10, 2)
+    assert answer.usage.input_tokens_details.cached_tokens == 2
+
+
+def test_responses_streamed(fake: FakeServer) -> None:
+    events = responses_events(fake, max_output_tokens=2)
+    assert [event["type"].removeprefix("response.") for event in events] == [
+        *("created", "in_progress", "output_item.added", "content_part.added"),
+        *["output_text.delta"] * 2,
+        *("output_text.done", "content_part.done", "output_item.done", "completed"),
+    ]
+    assert events[-1]["response"]["status"] == "incomplete"  # as vLLM has it: under the name of a completed one
+    assert events[-1]["response"]["output"][0] == events[-2]["item"]
+
+
+def test_responses_call_tools_and_read_what_they_returned(fake: FakeServer) -> None:
+    fake.script(tool_call="weather", times=1)
+    events = responses_events(fake, tools=[CITY_TOOL])
+    (call,) = events[-1]["response"]["output"]
+    pieces = [event["delta"] for event in events if event["type"] == "response.function_call_arguments.delta"]
+    assert json.loads("".join(pieces)) == json.loads(call["arguments"]) == {"city": "fake engine"}
+
+    returned = {"type": "function_call_output", "call_id": call["call_id"], "output": "rain and wind"}
+    items = [{"role": "user", "content": "hello there"}, call, returned]
+    answer = json.loads(fake.post("/v1/responses", {"model": "m", "input": items}))
+    assert answer["usage"]["input_tokens"] == 2 + 3 + 3 + 3 * 3
+
+
+def test_responses_in_a_schema(fake: FakeServer) -> None:
+    schema = {"type": "object", "properties": {"kind": {"enum": ["a"]}}, "required": ["kind"]}
+    wanted = {"format": {"type": "json_schema", "name": "x", "schema": schema}}
+    answer = json.loads(fake.post("/v1/responses", {"model": "m", "input": "hello", "text": wanted}))
+    assert json.loads(answer["output"][0]["content"][0]["text"]) == {"kind": "a"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "last"),
+    [
+        ({"cut_after": 5}, "response.output_text.delta"),
+        ({"error_after": 5}, "error"),
+    ],
+)
+def test_responses_that_break_off(fake: FakeServer, fault: dict[str, Any], last: str) -> None:
+    fake.script(match="hello", **fault)
+    lines: list[str] = []
+    with (
+        contextlib.suppress(httpx.RemoteProtocolError),
+        httpx.stream(
+            "POST",
+            f"{fake.base_url}/v1/responses",
+            json={"model": "m", "input": [{"role": "user", "content": "hello"}], "stream": True},
+        ) as stream,
+    ):
+        lines += stream.iter_lines()
+    assert [line for line in lines if line.startswith("event: ")][-1] == f"event: {last}"
 
 
 def test_the_model_card_says_what_it_is(client: openai.OpenAI) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -155,3 +156,10 @@ def test_what_an_engine_speaks_can_be_said_of_each_deployment() -> None:
     assert old.speaks("chat.completions")
     assert not old.speaks("messages")
     assert not old.sends_tokens("messages")
+
+
+def test_llamacpp_is_asked_for_responses_in_chats_form() -> None:
+    facts: Any = {"model_group": "m", "provider": "hosted_vllm", "upstream_model": "m", "api_base": "", "api_key": ""}
+    vllm, llamacpp = Deployment(id="a", **facts), Deployment(id="b", one_choice=True, **facts)
+    assert [one.speaks("responses") for one in (vllm, llamacpp)] == [True, False]
+    assert all(one.speaks("chat.completions") for one in (vllm, llamacpp))

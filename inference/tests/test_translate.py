@@ -1,14 +1,26 @@
-"""What providers that LiteLLM translates for are sent: their deployment's key, and never another one."""
+"""What providers that LiteLLM translates for are sent, their deployment's key above all, and what is made of it."""
 
+import asyncio
+import dataclasses
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from openai.types.responses import ResponseStreamEvent
+from pydantic import TypeAdapter
 
 from inference.fake.control import FakeServer
 from inference.router import Deployment
-from inference.translate import open_translated
+from inference.translate import litellm, open_translated
+
+
+@pytest.fixture(autouse=True)
+async def _closed_connections() -> AsyncIterator[None]:
+    """LiteLLM keeps its connections; a test's event loop must not end before they do."""
+    yield
+    await litellm.close_litellm_async_clients()
 
 
 def deployment(fake: FakeServer, api_key: str) -> Deployment:
@@ -56,3 +68,78 @@ async def test_a_message_is_translated_and_its_request_left_as_it_is(fake: FakeS
     assert events.startswith(b"event: message_start\ndata: {")
     assert events.endswith(b'event: message_stop\ndata: {"type": "message_stop"}\n\n')
     assert json.dumps(payload) == before
+
+
+LOOK_UP = {
+    "type": "function",
+    "name": "look_up",
+    "parameters": {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]},
+}
+EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+
+
+async def responses_events(fake: FakeServer, **payload: Any) -> list[Any]:
+    """Each event checked as OpenAI's client types it; LiteLLM's whole responses within are ours to complete."""
+    whole = {"input": "Hello there", "max_output_tokens": 3, "store": False, "stream": True, **payload}
+    upstream = await open_translated(deployment(fake, "k"), "/responses", whole)
+    events = []
+    while read := await upstream.read():
+        kind, data = read.decode().strip().split("\n")
+        event = json.loads(data.removeprefix("data: "))
+        assert kind == f"event: {event['type']}"
+        assert event["sequence_number"] == len(events)
+        if "response" not in event:
+            EVENT.validate_python(event)
+        events.append(event)
+    await upstream.close()
+    return events
+
+
+async def test_responses_are_events_that_openais_client_knows(fake: FakeServer) -> None:
+    fake.script(cached_tokens=1)
+    events = await responses_events(fake)
+    kinds = [event["type"].removeprefix("response.") for event in events]
+    assert kinds == [
+        *("created", "in_progress", "output_item.added", "content_part.added"),
+        *["output_text.delta"] * 3,
+        *("output_text.done", "content_part.done", "output_item.done", "incomplete"),
+    ]
+    usage = events[-1]["response"]["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"]) == (5, 3)
+    assert usage["input_tokens_details"]["cached_tokens"] == 1
+
+
+async def test_a_function_called_has_its_name(fake: FakeServer) -> None:
+    fake.script(tool_call="look_up")
+    events = await responses_events(fake, tools=[LOOK_UP])
+    done = next(event for event in events if event["type"] == "response.function_call_arguments.done")
+    assert (done["name"], json.loads(done["arguments"])) == ("look_up", {"word": "fake engine"})
+
+
+async def test_what_only_its_engine_can_read_is_not_sent(fake: FakeServer) -> None:
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]}
+    hello = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello"}]}
+    await responses_events(fake, input=[hello, thought, hello])
+    (entry,) = fake.log()
+    assert "hm" not in json.dumps(entry["body"])
+
+
+@pytest.mark.parametrize(("provider", "sent"), [("hosted_vllm", 5), ("anthropic", None)])
+async def test_an_engines_own_parameters_go_to_no_other(fake: FakeServer, provider: str, sent: int | None) -> None:
+    asked = dataclasses.replace(deployment(fake, "k"), provider=provider, api_base=f"{fake.base_url}/v1")
+    if provider == "anthropic":
+        asked = deployment(fake, "k")
+    payload = {"input": "Hello", "max_output_tokens": 2, "top_k": 5, "top_logprobs": 2, "truncation": "auto"}
+    await (await open_translated(asked, "/responses", payload)).close()
+    (entry,) = fake.log()
+    assert entry["body"].get("top_k") == sent
+    assert not {"top_logprobs", "truncation", "include"} & entry["body"].keys()
+
+
+async def test_who_leaves_a_translated_stream_ends_it_at_the_provider(fake: FakeServer) -> None:
+    fake.script(output_tokens=1000, tokens_per_second=50)
+    payload = {"input": "Hello there", "max_output_tokens": 1000, "stream": True}
+    upstream = await open_translated(deployment(fake, "k"), "/responses", payload)
+    await upstream.read()
+    await upstream.close()
+    await asyncio.to_thread(fake.wait_log, lambda entry: entry["disconnected"])

@@ -37,6 +37,15 @@ ANTHROPIC_ERROR = {
         "request_id": {"type": "string"},
     },
 }
+KEPT = "/v1/responses/{response_id}"
+KEPT_OPERATIONS = {
+    KEPT: {
+        "get": ("get_response", "A response that was kept: for 30 days, unless it was made with store: false."),
+        "delete": ("delete_response", "Deletes a response that was kept."),
+    },
+    f"{KEPT}/input_items": {"get": ("list_input_items", "What was asked of a response: limit, order and after.")},
+    f"{KEPT}/cancel": {"post": ("cancel_response", "Refused: only responses in the background can be cancelled.")},
+}
 ANY_OBJECT = {"type": "object", "additionalProperties": True}
 
 
@@ -52,10 +61,19 @@ def add_inference(result: Any, generator: Any, request: Any, public: bool) -> An
     result["paths"]["/v1/models/{model}"] = {
         "get": {
             **_reading("get_model", "One model."),
-            "parameters": [{"in": "path", "name": "model", "required": True, "schema": {"type": "string"}}],
+            "parameters": [_in_path("model")],
         }
     }
+    for path, operations in KEPT_OPERATIONS.items():
+        result["paths"][path] = {
+            method: {**_reading(*described), "parameters": [_in_path("response_id")]}
+            for method, described in operations.items()
+        }
     return result
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
 
 
 def _inference_views() -> dict[str, type[InferenceView]]:

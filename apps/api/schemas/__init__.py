@@ -4,5 +4,13 @@ from apps.api.schemas.chat import ChatRequest
 from apps.api.schemas.completions import CompletionRequest
 from apps.api.schemas.embeddings import EmbeddingRequest
 from apps.api.schemas.messages import CountTokensRequest, MessagesRequest
+from apps.api.schemas.responses import ResponsesRequest
 
-__all__ = ["ChatRequest", "CompletionRequest", "CountTokensRequest", "EmbeddingRequest", "MessagesRequest"]
+__all__ = [
+    "ChatRequest",
+    "CompletionRequest",
+    "CountTokensRequest",
+    "EmbeddingRequest",
+    "MessagesRequest",
+    "ResponsesRequest",
+]

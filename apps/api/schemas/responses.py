@@ -1,0 +1,208 @@
+"""POST /v1/responses, by https://platform.openai.com/docs/api-reference/responses/create"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+from apps.api.schemas.fields import EndUser, JSONObject, Positive, Probability, Request, Temperature
+from apps.common.errors import Invalid
+
+Status = Literal["in_progress", "completed", "incomplete"]
+Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
+FunctionName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_.-]+$")]
+LOGPROBS = "message.output_text.logprobs"
+
+
+class InputText(Struct, tag_field="type", tag="input_text", forbid_unknown_fields=True):
+    text: str
+
+
+class InputImage(Struct, tag_field="type", tag="input_image", forbid_unknown_fields=True):
+    """Itself, not its address: an engine that fetches for strangers reaches what strangers must not."""
+
+    image_url: Annotated[str, Meta(pattern=r"^data:image/")]
+    detail: Literal["auto", "low", "high", "original"] | None = None
+    file_id: None = None
+
+
+class OutputText(Struct, tag_field="type", tag="output_text", forbid_unknown_fields=True):
+    text: str
+    annotations: list[JSONObject] | None = None
+    logprobs: list[JSONObject] | None = None
+
+
+class Refusal(Struct, tag_field="type", tag="refusal", forbid_unknown_fields=True):
+    refusal: str
+
+
+class SummaryText(Struct, tag_field="type", tag="summary_text", forbid_unknown_fields=True):
+    text: str
+
+
+class ReasoningText(Struct, tag_field="type", tag="reasoning_text", forbid_unknown_fields=True):
+    text: str
+
+
+class Message(Struct, tag_field="type", tag="message", forbid_unknown_fields=True):
+    """Also an answer's message as it came, which clients send back."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[InputText | InputImage | OutputText | Refusal]
+    id: Identifier | None = None
+    status: Status | None = None
+    phase: Literal["commentary", "final_answer"] | None = None
+
+
+class FunctionCall(Struct, tag_field="type", tag="function_call", forbid_unknown_fields=True):
+    call_id: Identifier
+    name: FunctionName
+    arguments: str
+    id: Identifier | None = None
+    status: Status | None = None
+    namespace: None = None
+    caller: JSONObject | None = None
+
+
+class FunctionCallOutput(Struct, tag_field="type", tag="function_call_output", forbid_unknown_fields=True):
+    call_id: Identifier
+    output: str | list[InputText | InputImage]
+    id: Identifier | None = None
+    status: Status | None = None
+
+
+class Reasoning(Struct, tag_field="type", tag="reasoning", forbid_unknown_fields=True):
+    summary: list[SummaryText]
+    id: Identifier | None = None
+    content: list[ReasoningText] | None = None
+    encrypted_content: str | None = None
+    status: Status | None = None
+
+
+Item = Message | FunctionCall | FunctionCallOutput | Reasoning
+
+
+class FunctionTool(Struct, tag_field="type", tag="function", forbid_unknown_fields=True):
+    name: FunctionName
+    parameters: JSONObject | None = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+class ChosenFunction(Struct, tag_field="type", tag="function", forbid_unknown_fields=True):
+    name: FunctionName
+
+
+class TextFormat(Struct, tag_field="type", tag="text", forbid_unknown_fields=True):
+    pass
+
+
+class JSONFormat(Struct, tag_field="type", tag="json_object", forbid_unknown_fields=True):
+    pass
+
+
+class SchemaFormat(Struct, tag_field="type", tag="json_schema", forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
+    schema: JSONObject
+    description: str | None = None
+    strict: bool | None = None
+
+
+class Text(Struct, forbid_unknown_fields=True):
+    format: TextFormat | JSONFormat | SchemaFormat | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+
+
+class ReasoningOptions(Struct, forbid_unknown_fields=True):
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+    generate_summary: Literal["auto", "concise", "detailed"] | None = None
+
+
+class ResponsesStreamOptions(Struct, forbid_unknown_fields=True):
+    include_usage: ClassVar[bool] = True
+
+    include_obfuscation: bool = False
+
+
+class ResponsesRequest(Request, kw_only=True):
+    LOCAL: ClassVar[frozenset[str]] = Request.LOCAL | {
+        "background",
+        "include",
+        "max_tool_calls",
+        "metadata",
+        "previous_response_id",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+    }
+
+    input: str | Annotated[list[Item], Meta(min_length=1, max_length=10_000)]
+    background: bool | None = None
+    include: (
+        list[Literal["message.output_text.logprobs", "message.input_image.image_url", "reasoning.encrypted_content"]]
+        | None
+    ) = None
+    instructions: str | None = None
+    max_output_tokens: Positive | None = None
+    max_tool_calls: Positive | None = None
+    metadata: Annotated[dict[str, Annotated[str, Meta(max_length=512)]], Meta(max_length=16)] | None = None
+    parallel_tool_calls: bool | None = None
+    previous_response_id: Identifier | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    reasoning: ReasoningOptions | None = None
+    safety_identifier: EndUser | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority"] | None = None
+    store: bool | None = None
+    stream: bool | None = None
+    stream_options: ResponsesStreamOptions | None = None
+    temperature: Temperature | None = None
+    text: Text | None = None
+    tool_choice: Literal["none", "auto", "required"] | ChosenFunction | None = None
+    tools: Annotated[list[FunctionTool], Meta(max_length=128)] | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    top_p: Probability | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+
+    choices: ClassVar[int] = 1
+
+    @property
+    def output_limit(self) -> int | None:
+        return self.max_output_tokens
+
+    @property
+    def wants_logprobs(self) -> bool:
+        return LOGPROBS in (self.include or ())
+
+    def inconsistency(self) -> tuple[str, str] | None:
+        """(field, sentence) of what is not offered, or does not go together."""
+        if self.background:
+            return "background", "Responses in the background are not offered here; stream the response instead."
+        if self.stream_options is not None and not self.stream:
+            return "stream_options", "stream_options is only for stream: true."
+        return None
+
+
+def with_types(body: dict[str, Any]) -> dict[str, Any]:
+    """Messages may go without their type. Raises Invalid for OpenAI's hosted tools, which nothing here would run."""
+    for place, tool in enumerate(_dicts(body.get("tools"))):
+        if tool.get("type") != "function":
+            raise Invalid(
+                f"tools[{place}].type",
+                f"Only tools of the type 'function' are offered here, not {str(tool.get('type'))[:60]!r}: "
+                "the caller runs them, and sends back what they return.",
+            )
+    given = body.get("input")
+    if not isinstance(given, list):
+        return body
+    items = [
+        {"type": "message", **item} if isinstance(item, dict) and "type" not in item and "role" in item else item
+        for item in given
+    ]
+    return {**body, "input": items}
+
+
+def _dicts(values: Any) -> list[dict[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
