@@ -25,7 +25,7 @@ ROUTING_STRATEGIES = {
 # What each provider answers itself, by the names of apps.common.endpoints: its bytes are relayed, not translated.
 _OPENAI = frozenset({"chat.completions", "completions", "embeddings"})
 SPOKEN: dict[str, frozenset[str]] = {
-    "hosted_vllm": _OPENAI,
+    "hosted_vllm": _OPENAI | {"rerank"},
     "openai": _OPENAI,
     "llamafile": _OPENAI,
     "custom_openai": _OPENAI,

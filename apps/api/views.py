@@ -4,14 +4,14 @@ from typing import Any, ClassVar
 
 from django.utils import timezone
 
+from apps.api.answering import answer
 from apps.api.base import V1View
 from apps.api.http import JSON, Request, Response, event_stream, json_response
-from apps.api.parsing import check, model_name, parse_object
 from apps.api.schemas import ChatRequest, CompletionRequest, EmbeddingRequest
 from apps.catalog.contracts import ModelFacts
 from apps.common.errors import Invalid, NotFound
 from apps.gateway import services
-from apps.gateway.contracts import Answer, Call
+from apps.gateway.contracts import Answer
 from apps.keys.contracts import KeyFacts
 
 
@@ -24,30 +24,21 @@ class InferenceView(V1View):
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
         _check_headers(request)
-        raw = request.body
-        body = parse_object(raw)
-        address = request.caller
-        key, model = await services.model_for(key, name=model_name(body), endpoint=self.endpoint, address=address)
-        if model.kind != self.kind:
-            raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
-        parsed, payload = check(body, self.schema_class, extensions=model.extensions)
-        answer = await services.complete(
-            Call(
-                request_id=self.request_id,
-                endpoint=self.endpoint,
-                key=key,
-                address=address,
-                model=model,
-                payload=payload,
-                prompt_bytes=len(raw),
-                choices=parsed.choices,
-                output_limit=parsed.output_limit,
-                stream=bool(parsed.stream),
-                include_usage=bool(parsed.stream and parsed.stream_options and parsed.stream_options.include_usage),
-                end_user=getattr(parsed, "safety_identifier", None) or parsed.user or "",
-            )
+        parsed, answered = await answer(
+            request.body,
+            endpoint=self.endpoint,
+            kind=self.kind,
+            schema=self.schema_class,
+            key=key,
+            address=request.caller,
+            request_id=self.request_id,
         )
-        return _response(answer)
+        return self.rendered(parsed, answered)
+
+    def rendered(self, parsed: Any, answered: Answer) -> Response:
+        if answered.stream is not None:
+            return event_stream(answered.stream, answered.headers)
+        return Response(body=answered.body, headers=dict(answered.headers))
 
 
 def _check_headers(request: Request) -> None:
@@ -58,12 +49,6 @@ def _check_headers(request: Request) -> None:
     else:
         return
     raise Invalid(None, problem, code="unsupported_media_type", status=415)
-
-
-def _response(answer: Answer) -> Response:
-    if answer.stream is not None:
-        return event_stream(answer.stream, answer.headers)
-    return Response(body=answer.body, headers=dict(answer.headers))
 
 
 class ChatCompletionsView(InferenceView):

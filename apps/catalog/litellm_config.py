@@ -16,7 +16,7 @@ from apps.common.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
 from inference.prices import known_model, known_providers
 
 STRATEGIES = ("simple-shuffle", "least-busy", "latency-based-routing")
-MODES = {"chat": "chat", "completion": "chat", "embedding": "embedding"}
+MODES = {"chat": "chat", "completion": "chat", "embedding": "embedding", "rerank": "rerank"}
 FROM_ENVIRONMENT = "os.environ/"
 DEAREST_PRICE = NANO_PER_USD * TOKENS_PER_PRICE_UNIT  # a dollar per token
 DEFAULT_CONTEXT = 8192

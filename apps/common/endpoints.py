@@ -4,5 +4,6 @@ ENDPOINTS: dict[str, str] = {
     "chat.completions": "Chat completions",
     "completions": "Completions",
     "embeddings": "Embeddings",
+    "rerank": "Rerank",
     "models": "Models",
 }

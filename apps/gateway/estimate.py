@@ -7,6 +7,7 @@ from apps.common.money import token_cost
 from apps.gateway.contracts import Call
 
 BYTES_PER_TOKEN = 4  # of English text, for estimates
+READ_ONLY_KINDS = ("embedding", "rerank")  # they generate no tokens
 TEMPLATE_TOKENS = 256  # what a chat template may add to the request's own bytes
 USUAL_OUTPUT_TOKENS = 256  # reserved of the tokens a minute where the caller sets no limit
 
@@ -26,7 +27,7 @@ def estimate(call: Call, price: Price | None) -> Estimate:
     model = call.model
     prompt_bound = min(call.prompt_bytes + TEMPLATE_TOKENS, model.context_length)
     prompt_likely = call.prompt_bytes // BYTES_PER_TOKEN + 1
-    if model.kind == "embedding":
+    if model.kind in READ_ONLY_KINDS:
         return Estimate(_hold(price, call.prompt_bytes, 0), prompt_likely, prompt_likely, None)
     prompt_likely = min(prompt_likely, model.context_length * call.choices)
     if call.output_limit is not None:

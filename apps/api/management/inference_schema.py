@@ -58,7 +58,7 @@ def _operation(view: type[InferenceView]) -> dict[str, Any]:
     if "stream" in view.schema_class.__struct_fields__:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     return {
-        **_reading(view.endpoint.replace(".", "_"), f"OpenAI's {view.endpoint}."),
+        **_reading(view.endpoint.replace(".", "_"), view.__doc__ or f"OpenAI's {view.endpoint}."),
         "requestBody": {"required": True, "content": body},
         "responses": {"200": {"description": "OpenAI's answer", "content": content}, "4XX": _error(), "5XX": _error()},
     }

@@ -34,6 +34,14 @@ class Request(Struct, kw_only=True, forbid_unknown_fields=True):
     model: Annotated[str, Meta(min_length=1, max_length=200)]
     user: EndUser | None = None
 
+    def prompt_bytes(self, raw: int) -> int:
+        """What bounds the prompt, of a request of so many bytes."""
+        return raw
+
+    def prepared(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """The payload in the form in which engines take it."""
+        return payload
+
 
 def count_texts(texts: str | list[Any]) -> int:
     """How many texts these are; 0 for a list of mixed kinds, or of too many or empty ones."""
