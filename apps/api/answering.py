@@ -18,6 +18,8 @@ async def answer(
     key: KeyFacts,
     address: str,
     request_id: str,
+    service_tier: str = "default",
+    prepaid: bool = False,
 ) -> tuple[Any, Answer]:
     """The checked request and the gateway's answer to it. `kind`: of model. Raises ArtemisError."""
     body = parse_object(raw)
@@ -25,6 +27,8 @@ async def answer(
     if model.kind != kind:
         raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
     parsed, payload = check(body, schema, extensions=model.extensions)
+    if service_tier == "batch" and parsed.stream:
+        raise Invalid("stream", "A line of a batch is answered whole: leave stream out.")
     call = Call(
         request_id=request_id,
         endpoint=endpoint,
@@ -33,6 +37,8 @@ async def answer(
         model=model,
         payload=parsed.prepared(payload),
         prompt_bytes=parsed.prompt_bytes(len(raw)),
+        service_tier=service_tier,
+        prepaid=prepaid,
         choices=parsed.choices,
         output_limit=parsed.output_limit,
         stream=bool(parsed.stream),

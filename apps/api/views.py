@@ -23,7 +23,7 @@ class InferenceView(V1View):
     schema_class: ClassVar[Any]
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
-        _check_headers(request)
+        check_headers(request)
         parsed, answered = await answer(
             request.body,
             endpoint=self.endpoint,
@@ -41,7 +41,7 @@ class InferenceView(V1View):
         return Response(body=answered.body, headers=dict(answered.headers))
 
 
-def _check_headers(request: Request) -> None:
+def check_headers(request: Request) -> None:
     if request.content_type != JSON:
         problem = "Send JSON, with Content-Type: application/json."
     elif request.header(b"content-encoding") not in ("", "identity"):

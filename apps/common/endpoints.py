@@ -5,5 +5,7 @@ ENDPOINTS: dict[str, str] = {
     "completions": "Completions",
     "embeddings": "Embeddings",
     "rerank": "Rerank",
+    "files": "Files",
+    "batches": "Batches",
     "models": "Models",
 }

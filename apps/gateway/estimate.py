@@ -28,7 +28,7 @@ def estimate(call: Call, price: Price | None) -> Estimate:
     prompt_bound = min(call.prompt_bytes + TEMPLATE_TOKENS, model.context_length)
     prompt_likely = call.prompt_bytes // BYTES_PER_TOKEN + 1
     if model.kind in READ_ONLY_KINDS:
-        return Estimate(_hold(price, call.prompt_bytes, 0), prompt_likely, prompt_likely, None)
+        return Estimate(_hold(call, price, call.prompt_bytes, 0), prompt_likely, prompt_likely, None)
     prompt_likely = min(prompt_likely, model.context_length * call.choices)
     if call.output_limit is not None:
         output, forwarded = min(call.output_limit, model.context_length), None
@@ -39,14 +39,22 @@ def estimate(call: Call, price: Price | None) -> Estimate:
     else:  # the engine itself stops at the end of the context
         output, forwarded = model.context_length, None
         likely = USUAL_OUTPUT_TOKENS
-    hold = _hold(price, prompt_bound * call.choices, output * call.choices)
+    hold = _hold(call, price, prompt_bound * call.choices, output * call.choices)
     return Estimate(hold, prompt_likely + likely * call.choices, prompt_likely, forwarded)
 
 
-def _hold(price: Price | None, prompt_tokens: int, output_tokens: int) -> int:
+def _hold(call: Call, price: Price | None, prompt_tokens: int, output_tokens: int) -> int:
     if price is None:
         return 0
-    return token_cost((prompt_tokens, max(price.input, price.cached_input)), (output_tokens, price.output))
+    whole = token_cost((prompt_tokens, max(price.input, price.cached_input)), (output_tokens, price.output))
+    return charged(call, whole)
+
+
+def charged(call: Call, nano: int) -> int:
+    """What a call pays of its cost: all, half in a batch (rounded up, which is as good as rounding once)."""
+    if call.prepaid:
+        return 0
+    return -(-nano // 2) if call.service_tier == "batch" else nano
 
 
 def cost(price: Price | None, *, input_tokens: int, cached_input_tokens: int, output_tokens: int) -> int:

@@ -33,7 +33,12 @@ async def authenticate(token: str, *, address: str) -> KeyFacts:
 
     Good news may be a minute old, since admission compares it with Redis; bad news is read anew before it is told.
     """
-    keys, secret_hash = current().keys, access.hash_of_token(token)
+    return await authorize(access.hash_of_token(token), address=address)
+
+
+async def authorize(secret_hash: str, *, address: str) -> KeyFacts:
+    """The same for a key that is known already, as a batch knows the one that it was made with."""
+    keys = current().keys
     try:
         return access.checked(await keys.get(secret_hash), address)
     except (Unauthenticated, Forbidden):
@@ -56,6 +61,13 @@ async def model_for(key: KeyFacts, *, name: str, endpoint: str, address: str) ->
 def _model(offer: Offer, key: KeyFacts, name: str, endpoint: str) -> ModelFacts:
     access.check_endpoint(key, endpoint)
     return access.model_of_key(offer.catalog, key, name)
+
+
+async def permitted(key: KeyFacts, *, endpoint: str, address: str) -> KeyFacts:
+    """The key as it is now, for an endpoint that needs no admission. Raises Unauthenticated or Forbidden."""
+    key, _ = await _true_now(key, await current().offers.get(), address)
+    access.check_endpoint(key, endpoint)
+    return key
 
 
 async def models_for(key: KeyFacts, *, address: str) -> list[ModelFacts]:

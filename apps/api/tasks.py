@@ -1,0 +1,67 @@
+"""Runs batches: each line comes in by the same door as a live request, and is answered as one."""
+
+import asyncio
+import logging
+
+from celery import shared_task
+
+from apps.api.answering import answer
+from apps.api.errors import envelope
+from apps.api.views import ChatCompletionsView, CompletionsView, EmbeddingsView, InferenceView
+from apps.batches.contracts import Question, Reply
+from apps.batches.selectors import has_open_batches
+from apps.batches.services import run_open_batches
+from apps.common.errors import ArtemisError
+from apps.gateway import runtime, services
+
+SECONDS = 200  # of work; with what is under way then, well below Celery's limit of a task (CELERY_TASK_TIME_LIMIT)
+VIEWS: dict[str, type[InferenceView]] = {
+    "/v1/chat/completions": ChatCompletionsView,
+    "/v1/completions": CompletionsView,
+    "/v1/embeddings": EmbeddingsView,
+}
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="batches.run")
+def run_batches() -> None:
+    """Beat asks for it every few seconds: what one task has no time for, the next one goes on with."""
+    if has_open_batches():
+        asyncio.run(_run())
+
+
+async def _run() -> None:
+    await runtime.start()
+    try:
+        await run_open_batches(ask, seconds=SECONDS)
+    finally:
+        await runtime.stop()
+
+
+async def ask(question: Question) -> Reply:
+    """One line, as a live request would be answered."""
+    view = VIEWS[question.endpoint]
+    try:
+        key = await services.authorize(question.secret_hash, address=question.address)
+        _, answered = await answer(
+            question.body,
+            endpoint=view.endpoint,
+            kind=view.kind,
+            schema=view.schema_class,
+            key=key,
+            address=question.address,
+            request_id=question.request_id,
+            service_tier="batch",
+            prepaid=question.prepaid,
+        )
+    except ArtemisError as error:
+        body = envelope(
+            error.message, kind=error.kind, code=error.code, param=error.param, request_id=question.request_id
+        )
+        return Reply(status=error.status, body=body, code=error.code, retry_after=error.retry_after)
+    except Exception:
+        logger.exception("%s failed", question.request_id)
+        message = "Something went wrong on our side; it is logged."
+        body = envelope(message, kind="server_error", code="internal_error", param=None, request_id=question.request_id)
+        return Reply(status=500, body=body, code="internal_error")
+    return Reply(status=200, body=answered.body)

@@ -1,0 +1,239 @@
+"""Runs the open batches: one worker at a time, for a while, all of them side by side, few requests at once."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any
+
+from django.conf import settings
+from redis.asyncio.lock import Lock
+from redis.exceptions import LockError, RedisError
+
+from apps.batches.contracts import Ask, Question, Reply
+from apps.batches.models import Batch, Status
+from apps.batches.selectors import open_batches
+from apps.batches.services import stages
+from apps.batches.services.lines import Task, answered_entry, request_id, tasks_of_file
+from apps.batches.services.pace import Pace
+from apps.common.database import in_thread
+from apps.common.redis import async_redis
+from apps.keys.selectors import current_secret_hash
+
+LOCK = "art:batches:running"
+LOCK_SECONDS = 15.0  # after which another worker goes on for one that was killed
+LOOK_SECONDS = 1.0  # how soon a cancellation, an expiry or a new batch is seen
+LAST_ANSWERS_SECONDS = 45.0  # for those under way when the time is up
+MOST_BATCHES = 32  # at once
+MOST_FAILURES = 8  # of one line at engines that fail; limits may make it wait for as long as its batch has
+UNKNOWN_KEY = 401
+ENGINES_AWAY = "model_unavailable"
+logger = logging.getLogger(__name__)
+
+
+async def run_open_batches(ask: Ask, *, seconds: float) -> None:
+    """Works for at most `seconds`, and a little for what is under way then. Does nothing where another worker does."""
+    store = async_redis(connections=2)
+    lock = store.lock(LOCK, timeout=LOCK_SECONDS, blocking=False)
+    try:
+        if await lock.acquire():
+            try:
+                await Runner(ask, lock, seconds).run()
+            finally:
+                with contextlib.suppress(LockError, RedisError):
+                    await lock.release()
+    except RedisError as error:
+        logger.warning("Redis is away, batches wait: %s", error)
+    finally:
+        await store.aclose()
+
+
+class Slots:
+    """How many requests may be under way: of all batches, and of one account's."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(settings.GATEWAY_BATCH_PARALLEL)
+        self._own: dict[int, asyncio.Semaphore] = defaultdict(self._share)
+
+    @staticmethod
+    def _share() -> asyncio.Semaphore:
+        return asyncio.Semaphore(max(1, settings.GATEWAY_BATCH_PARALLEL // 4))
+
+    @contextlib.asynccontextmanager
+    async def of(self, account_id: int) -> AsyncIterator[None]:
+        async with self._own[account_id], self._all:
+            yield
+
+
+class Runner:
+    def __init__(self, ask: Ask, lock: Lock, seconds: float) -> None:
+        self._ask = ask
+        self._lock = lock
+        self._deadline = time.monotonic() + seconds
+        self._slots = Slots()
+        self._runs: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        try:
+            while time.monotonic() < self._deadline:
+                waiting = await in_thread(lambda: open_batches(limit=MOST_BATCHES))
+                if not waiting:
+                    return
+                self._runs = {batch_id: run for batch_id, run in self._runs.items() if not run.done()}
+                for batch_id in waiting:
+                    if batch_id not in self._runs:
+                        batch = BatchRun(batch_id, self._ask, self._slots, self._deadline)
+                        self._runs[batch_id] = asyncio.create_task(batch.go())
+                await asyncio.sleep(LOOK_SECONDS / 4)
+                await asyncio.wait(self._runs.values(), timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                await self._lock.extend(LOCK_SECONDS, replace_ttl=True)
+            await self._last_answers()
+        except LockError:
+            logger.warning("another worker runs the batches now")
+        finally:
+            for unfinished in self._runs.values():
+                unfinished.cancel()
+            await asyncio.gather(*self._runs.values(), return_exceptions=True)
+
+    async def _last_answers(self) -> None:
+        until = time.monotonic() + LAST_ANSWERS_SECONDS
+        while time.monotonic() < until and not all(run.done() for run in self._runs.values()):
+            await asyncio.wait(self._runs.values(), timeout=LOOK_SECONDS)
+            await self._lock.extend(LOCK_SECONDS, replace_ttl=True)
+
+
+class BatchRun:
+    """One batch, from wherever it stands, until it has ended or the time is up."""
+
+    def __init__(self, batch_id: int, ask: Ask, slots: Slots, deadline: float) -> None:
+        self._batch_id = batch_id
+        self._ask = ask
+        self._slots = slots
+        self._deadline = deadline
+        self._paces: dict[str, Pace] = defaultdict(Pace)
+        self._reading = asyncio.Lock()
+        self._ending = False
+
+    async def go(self) -> None:
+        try:
+            batch = await self._row()
+            if batch.status == Status.VALIDATING:
+                await in_thread(lambda: stages.validate(batch))
+                batch = await self._row()
+            if batch.status == Status.IN_PROGRESS:
+                await self._answer(batch)
+            await in_thread(lambda: stages.finish(batch))
+        except Exception:
+            logger.exception("batch %s stopped; it is tried again", self._batch_id)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _row(self) -> Batch:
+        return await in_thread(lambda: stages.batch_row(self._batch_id))
+
+    async def _answer(self, batch: Batch) -> None:
+        """Asks for what has no answer yet; stops at once where the batch is to end, and what is under way with it."""
+        self._answered = await in_thread(lambda: stages.answered_lines(batch))
+        self._tries, self._charged = await in_thread(lambda: stages.earlier_tries(batch))
+        self._secret_hash = await in_thread(lambda: current_secret_hash(key_id=batch.api_key_id))
+        tasks = tasks_of_file(stages.file_of(batch), batch.endpoint)
+        workers = [asyncio.create_task(self._work(batch, tasks)) for _ in range(settings.GATEWAY_BATCH_PARALLEL)]
+        watch = asyncio.create_task(self._until_it_ends())
+        work: asyncio.Future[Any] = asyncio.gather(*workers)
+        try:
+            await asyncio.wait({work, asyncio.ensure_future(watch)}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            self._ending = True
+            for task in (watch, *workers):
+                task.cancel()
+            await asyncio.gather(watch, work, *workers, return_exceptions=True)
+
+    async def _until_it_ends(self) -> None:
+        """Returns when the batch was cancelled or has expired."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            batch = await self._row()
+            if batch.status != Status.IN_PROGRESS or batch.expires_at.timestamp() <= time.time():
+                return
+
+    async def _work(self, batch: Batch, tasks: Iterator[Task]) -> None:
+        while not self._is_over():
+            async with self._reading:
+                task = await in_thread(lambda: self._next(tasks))
+            if task is None:
+                return
+            await self._answer_line(batch, task)
+
+    def _is_over(self) -> bool:
+        return self._ending or time.monotonic() >= self._deadline
+
+    def _next(self, tasks: Iterator[Task]) -> Task | None:
+        return next((task for task in tasks if task.number not in self._answered), None)
+
+    async def _answer_line(self, batch: Batch, task: Task) -> None:
+        pace = self._paces[task.model]
+        failures = 0
+        while True:
+            await pace.wait()
+            if self._is_over():
+                return
+            async with self._slots.of(batch.account_id):
+                request, reply = await self._try(batch, task)
+            if reply.retry_after is None:
+                pace.good()
+                break
+            failures += reply.code == ENGINES_AWAY
+            if failures >= MOST_FAILURES:
+                break
+            pace.slower(reply.retry_after)
+        failed = reply.status != 200
+        entry = answered_entry(batch, task, reply, request)
+        await _finished(in_thread(lambda: stages.record(batch, task.number, failed=failed, entry=entry)))
+
+    async def _try(self, batch: Batch, task: Task) -> tuple[str, Reply]:
+        while True:
+            secret_hash = self._secret_hash
+            tries = self._tries.get(task.number, 0)
+            self._tries[task.number] = tries + 1
+            request = request_id(batch, task.number, tries)
+            question = Question(
+                request_id=request,
+                endpoint=batch.endpoint,
+                body=task.body,
+                secret_hash=secret_hash,
+                address=batch.address,
+                prepaid=task.number in self._charged,
+            )
+            reply = await _kept(self._ask(question))
+            if reply.status != UNKNOWN_KEY:
+                return request, reply
+            # The key may have a new secret: the batch belongs to the key, not to the secret that it came with.
+            self._secret_hash = await in_thread(lambda: current_secret_hash(key_id=batch.api_key_id))
+            if self._secret_hash == secret_hash:
+                return request, reply
+
+
+async def _kept(asking: Coroutine[Any, Any, Reply]) -> Reply:
+    """The reply, also where this is cancelled in the moment in which it came: it was paid for."""
+    task = asyncio.create_task(asking)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task})
+        if task.cancelled():
+            raise
+        return task.result()
+
+
+async def _finished(writing: Coroutine[Any, Any, None]) -> None:
+    """Runs to its end, also where this is cancelled: what counts the answers comes after it."""
+    task = asyncio.create_task(writing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
