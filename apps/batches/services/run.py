@@ -29,7 +29,7 @@ LAST_ANSWERS_SECONDS = 45.0  # for those under way when the time is up
 MOST_BATCHES = 32  # at once
 MOST_FAILURES = 8  # of one line at engines that fail; limits may make it wait for as long as its batch has
 UNKNOWN_KEY = 401
-ENGINES_AWAY = "model_unavailable"
+ENGINES_AWAY, NO_BUDGET = "model_unavailable", "insufficient_quota"
 logger = logging.getLogger(__name__)
 
 
@@ -114,6 +114,8 @@ class BatchRun:
         self._deadline = deadline
         self._paces: dict[str, Pace] = defaultdict(Pace)
         self._reading = asyncio.Lock()
+        self._last_cents = asyncio.Lock()
+        self._under_way = 0
         self._ending = False
 
     async def go(self) -> None:
@@ -180,8 +182,9 @@ class BatchRun:
             await pace.wait()
             if self._is_over():
                 return
-            async with self._slots.of(batch.account_id):
-                request, reply = await self._try(batch, task)
+            request, reply = await self._try(batch, task)
+            if reply.code == NO_BUDGET:
+                request, reply = await self._try_alone(batch, task)
             if reply.retry_after is None:
                 pace.good()
                 break
@@ -193,7 +196,22 @@ class BatchRun:
         entry = answered_entry(batch, task, reply, request)
         await _finished(in_thread(lambda: stages.record(batch, task.number, failed=failed, entry=entry)))
 
+    async def _try_alone(self, batch: Batch, task: Task) -> tuple[str, Reply]:
+        """When nothing of this batch holds budget any more: what others may cost is no reason to give this one up."""
+        async with self._last_cents:
+            while self._under_way:
+                await asyncio.sleep(LOOK_SECONDS / 10)
+            return await self._try(batch, task)
+
     async def _try(self, batch: Batch, task: Task) -> tuple[str, Reply]:
+        async with self._slots.of(batch.account_id):
+            self._under_way += 1
+            try:
+                return await self._asked(batch, task)
+            finally:
+                self._under_way -= 1
+
+    async def _asked(self, batch: Batch, task: Task) -> tuple[str, Reply]:
         while True:
             secret_hash = self._secret_hash
             tries = self._tries.get(task.number, 0)
