@@ -55,11 +55,12 @@ class Slots:
 
     def __init__(self) -> None:
         self._all = asyncio.Semaphore(settings.GATEWAY_BATCH_PARALLEL)
-        self._own: dict[int, asyncio.Semaphore] = defaultdict(self._share)
+        self._own: dict[int, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(self.share()))
 
     @staticmethod
-    def _share() -> asyncio.Semaphore:
-        return asyncio.Semaphore(max(1, settings.GATEWAY_BATCH_PARALLEL // 4))
+    def share() -> int:
+        """An account's: a quarter, so that nobody's batches keep all others' waiting."""
+        return max(1, int(settings.GATEWAY_BATCH_PARALLEL) // 4)
 
     @contextlib.asynccontextmanager
     async def of(self, account_id: int) -> AsyncIterator[None]:
@@ -140,7 +141,7 @@ class BatchRun:
         self._tries, self._charged = await in_thread(lambda: stages.earlier_tries(batch))
         self._secret_hash = await in_thread(lambda: current_secret_hash(key_id=batch.api_key_id))
         tasks = tasks_of_file(stages.file_of(batch), batch.endpoint)
-        workers = [asyncio.create_task(self._work(batch, tasks)) for _ in range(settings.GATEWAY_BATCH_PARALLEL)]
+        workers = [asyncio.create_task(self._work(batch, tasks)) for _ in range(Slots.share())]
         watch = asyncio.create_task(self._until_it_ends())
         work: asyncio.Future[Any] = asyncio.gather(*workers)
         try:
@@ -180,11 +181,12 @@ class BatchRun:
         failures = 0
         while True:
             await pace.wait()
-            if self._is_over():
-                return
-            request, reply = await self._try(batch, task)
-            if reply.code == NO_BUDGET:
-                request, reply = await self._try_alone(batch, task)
+            tried = await self._try(batch, task)
+            if tried is not None and tried[1].code == NO_BUDGET:
+                tried = await self._try_alone(batch, task)
+            if tried is None:
+                return  # the time is up
+            request, reply = tried
             if reply.retry_after is None:
                 pace.good()
                 break
@@ -196,15 +198,17 @@ class BatchRun:
         entry = answered_entry(batch, task, reply, request)
         await _finished(in_thread(lambda: stages.record(batch, task.number, failed=failed, entry=entry)))
 
-    async def _try_alone(self, batch: Batch, task: Task) -> tuple[str, Reply]:
+    async def _try_alone(self, batch: Batch, task: Task) -> tuple[str, Reply] | None:
         """When nothing of this batch holds budget any more: what others may cost is no reason to give this one up."""
         async with self._last_cents:
             while self._under_way:
                 await asyncio.sleep(LOOK_SECONDS / 10)
             return await self._try(batch, task)
 
-    async def _try(self, batch: Batch, task: Task) -> tuple[str, Reply]:
+    async def _try(self, batch: Batch, task: Task) -> tuple[str, Reply] | None:
         async with self._slots.of(batch.account_id):
+            if self._is_over():
+                return None
             self._under_way += 1
             try:
                 return await self._asked(batch, task)
