@@ -49,6 +49,8 @@ class Deployment:
     timeout: float = 600
     stream_timeout: float = 60
     continuous_usage_stats: bool = False
+    priority_scheduling: bool = False
+    """Its engine takes requests by their `priority`: vLLM with `--scheduling-policy priority`."""
     one_choice: bool = False
     """Its engine counts only the first choice of an answer: see `apart.py`."""
 

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import multiprocessing.sharedctypes
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
 
 from apps.api.answering import answer
 from apps.api.errors import envelope
@@ -21,6 +24,13 @@ VIEWS: dict[str, type[InferenceView]] = {
     "/v1/embeddings": EmbeddingsView,
 }
 logger = logging.getLogger(__name__)
+_stopping = multiprocessing.sharedctypes.RawValue("b", 0)  # seen by the processes that the worker forks
+
+
+@worker_shutting_down.connect
+def stop_running(**_: Any) -> None:
+    """A worker that is told to stop waits for its tasks, and this one would take minutes."""
+    _stopping.value = 1
 
 
 @shared_task(name="batches.run")
@@ -33,7 +43,7 @@ def run_batches() -> None:
 async def _run() -> None:
     await runtime.start()
     try:
-        await run_open_batches(ask, seconds=SECONDS)
+        await run_open_batches(ask, seconds=SECONDS, is_stopping=lambda: bool(_stopping.value))
     finally:
         await runtime.stop()
 

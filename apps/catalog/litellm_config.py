@@ -109,6 +109,7 @@ _INFO: dict[str, type | tuple[type, ...]] = {
     "capabilities": list,
     "continuous_usage_stats": bool,
     "one_choice": bool,
+    "priority_scheduling": bool,
 }
 _ROUTER: dict[str, type | tuple[type, ...]] = {
     "routing_strategy": str,

@@ -22,6 +22,7 @@ from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
 
 logger = logging.getLogger(__name__)
+AFTER_OTHERS = 100  # vLLM takes lower numbers first; 0 is usual
 CONTEXT_TOO_LONG = "context_length_exceeded"
 # What another deployment would refuse in the same way.
 CALLER_FAULTS = frozenset({400, 413, 422})
@@ -160,7 +161,10 @@ class Attempts:
         """The request as this deployment gets it; without a model's name, as LiteLLM gets it."""
         model = deployment.upstream_model if deployment else None
         running = deployment is not None and deployment.continuous_usage_stats
-        return self._wire.payload(self.payload, model=model, stream=self.call.stream, running=running)
+        payload = self.payload
+        if deployment is not None and deployment.priority_scheduling and self.call.service_tier == "batch":
+            payload = {**payload, "priority": AFTER_OTHERS}
+        return self._wire.payload(payload, model=model, stream=self.call.stream, running=running)
 
     def _failed(self, deployment: Deployment, error: EngineError) -> None:
         self.last_error = error

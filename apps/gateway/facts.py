@@ -95,6 +95,7 @@ def router_of(catalog: Catalog) -> EngineRouter:
                 timeout=facts.timeout,
                 stream_timeout=facts.stream_timeout,
                 continuous_usage_stats=bool(facts.model_info.get("continuous_usage_stats")),
+                priority_scheduling=bool(facts.model_info.get("priority_scheduling")),
                 one_choice=bool(facts.model_info.get("one_choice")),
             )
             for model in catalog.models.values()

@@ -50,7 +50,7 @@ def models_yaml(primary: FakeServer, second: FakeServer, claude: FakeServer) -> 
             "model_list": [
                 entry(MODEL, primary, "moon-a", params={"order": 1}, continuous_usage_stats=True),
                 entry(MODEL, second, "moon-b", params={"order": 2}),
-                entry(SMALL_MODEL, primary, "small-a"),
+                entry(SMALL_MODEL, primary, "small-a", priority_scheduling=True),
                 entry(EMBEDDING_MODEL, primary, "embed-a", mode="embedding"),
                 entry(RERANK_MODEL, primary, "rank-a", mode="rerank"),
                 {

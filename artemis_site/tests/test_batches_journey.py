@@ -293,6 +293,14 @@ def test_limits_and_busy_engines_are_waited_for(platform: Platform, desk: Desk) 
     assert batch.request_counts.to_dict() == {"total": 8, "completed": 8, "failed": 0}
 
 
+def test_an_engine_that_takes_priorities_is_told_that_a_batch_can_wait(platform: Platform) -> None:
+    client = platform.client()
+    ended(client, begin(client, chat("batch", model=SMALL_MODEL), chat("other")))
+    client.chat.completions.create(**chat("live", model=SMALL_MODEL)["body"])
+    asked = {entry["body"]["messages"][0]["content"]: entry["body"].get("priority") for entry in platform.primary.log()}
+    assert asked == {"Say batch.": 100, "Say other.": None, "Say live.": None}
+
+
 def test_a_revoked_key_fails_the_rest(platform: Platform, desk: Desk) -> None:
     platform.primary.script(header_delay=0.4)
     key = desk.key()
@@ -332,7 +340,10 @@ def workers_of(platform: Platform) -> list[int]:
     return found
 
 
-def test_a_killed_worker_is_gone_on_for_and_nothing_is_charged_twice(platform: Platform, desk: Desk) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_another_worker_goes_on_and_nothing_is_charged_twice(
+    platform: Platform, desk: Desk, number: signal.Signals
+) -> None:
     platform.primary.script(header_delay=0.5)
     key = desk.key()
     client = platform.client(key.secret)
@@ -340,14 +351,17 @@ def test_a_killed_worker_is_gone_on_for_and_nothing_is_charged_twice(platform: P
     begun = begin(client, *lines)
     until(client, begun, lambda one: bool(one.request_counts and one.request_counts.completed >= 8))
     (worker,) = workers_of(platform)
-    os.killpg(worker, signal.SIGKILL)
+    if number == signal.SIGKILL:
+        os.killpg(worker, number)
+    else:
+        os.kill(worker, number)
     batch = ended(client, begun, seconds=90)
 
     assert batch.status == "completed"
     assert batch.request_counts
     assert batch.request_counts.to_dict() == {"total": 60, "completed": 60, "failed": 0}
-    answers = entries(client, batch.output_file_id)
-    assert set(answers) == {line["custom_id"] for line in lines}
+    assert set(entries(client, batch.output_file_id)) == {line["custom_id"] for line in lines}
+    assert workers_of(platform) != [worker]
     charged = [row.request_id for row in desk.call(bill_of, key.public_id).requests if row.cost]
     lines_charged = {request_id.removeprefix(f"req_{begun.id}_").partition("_r")[0] for request_id in charged}
     assert len(charged) == len(lines_charged) == 60

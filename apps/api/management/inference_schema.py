@@ -1,10 +1,12 @@
 """Adds /v1, whose views are not DRF's usual ones, to the OpenAPI document: from the very types that check requests."""
 
+import re
 from typing import Any
 
 import msgspec
 from django.urls import URLPattern
 
+from apps.api.schemas.files import BatchRequest, UploadForm
 from apps.api.urls import urlpatterns
 from apps.api.views import InferenceView
 
@@ -21,6 +23,8 @@ ERROR_BODY = {
         "request_id": {"type": "string"},
     },
 }
+FILE_FIELD = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+BATCHES = "Answers the requests in a file within a day, at half the price."
 ANY_OBJECT = {"type": "object", "additionalProperties": True}
 
 
@@ -32,6 +36,7 @@ def add_inference(result: Any, generator: Any, request: Any, public: bool) -> An
     result["components"]["schemas"].update(components)
     for path, view in views.items():
         result["paths"][path] = {"post": _operation(view)}
+    _add_batches(result)
     result["paths"]["/v1/models"] = {"get": _reading("list_models", "The models that this key may call.")}
     result["paths"]["/v1/models/{model}"] = {
         "get": {
@@ -40,6 +45,32 @@ def add_inference(result: Any, generator: Any, request: Any, public: bool) -> An
         }
     }
     return result
+
+
+def _add_batches(result: Any) -> None:
+    """Files and batches."""
+    _, components = msgspec.json.schema_components([BatchRequest, UploadForm], ref_template=REFERENCE)
+    result["components"]["schemas"].update(components)
+    upload = {"allOf": [{"$ref": REFERENCE.format(name="UploadForm")}, FILE_FIELD]}
+    batch = {"$ref": REFERENCE.format(name="BatchRequest")}
+    for path, method, name, description, body in (
+        ("/v1/files", "get", "list_files", "The files of the key's project, newest first.", None),
+        ("/v1/files", "post", "create_file", "Uploads a file.", {"multipart/form-data": {"schema": upload}}),
+        ("/v1/files/{file_id}", "get", "get_file", "One file.", None),
+        ("/v1/files/{file_id}", "delete", "delete_file", "Deletes a file.", None),
+        ("/v1/files/{file_id}/content", "get", "get_file_content", "What is in a file.", None),
+        ("/v1/batches", "get", "list_batches", "The batches of the key's project, newest first.", None),
+        ("/v1/batches", "post", "create_batch", BATCHES, {"application/json": {"schema": batch}}),
+        ("/v1/batches/{batch_id}", "get", "get_batch", "One batch.", None),
+        ("/v1/batches/{batch_id}/cancel", "post", "cancel_batch", "Ends a batch, and keeps what was answered.", None),
+    ):
+        operation = _reading(name, description)
+        if body:
+            operation["requestBody"] = {"required": True, "content": body}
+        if parameter := re.search(r"{(\w+)}", path):
+            text = {"type": "string"}
+            operation["parameters"] = [{"in": "path", "name": parameter[1], "required": True, "schema": text}]
+        result["paths"].setdefault(path, {})[method] = operation
 
 
 def _inference_views() -> dict[str, type[InferenceView]]:

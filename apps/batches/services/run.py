@@ -5,7 +5,8 @@ import contextlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +27,7 @@ LOCK = "art:batches:running"
 LOCK_SECONDS = 15.0  # after which another worker goes on for one that was killed
 LOOK_SECONDS = 1.0  # how soon a cancellation, an expiry or a new batch is seen
 LAST_ANSWERS_SECONDS = 45.0  # for those under way when the time is up
+STOPPING_SECONDS = 5.0  # for those under way when the worker is told to stop
 MOST_BATCHES = 32  # at once
 MOST_FAILURES = 8  # of one line at engines that fail; limits may make it wait for as long as its batch has
 UNKNOWN_KEY = 401
@@ -33,14 +35,26 @@ ENGINES_AWAY, NO_BUDGET = "model_unavailable", "insufficient_quota"
 logger = logging.getLogger(__name__)
 
 
-async def run_open_batches(ask: Ask, *, seconds: float) -> None:
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How long this worker works on batches: until its time is up, or until it is told to stop."""
+
+    until: float
+    is_stopping: Callable[[], bool]
+
+    @property
+    def is_over(self) -> bool:
+        return self.is_stopping() or time.monotonic() >= self.until
+
+
+async def run_open_batches(ask: Ask, *, seconds: float, is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Works for at most `seconds`, and a little for what is under way then. Does nothing where another worker does."""
     store = async_redis(connections=2)
     lock = store.lock(LOCK, timeout=LOCK_SECONDS, blocking=False)
     try:
         if await lock.acquire():
             try:
-                await Runner(ask, lock, seconds).run()
+                await Runner(ask, lock, Shift(time.monotonic() + seconds, is_stopping)).run()
             finally:
                 with contextlib.suppress(LockError, RedisError):
                     await lock.release()
@@ -69,23 +83,23 @@ class Slots:
 
 
 class Runner:
-    def __init__(self, ask: Ask, lock: Lock, seconds: float) -> None:
+    def __init__(self, ask: Ask, lock: Lock, shift: Shift) -> None:
         self._ask = ask
         self._lock = lock
-        self._deadline = time.monotonic() + seconds
+        self._shift = shift
         self._slots = Slots()
         self._runs: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         try:
-            while time.monotonic() < self._deadline:
+            while not self._shift.is_over:
                 waiting = await in_thread(lambda: open_batches(limit=MOST_BATCHES))
                 if not waiting:
                     return
                 self._runs = {batch_id: run for batch_id, run in self._runs.items() if not run.done()}
                 for batch_id in waiting:
                     if batch_id not in self._runs:
-                        batch = BatchRun(batch_id, self._ask, self._slots, self._deadline)
+                        batch = BatchRun(batch_id, self._ask, self._slots, self._shift)
                         self._runs[batch_id] = asyncio.create_task(batch.go())
                 await asyncio.sleep(LOOK_SECONDS / 4)
                 await asyncio.wait(self._runs.values(), timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
@@ -99,7 +113,8 @@ class Runner:
             await asyncio.gather(*self._runs.values(), return_exceptions=True)
 
     async def _last_answers(self) -> None:
-        until = time.monotonic() + LAST_ANSWERS_SECONDS
+        patience = STOPPING_SECONDS if self._shift.is_stopping() else LAST_ANSWERS_SECONDS
+        until = time.monotonic() + patience
         while time.monotonic() < until and not all(run.done() for run in self._runs.values()):
             await asyncio.wait(self._runs.values(), timeout=LOOK_SECONDS)
             await self._lock.extend(LOCK_SECONDS, replace_ttl=True)
@@ -108,11 +123,11 @@ class Runner:
 class BatchRun:
     """One batch, from wherever it stands, until it has ended or the time is up."""
 
-    def __init__(self, batch_id: int, ask: Ask, slots: Slots, deadline: float) -> None:
+    def __init__(self, batch_id: int, ask: Ask, slots: Slots, shift: Shift) -> None:
         self._batch_id = batch_id
         self._ask = ask
         self._slots = slots
-        self._deadline = deadline
+        self._shift = shift
         self._paces: dict[str, Pace] = defaultdict(Pace)
         self._reading = asyncio.Lock()
         self._last_cents = asyncio.Lock()
@@ -171,7 +186,7 @@ class BatchRun:
             await self._answer_line(batch, task)
 
     def _is_over(self) -> bool:
-        return self._ending or time.monotonic() >= self._deadline
+        return self._ending or self._shift.is_over
 
     def _next(self, tasks: Iterator[Task]) -> Task | None:
         return next((task for task in tasks if task.number not in self._answered), None)

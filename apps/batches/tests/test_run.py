@@ -144,6 +144,17 @@ async def test_what_one_task_has_no_time_for_the_next_one_goes_on_with(key: KeyF
     assert set(engine.asked.values()) == {1}
 
 
+async def test_a_worker_that_is_told_to_stop_stops(key: KeyFacts) -> None:
+    engine = Engine(seconds=0.2)
+    batch = await in_thread(lambda: begin(key, 400))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await run_open_batches(engine, seconds=60, is_stopping=lambda: loop.time() > began + 1)
+    assert loop.time() - began < 5
+    halfway = await in_thread(lambda: seen(key, batch))
+    assert (halfway.status, halfway.completed) == ("in_progress", sum(engine.asked.values()))
+
+
 async def test_a_dead_workers_lines_are_asked_again_and_charged_once(key: KeyFacts) -> None:
     """Line 1 was charged and its answer was lost; line 2 failed; line 3 was never settled; line 4 is recorded."""
     batch = await in_thread(lambda: begin(key, 4))
