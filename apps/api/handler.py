@@ -16,6 +16,7 @@ from apps.api.http import Request, Response
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+CUT_SHORT = (408, 413)  # the rest of the body is not waited for
 logger = logging.getLogger(__name__)
 
 
@@ -38,7 +39,10 @@ class V1Handler:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         request_id = f"req_{secrets.token_hex(12)}"
         if scope["method"] == "POST" and self._takes_uploads(scope["path"]):
-            await respond(await self._response(scope, b"", request_id, receive), request_id, send)
+            response = await self._response(scope, b"", request_id, receive)
+            if response.status in CUT_SHORT:
+                response.headers["Connection"] = "close"
+            await respond(response, request_id, send)
             return
         try:
             body = await read_body(receive, self._max_body_bytes)

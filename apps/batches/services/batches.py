@@ -13,7 +13,7 @@ from django.utils.crypto import get_random_string
 from apps.batches.contracts import ENDPOINTS, BatchFacts
 from apps.batches.models import OPEN, Batch, Status
 from apps.batches.selectors import facts, files_in_use, own_batch
-from apps.common.errors import Invalid
+from apps.common.errors import Invalid, LimitExceeded
 from apps.files import services as files
 from apps.files.selectors import file_of_project
 from apps.keys.contracts import KeyFacts
@@ -34,7 +34,7 @@ def create_batch(
     metadata: dict[str, str] | None = None,
     output_lifetime: timedelta | None = None,
 ) -> BatchFacts:
-    """Raises NotFound for the file, Invalid for what cannot be."""
+    """Raises NotFound for the file, Invalid for what cannot be, LimitExceeded where too many are open."""
     if endpoint not in ENDPOINTS:
         raise Invalid("endpoint", f"A batch is for one of {', '.join(ENDPOINTS)}.")
     with connection.cursor() as cursor:
@@ -42,7 +42,7 @@ def create_batch(
     most = settings.GATEWAY_MAX_OPEN_BATCHES
     if Batch.objects.filter(account_id=key.account_id, status__in=OPEN).count() >= most:
         message = f"This account has {most} batches open, as many as it may; wait until one has ended."
-        raise Invalid(None, message, code="too_many_batches", status=429)
+        raise LimitExceeded(message, code="too_many_batches")
     file = file_of_project(account_id=key.account_id, project_id=key.project_id, public_id=input_file)
     if file.purpose != "batch":
         raise Invalid("input_file_id", "The file was not uploaded for a batch: its purpose must be 'batch'.")

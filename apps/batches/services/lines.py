@@ -15,6 +15,7 @@ from apps.files.selectors import LineTooLongError, lines_of_file
 MOST_LINES = 50_000
 MOST_ERRORS = 100  # that are told
 ENVELOPE_BYTES = 4096  # of a line, around its body
+TOO_SLOW = "request_timeout", "This request took too long to be answered."
 EXPIRED = "batch_expired", "This request could not be executed before the completion window expired."
 CANCELLED = "batch_cancelled", "The batch was cancelled before this request was executed."
 

@@ -17,7 +17,7 @@ from apps.batches.contracts import Ask, Question, Reply
 from apps.batches.models import Batch, Status
 from apps.batches.selectors import open_batches
 from apps.batches.services import stages
-from apps.batches.services.lines import Task, answered_entry, request_id, tasks_of_file
+from apps.batches.services.lines import TOO_SLOW, Task, answered_entry, request_id, tasks_of_file, unanswered_entry
 from apps.batches.services.pace import Pace
 from apps.common.database import in_thread
 from apps.common.redis import async_redis
@@ -29,6 +29,7 @@ LOOK_SECONDS = 1.0  # how soon a cancellation, an expiry or a new batch is seen
 LAST_ANSWERS_SECONDS = 45.0  # for those under way when the time is up
 STOPPING_SECONDS = 5.0  # for those under way when the worker is told to stop
 MOST_BATCHES = 32  # at once
+MOST_CUT_OFF = 4  # tries of one line that the end of a task ended: its answer takes longer than a task may
 MOST_FAILURES = 8  # of one line at engines that fail; limits may make it wait for as long as its batch has
 UNKNOWN_KEY = 401
 ENGINES_AWAY, NO_BUDGET = "model_unavailable", "insufficient_quota"
@@ -153,7 +154,7 @@ class BatchRun:
     async def _answer(self, batch: Batch) -> None:
         """Asks for what has no answer yet; stops at once where the batch is to end, and what is under way with it."""
         self._answered = await in_thread(lambda: stages.answered_lines(batch))
-        self._tries, self._charged = await in_thread(lambda: stages.earlier_tries(batch))
+        self._history = await in_thread(lambda: stages.history(batch))
         self._secret_hash = await in_thread(lambda: current_secret_hash(key_id=batch.api_key_id))
         tasks = tasks_of_file(stages.file_of(batch), batch.endpoint)
         workers = [asyncio.create_task(self._work(batch, tasks)) for _ in range(Slots.share())]
@@ -192,6 +193,9 @@ class BatchRun:
         return next((task for task in tasks if task.number not in self._answered), None)
 
     async def _answer_line(self, batch: Batch, task: Task) -> None:
+        if self._history.cut_off[task.number] >= MOST_CUT_OFF:
+            await self._record(batch, task, unanswered_entry(batch, task, TOO_SLOW), failed=True)
+            return
         pace = self._paces[task.model]
         failures = 0
         while True:
@@ -209,8 +213,9 @@ class BatchRun:
             if failures >= MOST_FAILURES:
                 break
             pace.slower(reply.retry_after)
-        failed = reply.status != 200
-        entry = answered_entry(batch, task, reply, request)
+        await self._record(batch, task, answered_entry(batch, task, reply, request), failed=reply.status != 200)
+
+    async def _record(self, batch: Batch, task: Task, entry: bytes, *, failed: bool) -> None:
         await _finished(in_thread(lambda: stages.record(batch, task.number, failed=failed, entry=entry)))
 
     async def _try_alone(self, batch: Batch, task: Task) -> tuple[str, Reply] | None:
@@ -233,8 +238,8 @@ class BatchRun:
     async def _asked(self, batch: Batch, task: Task) -> tuple[str, Reply]:
         while True:
             secret_hash = self._secret_hash
-            tries = self._tries.get(task.number, 0)
-            self._tries[task.number] = tries + 1
+            tries = self._history.tries.get(task.number, 0)
+            self._history.tries[task.number] = tries + 1
             request = request_id(batch, task.number, tries)
             question = Question(
                 request_id=request,
@@ -242,7 +247,7 @@ class BatchRun:
                 body=task.body,
                 secret_hash=secret_hash,
                 address=batch.address,
-                prepaid=task.number in self._charged,
+                prepaid=task.number in self._history.charged,
             )
             reply = await _kept(self._ask(question))
             if reply.status != UNKNOWN_KEY:

@@ -1,6 +1,8 @@
 """The stages of a batch, each of them one transaction: begun, each line answered, ended."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -55,18 +57,28 @@ def answered_lines(batch: Batch) -> set[int]:
     return set(LineResult.objects.filter(batch=batch).values_list("line", flat=True))
 
 
-def earlier_tries(batch: Batch) -> tuple[dict[int, int], set[int]]:
-    """By line: how often it was asked before this worker's time; and the lines that were charged for."""
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of lines before this worker's time: tries, those cut off by the end of a task, lines charged for."""
+
+    tries: dict[int, int]
+    cut_off: Counter[int]
+    charged: set[int]
+
+
+def history(batch: Batch) -> History:
     drain_events()  # what a worker settled just before it died
     prefix = f"req_{batch.public_id}_"
-    tries: dict[int, int] = {}
-    charged: set[int] = set()
+    found = History({}, Counter(), set())
     for request_id, outcome in requests_by_prefix(account_id=batch.account_id, prefix=prefix):
-        line, _, again = request_id.removeprefix(prefix).partition("_r")
-        tries[int(line)] = max(tries.get(int(line), 0), int(again or 0) + 1)
+        name, _, again = request_id.removeprefix(prefix).partition("_r")
+        line = int(name)
+        found.tries[line] = max(found.tries.get(line, 0), int(again or 0) + 1)
         if outcome == "completed":
-            charged.add(int(line))
-    return tries, charged
+            found.charged.add(line)
+        elif outcome == "cancelled":
+            found.cut_off[line] += 1
+    return found
 
 
 def record(batch: Batch, line: int, *, failed: bool, entry: bytes) -> None:

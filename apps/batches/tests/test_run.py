@@ -18,7 +18,7 @@ from apps.batches.selectors import batch_of_project, open_batches
 from apps.batches.services import cancel_batch, create_batch, delete_file, run_open_batches
 from apps.batches.services.run import LOCK
 from apps.common.database import in_thread
-from apps.common.errors import Invalid, NotFound
+from apps.common.errors import LimitExceeded, NotFound
 from apps.common.redis import sync_redis
 from apps.files import selectors as files
 from apps.files.services import upload_file
@@ -81,6 +81,19 @@ def entries(key: KeyFacts, public_id: str | None) -> list[dict[str, Any]]:
         return []
     file = files.file_of_project(account_id=key.account_id, project_id=key.project_id, public_id=public_id)
     return [json.loads(line) for _, line in files.lines_of_file(file=file, longest=10_000)]
+
+
+def settled(key: KeyFacts, request_id: str, outcome: str) -> None:
+    UsageEvent.objects.create(
+        request_id=request_id,
+        account_id=key.account_id,
+        project_id=key.project_id,
+        api_key_id=key.key_id,
+        model="moon",
+        endpoint="embeddings",
+        outcome=outcome,
+        started_at=timezone.now(),
+    )
 
 
 class Engine:
@@ -161,17 +174,8 @@ async def test_a_dead_workers_lines_are_asked_again_and_charged_once(key: KeyFac
     row = await in_thread(lambda: Batch.objects.get(public_id=batch.public_id))
 
     def before() -> None:
-        for line, outcome in ((1, "completed"), (2, "failed")):
-            UsageEvent.objects.create(
-                request_id=f"req_{batch.public_id}_{line}",
-                account_id=key.account_id,
-                project_id=key.project_id,
-                api_key_id=key.key_id,
-                model="moon",
-                endpoint="embeddings",
-                outcome=outcome,
-                started_at=timezone.now(),
-            )
+        settled(key, f"req_{batch.public_id}_1", "completed")
+        settled(key, f"req_{batch.public_id}_2", "failed")
         Batch.objects.filter(pk=row.pk).update(status="in_progress", total=4)
         entry = b'{"id":"x","custom_id":"c4","response":null,"error":null}\n'
         LineResult.objects.create(batch=row, line=4, failed=False, entry=entry)
@@ -184,6 +188,23 @@ async def test_a_dead_workers_lines_are_asked_again_and_charged_once(key: KeyFac
     name = f"req_{batch.public_id}"
     assert asked == {f"{name}_1_r1": True, f"{name}_2_r1": False, f"{name}_3": False}
     assert (await in_thread(lambda: seen(key, batch))).completed == 4
+
+
+async def test_an_answer_that_never_fits_into_a_task_is_given_up(key: KeyFacts) -> None:
+    batch = await in_thread(lambda: begin(key, 2))
+
+    def before() -> None:
+        for again in ("", "_r1", "_r2", "_r3"):
+            settled(key, f"req_{batch.public_id}_1{again}", "cancelled")
+
+    await in_thread(before)
+    engine = Engine()
+    await run_open_batches(engine, seconds=20)
+    done = await in_thread(lambda: seen(key, batch))
+    assert (done.status, done.completed, done.failed) == ("completed", 1, 1)
+    (line,) = await in_thread(lambda: entries(key, done.error_file))
+    assert (line["custom_id"], line["error"]["code"]) == ("c1", "request_timeout")
+    assert engine.asked == {2: 1}
 
 
 async def test_a_killed_worker_holds_up_nobody_for_long(key: KeyFacts) -> None:
@@ -274,7 +295,7 @@ def test_others_batches_are_not_there(key: KeyFacts, cast: Cast) -> None:
 def test_so_many_are_open_at_once(key: KeyFacts, cast: Cast, settings: Settings) -> None:
     settings.GATEWAY_MAX_OPEN_BATCHES = 2
     mine = [begin(key, 1) for _ in range(2)]
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(LimitExceeded) as refused:
         begin(key, 1)
     assert refused.value.code == "too_many_batches"
     theirs = begin(make(cast.charlies.id), 1)
