@@ -11,7 +11,7 @@ from apps.accounts.services import create_account, create_project, set_account_b
 from apps.catalog.models import AIModel
 from apps.catalog.services import raise_catalog_revision
 from apps.common.redis import sync_redis
-from apps.gateway.selectors import open_holds
+from apps.gateway.selectors import open_holds, spending_of_key
 from apps.keys import services as keys
 from apps.keys.contracts import KeyPolicy
 from apps.keys.models import ApiKey
@@ -92,6 +92,11 @@ def give_model(public_name: str, account: str) -> None:
     """Takes a model off the common offer and gives it to one account."""
     AIModel.objects.filter(public_name=public_name).update(account=Account.objects.get(slug=account))
     raise_catalog_revision()
+
+
+def spent_by(key: Key) -> int:
+    """What admission believes that the key has spent this month."""
+    return spending_of_key(key_id=ApiKey.objects.get(public_id=key.public_id).pk).spent
 
 
 def bill_of(public_id: str) -> Bill:

@@ -16,7 +16,7 @@ from openai.types import Batch, CreateEmbeddingResponse, FileObject
 from openai.types.chat import ChatCompletion
 
 from artemis_site.tests.desk import Desk
-from artemis_site.tests.errands import bill_of, change_key, make_account, revoke_key
+from artemis_site.tests.errands import bill_of, change_key, make_account, revoke_key, spent_by
 from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform
 
 CHAT = "/v1/chat/completions"
@@ -365,6 +365,8 @@ def test_another_worker_goes_on_and_nothing_is_charged_twice(
     assert batch.request_counts
     assert batch.request_counts.to_dict() == {"total": 60, "completed": 60, "failed": 0}
     assert set(entries(client, batch.output_file_id)) == {line["custom_id"] for line in lines}
-    charged = [row.request_id for row in desk.call(bill_of, key.public_id).requests if row.cost]
+    rows = desk.call(bill_of, key.public_id).requests
+    assert desk.call(spent_by, key) == sum(row.cost for row in rows)  # what budgets go by
+    charged = [row.request_id for row in rows if row.cost]
     lines_charged = {request_id.removeprefix(f"req_{begun.id}_").partition("_r")[0] for request_id in charged}
     assert len(charged) == len(lines_charged) == 60

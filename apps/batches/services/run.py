@@ -1,51 +1,27 @@
-"""Runs the open batches: one worker at a time, for a while, all of them side by side, few requests at once."""
+"""Runs the open batches: one worker at a time, for a while, all of them side by side."""
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-from django.conf import settings
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockError, RedisError
 
-from apps.batches.contracts import Ask, Question, Reply
-from apps.batches.models import Batch, Status
+from apps.batches.contracts import Ask
 from apps.batches.selectors import open_batches
-from apps.batches.services import stages
-from apps.batches.services.lines import TOO_SLOW, Task, answered_entry, request_id, tasks_of_file, unanswered_entry
-from apps.batches.services.pace import Pace
+from apps.batches.services.batch_run import LOOK_SECONDS, BatchRun
+from apps.batches.services.pace import Shift, Slots
 from apps.common.database import in_thread
 from apps.common.redis import async_redis
-from apps.keys.selectors import current_secret_hash
 
 LOCK = "art:batches:running"
 LOCK_SECONDS = 15.0  # after which another worker goes on for one that was killed
-LOOK_SECONDS = 1.0  # how soon a cancellation, an expiry or a new batch is seen
 LAST_ANSWERS_SECONDS = 45.0  # for those under way when the time is up
 STOPPING_SECONDS = 5.0  # for those under way when the worker is told to stop
 MOST_BATCHES = 32  # at once
-MOST_CUT_OFF = 4  # tries of one line that the end of a task ended: its answer takes longer than a task may
-MOST_FAILURES = 8  # of one line at engines that fail; limits may make it wait for as long as its batch has
-UNKNOWN_KEY = 401
-ENGINES_AWAY, NO_BUDGET = "model_unavailable", "insufficient_quota"
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """How long this worker works on batches: until its time is up, or until it is told to stop."""
-
-    until: float
-    is_stopping: Callable[[], bool]
-
-    @property
-    def is_over(self) -> bool:
-        return self.is_stopping() or time.monotonic() >= self.until
 
 
 async def run_open_batches(ask: Ask, *, seconds: float, is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -63,24 +39,6 @@ async def run_open_batches(ask: Ask, *, seconds: float, is_stopping: Callable[[]
         logger.warning("Redis is away, batches wait: %s", error)
     finally:
         await store.aclose()
-
-
-class Slots:
-    """How many requests may be under way: of all batches, and of one account's."""
-
-    def __init__(self) -> None:
-        self._all = asyncio.Semaphore(settings.GATEWAY_BATCH_PARALLEL)
-        self._own: dict[int, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(self.share()))
-
-    @staticmethod
-    def share() -> int:
-        """An account's: a quarter, so that nobody's batches keep all others' waiting."""
-        return max(1, int(settings.GATEWAY_BATCH_PARALLEL) // 4)
-
-    @contextlib.asynccontextmanager
-    async def of(self, account_id: int) -> AsyncIterator[None]:
-        async with self._own[account_id], self._all:
-            yield
 
 
 class Runner:
@@ -119,163 +77,3 @@ class Runner:
         while time.monotonic() < until and not all(run.done() for run in self._runs.values()):
             await asyncio.wait(self._runs.values(), timeout=LOOK_SECONDS)
             await self._lock.extend(LOCK_SECONDS, replace_ttl=True)
-
-
-class BatchRun:
-    """One batch, from wherever it stands, until it has ended or the time is up."""
-
-    def __init__(self, batch_id: int, ask: Ask, slots: Slots, shift: Shift) -> None:
-        self._batch_id = batch_id
-        self._ask = ask
-        self._slots = slots
-        self._shift = shift
-        self._paces: dict[str, Pace] = defaultdict(Pace)
-        self._reading = asyncio.Lock()
-        self._last_cents = asyncio.Lock()
-        self._under_way = 0
-        self._ending = False
-
-    async def go(self) -> None:
-        try:
-            batch = await self._row()
-            if batch.status == Status.VALIDATING:
-                await in_thread(lambda: stages.validate(batch))
-                batch = await self._row()
-            if batch.status == Status.IN_PROGRESS:
-                await self._answer(batch)
-            await in_thread(lambda: stages.finish(batch))
-        except Exception:
-            logger.exception("batch %s stopped; it is tried again", self._batch_id)
-            await asyncio.sleep(LOOK_SECONDS)
-
-    async def _row(self) -> Batch:
-        return await in_thread(lambda: stages.batch_row(self._batch_id))
-
-    async def _answer(self, batch: Batch) -> None:
-        """Asks for what has no answer yet; stops at once where the batch is to end, and what is under way with it."""
-        self._answered = await in_thread(lambda: stages.answered_lines(batch))
-        self._history = await in_thread(lambda: stages.history(batch))
-        self._secret_hash = await in_thread(lambda: current_secret_hash(key_id=batch.api_key_id))
-        tasks = tasks_of_file(stages.file_of(batch), batch.endpoint)
-        workers = [asyncio.create_task(self._work(batch, tasks)) for _ in range(Slots.share())]
-        watch = asyncio.create_task(self._until_it_ends())
-        work: asyncio.Future[Any] = asyncio.gather(*workers)
-        try:
-            await asyncio.wait({work, asyncio.ensure_future(watch)}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()
-        finally:
-            self._ending = True
-            for task in (watch, *workers):
-                task.cancel()
-            await asyncio.gather(watch, work, *workers, return_exceptions=True)
-
-    async def _until_it_ends(self) -> None:
-        """Returns when the batch was cancelled or has expired."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            batch = await self._row()
-            if batch.status != Status.IN_PROGRESS or batch.expires_at.timestamp() <= time.time():
-                return
-
-    async def _work(self, batch: Batch, tasks: Iterator[Task]) -> None:
-        while not self._is_over():
-            async with self._reading:
-                task = await in_thread(lambda: self._next(tasks))
-            if task is None:
-                return
-            await self._answer_line(batch, task)
-
-    def _is_over(self) -> bool:
-        return self._ending or self._shift.is_over
-
-    def _next(self, tasks: Iterator[Task]) -> Task | None:
-        return next((task for task in tasks if task.number not in self._answered), None)
-
-    async def _answer_line(self, batch: Batch, task: Task) -> None:
-        if self._history.cut_off[task.number] >= MOST_CUT_OFF:
-            await self._record(batch, task, unanswered_entry(batch, task, TOO_SLOW), failed=True)
-            return
-        pace = self._paces[task.model]
-        failures = 0
-        while True:
-            await pace.wait()
-            tried = await self._try(batch, task)
-            if tried is not None and tried[1].code == NO_BUDGET:
-                tried = await self._try_alone(batch, task)
-            if tried is None:
-                return  # the time is up
-            request, reply = tried
-            if reply.retry_after is None:
-                pace.good()
-                break
-            failures += reply.code == ENGINES_AWAY
-            if failures >= MOST_FAILURES:
-                break
-            pace.slower(reply.retry_after)
-        await self._record(batch, task, answered_entry(batch, task, reply, request), failed=reply.status != 200)
-
-    async def _record(self, batch: Batch, task: Task, entry: bytes, *, failed: bool) -> None:
-        await _finished(in_thread(lambda: stages.record(batch, task.number, failed=failed, entry=entry)))
-
-    async def _try_alone(self, batch: Batch, task: Task) -> tuple[str, Reply] | None:
-        """When nothing of this batch holds budget any more: what others may cost is no reason to give this one up."""
-        async with self._last_cents:
-            while self._under_way:
-                await asyncio.sleep(LOOK_SECONDS / 10)
-            return await self._try(batch, task)
-
-    async def _try(self, batch: Batch, task: Task) -> tuple[str, Reply] | None:
-        async with self._slots.of(batch.account_id):
-            if self._is_over():
-                return None
-            self._under_way += 1
-            try:
-                return await self._asked(batch, task)
-            finally:
-                self._under_way -= 1
-
-    async def _asked(self, batch: Batch, task: Task) -> tuple[str, Reply]:
-        while True:
-            secret_hash = self._secret_hash
-            tries = self._history.tries.get(task.number, 0)
-            self._history.tries[task.number] = tries + 1
-            request = request_id(batch, task.number, tries)
-            question = Question(
-                request_id=request,
-                endpoint=batch.endpoint,
-                body=task.body,
-                secret_hash=secret_hash,
-                address=batch.address,
-                prepaid=task.number in self._history.charged,
-            )
-            reply = await _kept(self._ask(question))
-            if reply.status != UNKNOWN_KEY:
-                return request, reply
-            # The key may have a new secret: the batch belongs to the key, not to the secret that it came with.
-            self._secret_hash = await in_thread(lambda: current_secret_hash(key_id=batch.api_key_id))
-            if self._secret_hash == secret_hash:
-                return request, reply
-
-
-async def _kept(asking: Coroutine[Any, Any, Reply]) -> Reply:
-    """The reply, also where this is cancelled in the moment in which it came: it was paid for."""
-    task = asyncio.create_task(asking)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait({task})
-        if task.cancelled():
-            raise
-        return task.result()
-
-
-async def _finished(writing: Coroutine[Any, Any, None]) -> None:
-    """Runs to its end, also where this is cancelled: what counts the answers comes after it."""
-    task = asyncio.create_task(writing)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
