@@ -43,7 +43,7 @@ class FilesView(V1View):
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
         key = await services.permitted(key, endpoint="files", address=request.caller)
-        async with received(request, limit=settings.GATEWAY_MAX_FILE_BYTES) as upload:
+        async with received(request, account_id=key.account_id, limit=settings.GATEWAY_MAX_FILE_BYTES) as upload:
             form = converted(upload.fields, UploadForm, strict=False)
             if form.purpose != "batch":
                 raise Invalid("purpose", "Files are kept for batches only: the purpose must be 'batch'.")
@@ -90,10 +90,12 @@ class FileStream:
         self._file = file
 
     async def pump(self, write: Write) -> None:
-        file = self._file
-        for position in range(file.chunks):
-            data = await in_thread(lambda at=position: selectors.chunk_of_file(file_id=file.id, position=at))  # type: ignore[misc]
-            await write(data, last=position == file.chunks - 1)
+        pieces = self._file.chunks
+        for position in range(pieces):
+            await write(await self._piece(position), last=position == pieces - 1)
+
+    async def _piece(self, position: int) -> bytes:
+        return await in_thread(lambda: selectors.chunk_of_file(file_id=self._file.id, position=position))
 
     async def abandon(self) -> None:
         """Nothing was begun that would have to be ended."""

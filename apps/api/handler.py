@@ -16,7 +16,7 @@ from apps.api.http import Request, Response
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-CUT_SHORT = (408, 413)  # the rest of the body is not waited for
+CUT_SHORT = (408, 413, 429)  # the rest of the body is not waited for
 logger = logging.getLogger(__name__)
 
 

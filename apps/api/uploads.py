@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -13,12 +14,14 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
 from apps.api.http import Request
-from apps.common.errors import Invalid
+from apps.common.errors import Invalid, LimitExceeded
 
 IN_MEMORY = 2**20
 ENVELOPE_BYTES = 64 * 1024  # of a form, around its file
 SECONDS = 600.0
+MOST_AT_ONCE = 4  # of an account, in one process
 PIECE = 2**20
+_under_way: Counter[int] = Counter()
 _NESTED = {"expires_after[anchor]": "anchor", "expires_after[seconds]": "seconds"}
 
 
@@ -36,12 +39,12 @@ class Upload:
 
 
 @contextlib.asynccontextmanager
-async def received(request: Request, *, limit: int) -> AsyncIterator[Upload]:
-    """The upload, until the block is left. `limit`: bytes of its file. Raises Invalid."""
+async def received(request: Request, *, account_id: int, limit: int) -> AsyncIterator[Upload]:
+    """The upload, until the block is left. `limit`: bytes of its file. Raises Invalid or LimitExceeded."""
     if request.content_type != "multipart/form-data":
         message = "Send a form, with Content-Type: multipart/form-data."
         raise Invalid(None, message, code="unsupported_media_type", status=415)
-    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as body:
+    with _place(account_id), tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as body:
         try:
             async with asyncio.timeout(SECONDS):
                 size = await _spool(request, body, limit + ENVELOPE_BYTES)
@@ -56,12 +59,27 @@ async def received(request: Request, *, limit: int) -> AsyncIterator[Upload]:
             upload.file.close()
 
 
+@contextlib.contextmanager
+def _place(account_id: int) -> Iterator[None]:
+    """Uploads take room on this machine's disk while they come: an account has few at once."""
+    if _under_way[account_id] >= MOST_AT_ONCE:
+        message = f"This account has {MOST_AT_ONCE} uploads under way; send this one when they are done."
+        raise LimitExceeded(message, code="too_many_uploads", retry_after=5)
+    _under_way[account_id] += 1
+    try:
+        yield
+    finally:
+        _under_way[account_id] -= 1
+        if not _under_way[account_id]:
+            del _under_way[account_id]
+
+
 async def _spool(request: Request, body: IO[bytes], limit: int) -> int:
     """Writes what comes; its size. Raises Invalid as soon as it is more than `limit`, whatever the headers said."""
     declared = request.header(b"content-length")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit - ENVELOPE_BYTES)
-    size, more = 0, True
+    size, more, waiting = 0, True, bytearray()
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
@@ -70,8 +88,11 @@ async def _spool(request: Request, body: IO[bytes], limit: int) -> int:
         size += len(part)
         if size > limit:
             raise _too_large(limit - ENVELOPE_BYTES)
-        body.write(part)
+        waiting += part
         more = message.get("more_body", False)
+        if len(waiting) >= PIECE or not more:  # a disk that is slow must not hold up the others' streams
+            await asyncio.to_thread(body.write, bytes(waiting))
+            waiting.clear()
     body.seek(0)
     return size
 

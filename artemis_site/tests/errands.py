@@ -7,7 +7,13 @@ from typing import Any
 from django.db import transaction
 
 from apps.accounts.models import Account, User
-from apps.accounts.services import create_account, create_project, set_account_budget
+from apps.accounts.services import (
+    create_account,
+    create_project,
+    resume_account,
+    set_account_budget,
+    suspend_account,
+)
 from apps.catalog.models import AIModel
 from apps.catalog.services import raise_catalog_revision
 from apps.common.redis import sync_redis
@@ -81,6 +87,13 @@ def set_budgets(scope: str, budget: int) -> Key:
         set_account_budget(account_id=account_id, monthly_budget=budget)
     issued = keys.create_key(account_id=account_id, project_slug=project.slug, name="test", policy=KeyPolicy())
     return Key(issued.public_id, issued.secret, account_id)
+
+
+def suspend(account_id: int, suspended: bool) -> None:
+    if suspended:
+        suspend_account(account_id=account_id, reason="A test")
+    else:
+        resume_account(account_id=account_id)
 
 
 def make_project(account: str, name: str) -> None:

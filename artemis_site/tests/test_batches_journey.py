@@ -16,7 +16,7 @@ from openai.types import Batch, CreateEmbeddingResponse, FileObject
 from openai.types.chat import ChatCompletion
 
 from artemis_site.tests.desk import Desk
-from artemis_site.tests.errands import bill_of, change_key, make_account, revoke_key, spent_by
+from artemis_site.tests.errands import bill_of, change_key, make_account, revoke_key, spent_by, suspend
 from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform
 
 CHAT = "/v1/chat/completions"
@@ -315,6 +315,24 @@ def test_a_revoked_key_fails_the_rest(platform: Platform, desk: Desk) -> None:
     assert batch.request_counts.failed > 10
     for entry in entries(watching, batch.error_file_id).values():
         assert entry["response"]["status_code"] == 401
+
+
+def test_a_suspended_account_fails_the_rest(platform: Platform, desk: Desk) -> None:
+    platform.primary.script(header_delay=0.4)
+    key = desk.key(account=desk.call(make_account, "Late payer"))
+    client = platform.client(key.secret)
+    begun = begin(client, *(chat(f"line {number}") for number in range(40)))
+    until(client, begun, lambda one: bool(one.request_counts and one.request_counts.completed > 4))
+    desk.call(suspend, key.account_id, True)
+    with pytest.raises(openai.PermissionDeniedError):
+        client.batches.retrieve(begun.id)
+    time.sleep(3)
+    desk.call(suspend, key.account_id, False)
+    batch = ended(client, begun)
+    assert batch.request_counts
+    assert batch.request_counts.failed > 10
+    codes = {entry["response"]["body"]["error"]["code"] for entry in entries(client, batch.error_file_id).values()}
+    assert codes == {"account_suspended"}
 
 
 def test_a_batch_goes_on_by_its_keys_policy_of_now(platform: Platform, desk: Desk) -> None:

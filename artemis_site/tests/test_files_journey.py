@@ -1,7 +1,11 @@
 """Files by the official client: up, listed, down and away; and what is refused."""
 
+import contextlib
 import io
 import json
+import select
+import socket
+import time
 from typing import Any
 
 import httpx
@@ -150,6 +154,34 @@ def test_too_large_is_refused_before_it_is_read(platform: Platform) -> None:
     answer = exchange(platform.port, text)
     assert answer.status == 413
     assert answer.error["code"] == "request_too_large"
+
+
+def test_an_account_has_few_uploads_under_way(platform: Platform, desk: Desk) -> None:
+    busy, idle = (desk.key(account=desk.call(make_account, name)) for name in ("Uploads", "Idle"))
+    headers = (
+        ("Authorization", f"Bearer {busy.secret}"),
+        ("Content-Type", f"multipart/form-data; boundary={BOUND}"),
+        ("Content-Length", "1000"),
+    )
+    head = request_bytes("/v1/files", b"--", headers=headers).replace(b"Content-Length: 2\r\n", b"")
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", platform.port))) for _ in range(12)]
+        for connection in slow:
+            connection.sendall(head)
+        answered, _, _ = select.select(slow, [], [], 5)
+        deadline = time.monotonic() + 5
+        while len(answered) < 4 and time.monotonic() < deadline:  # two processes take four each
+            time.sleep(0.05)
+            answered, _, _ = select.select(slow, [], [], 0)
+        assert len(answered) >= 4
+        for connection in answered:
+            assert b" 429 " in connection.recv(100)
+        assert upload(platform, form(FILE, PURPOSE), key=idle.secret).status_code == 200
+    deadline = time.monotonic() + 5
+    while (status := upload(platform, form(FILE, PURPOSE), key=busy.secret).status_code) == 429:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert status == 200
 
 
 def test_only_uploads_may_be_large(platform: Platform) -> None:
