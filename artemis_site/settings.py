@@ -48,9 +48,11 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.keys",
     "apps.catalog",
+    "apps.files",
     "apps.usage",
     "apps.gateway",
     "apps.responses",
+    "apps.batches",
     "apps.api",
     "apps.portal",
     "artemis_site.apps.StaffConfig",
@@ -145,6 +147,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "run batches": {"task": "batches.run", "schedule": 5.0, "options": {"expires": 5}},
+    "sweep files": {"task": "batches.sweep_files", "schedule": 600.0, "options": {"expires": 600}},
     "note keys' last use": {"task": "keys.note_last_use", "schedule": 30.0, "options": {"expires": 30}},
 }
 
@@ -241,6 +245,10 @@ SPECTACULAR_SETTINGS = {
 
 # The gateway
 GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 10 * 1024 * 1024)
+GATEWAY_MAX_FILE_BYTES = env.int("GATEWAY_MAX_FILE_BYTES", 100 * 1024 * 1024)
+GATEWAY_MAX_ACCOUNT_FILE_BYTES = env.int("GATEWAY_MAX_ACCOUNT_FILE_BYTES", 2 * 1024**3)
+GATEWAY_MAX_OPEN_BATCHES = env.int("GATEWAY_MAX_OPEN_BATCHES", 20)
+GATEWAY_BATCH_PARALLEL = env.int("GATEWAY_BATCH_PARALLEL", 16)
 GATEWAY_DEFAULT_RPM = env.int("GATEWAY_DEFAULT_RPM", 600)
 GATEWAY_DEFAULT_TPM = env.int("GATEWAY_DEFAULT_TPM", 1_000_000)
 # Of each limit and budget, what one gateway process may give out by itself while Redis is away

@@ -13,6 +13,8 @@ ORDER: dict[str, tuple[str, tuple[str, ...]]] = {
     "accounts": ("Accounts and people", ("Account", "Project", "User", "Invitation")),
     "keys": ("API keys", ("ApiKey",)),
     "catalog": ("Models, prices and routing", ("AIModel", "Deployment", "PriceVersion", "RoutingPolicy")),
+    "batches": ("Batches", ("Batch",)),
+    "files": ("Files", ("StoredFile",)),
     "usage": ("Usage", ("UsageEvent", "UsageHour", "UsageDay")),
     "responses": ("Kept responses", ("StoredResponse",)),
     "account": ("Sign-in", ("EmailAddress",)),

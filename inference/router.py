@@ -22,7 +22,7 @@ from inference.load import LoadBoard
 _OPENAI = frozenset({"chat.completions", "completions", "embeddings"})
 _ANTHROPIC, _RESPONSES = frozenset({"messages"}), frozenset({"responses"})
 SPOKEN: dict[str, frozenset[str]] = {
-    "hosted_vllm": _OPENAI | _ANTHROPIC | _RESPONSES,
+    "hosted_vllm": _OPENAI | _ANTHROPIC | _RESPONSES | {"rerank"},
     "anthropic": _ANTHROPIC,
     "openai": _OPENAI | _RESPONSES,
     "llamafile": _OPENAI,
@@ -63,6 +63,8 @@ class Deployment:
     prefill: str = ""
     """How it continues an answer that was begun elsewhere: "vllm" (continue_final_message), "assistant", or not."""
     continuous_usage_stats: bool = False
+    priority_scheduling: bool = False
+    """Its engine takes requests by their `priority`: vLLM with `--scheduling-policy priority`."""
     one_choice: bool = False
     """Its engine counts only the first choice of an answer: see `apart.py`."""
     endpoints: frozenset[str] | None = None

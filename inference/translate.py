@@ -25,6 +25,7 @@ _CALLS = {
     "/embeddings": litellm.aembedding,
     "/messages": litellm.anthropic.messages.acreate,
     "/responses": litellm.aresponses,
+    "/rerank": litellm.arerank,
 }
 
 
@@ -113,6 +114,10 @@ def _as_openai(fields: dict[str, Any]) -> dict[str, Any]:
         usage.pop("cost", None)
         if fields.get("object") == "chat.completion.chunk":
             fields["choices"] = [one for one in fields["choices"] if one["delta"] or "finish_reason" in one]
+    elif meta := fields.get("meta"):  # Cohere's count of a reranking
+        units, tokens = meta.get("billed_units") or {}, meta.get("tokens") or {}
+        if total := units.get("total_tokens") or tokens.get("input_tokens"):
+            fields["usage"] = {"total_tokens": total}
     if fields.get("object") == "chat.completion.chunk":
         for choice in fields["choices"]:
             choice.setdefault("finish_reason", None)

@@ -1,6 +1,7 @@
 """The ASGI handler of the /v1 plane: no thread, no session, no synchronous middleware between caller and engine."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -15,6 +16,7 @@ from apps.api.http import Request, Response
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+CUT_SHORT = (408, 413, 429)  # the rest of the body is not waited for
 logger = logging.getLogger(__name__)
 
 
@@ -36,6 +38,12 @@ class V1Handler:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         request_id = f"req_{secrets.token_hex(12)}"
+        if scope["method"] == "POST" and self._takes_uploads(scope["path"]):
+            response = await self._response(scope, b"", request_id, receive)
+            if response.status in CUT_SHORT:
+                response.headers["Connection"] = "close"
+            await respond(response, request_id, send)
+            return
         try:
             body = await read_body(receive, self._max_body_bytes)
         except CallerGoneError:
@@ -58,9 +66,17 @@ class V1Handler:
         finally:
             watcher.cancel()
 
-    async def _response(self, scope: MutableMapping[str, Any], body: bytes, request_id: str) -> Response:
+    def _takes_uploads(self, path: str) -> bool:
+        """Whether the view there reads the body itself, once it knows who sends it, and under a limit of its own."""
+        with contextlib.suppress(Resolver404):
+            return bool(getattr(getattr(self._resolve(path).func, "view_class", None), "takes_uploads", False))
+        return False
+
+    async def _response(
+        self, scope: MutableMapping[str, Any], body: bytes, request_id: str, receive: Receive | None = None
+    ) -> Response:
         try:
-            request = Request(scope, body, request_id)
+            request = Request(scope, body, request_id, receive)
             match = self._resolve(request.path)
         except Resolver404:
             message = f"There is no {scope['path'][:100]!r} here; see /docs."

@@ -1,9 +1,8 @@
 """A request and an answer of the /v1 plane: what Django's own do there, for a tenth of their CPU."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -11,16 +10,27 @@ from apps.common.addresses import caller_address
 from apps.gateway.contracts import EventStream
 
 JSON = "application/json"
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 encode = msgspec.json.Encoder().encode
 
 
+async def _read_already() -> MutableMapping[str, Any]:
+    return {"type": "http.disconnect"}
+
+
 class Request:
-    """One request, read whole. Headers by their lower-case name; one that came twice is joined by commas."""
+    """One request, read whole. Headers by their lower-case name; one that came twice is joined by commas.
 
-    __slots__ = ("body", "method", "path", "request_id", "scope")
+    `receive`: of an upload, which its view reads itself.
+    """
 
-    def __init__(self, scope: MutableMapping[str, Any], body: bytes, request_id: str) -> None:
+    __slots__ = ("body", "method", "path", "receive", "request_id", "scope")
+
+    def __init__(
+        self, scope: MutableMapping[str, Any], body: bytes, request_id: str, receive: Receive | None = None
+    ) -> None:
         self.scope = scope
+        self.receive = receive or _read_already
         self.body = body
         self.request_id = request_id
         self.method: str = scope["method"]
@@ -43,9 +53,9 @@ class Request:
         return caller_address(self.peer, self.header(b"x-forwarded-for"))
 
     @property
-    def query(self) -> dict[str, str]:
-        """Of a parameter that came twice, the last one."""
-        return dict(parse_qsl(self.scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
+    def query(self) -> str:
+        text: bytes = self.scope.get("query_string", b"")
+        return text.decode("latin-1")
 
     @property
     def content_type(self) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -9,6 +10,7 @@ from apps.api.schemas.fields import AnyRequest
 from apps.common.errors import Invalid
 
 Schema = TypeVar("Schema", bound=AnyRequest)
+Shape = TypeVar("Shape")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
 _MISSING = re.compile(r"missing required field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
@@ -68,16 +70,35 @@ def check(body: dict[str, Any], schema: type[Schema], *, extensions: frozenset[s
     if extra:
         _check_extensions(extra, extensions)
         body = {name: value for name, value in body.items() if name in published}
-    try:
-        request = msgspec.convert(body, schema)
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise _invalid(str(error)) from None
+    request = converted(body, schema)
     problem = request.inconsistency()  # type: ignore[attr-defined]
     if problem:
         raise Invalid(*problem)
     local = schema.LOCAL
     payload = {name: value for name, value in body.items() if name not in local and value is not None}
     return request, payload | extra
+
+
+def converted(value: Any, schema: type[Shape], *, strict: bool = True) -> Shape:
+    """The value as what the schema says; not `strict`: numbers may be texts, as in a form. Raises Invalid."""
+    try:
+        return msgspec.convert(value, schema, strict=strict)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise _invalid(str(error)) from None
+
+
+def query_of(text: str, schema: type[Shape]) -> Shape:
+    """A query string, each parameter at most once. Raises Invalid."""
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=20, errors="strict")
+    except ValueError as error:
+        raise Invalid(None, "The query string could not be read.") from error
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise Invalid(None, "A parameter stands twice in the query string.")
+    if any("\0" in value for value in values.values()):
+        raise Invalid(None, "The query string has a NUL character.")
+    return converted(values, schema, strict=False)
 
 
 def _check_extensions(extra: dict[str, Any], extensions: frozenset[str]) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from apps.api.answering import Endpoint
 from apps.api.base import V1View
 from apps.api.http import Request, Response, json_response
+from apps.api.parsing import query_of
 from apps.api.schemas import ResponsesRequest
 from apps.api.schemas.responses import LOGPROBS, with_types
 from apps.api.views import InferenceView
@@ -20,30 +22,31 @@ from apps.responses import selectors, services
 from apps.responses.contracts import Asked
 
 ENDPOINT = "responses"
-MOST_ITEMS, USUAL_ITEMS = 100, 20
 REPEATED = ("max_tool_calls", "metadata", "prompt_cache_key", "safety_identifier", "user")
 Result = TypeVar("Result")
 
 
+async def respond(call: Call, parsed: ResponsesRequest) -> Answer:
+    ours = {name: getattr(parsed, name) for name in REPEATED if getattr(parsed, name) is not None}
+    asked = Asked(
+        given=call.payload["input"],
+        previous_response_id=parsed.previous_response_id or "",
+        store=parsed.store is not False,
+        repeated=call.payload | ours,
+    )
+    if parsed.wants_logprobs:
+        call = replace(call, payload={**call.payload, "include": [LOGPROBS]})
+    return await services.respond(call, asked)
+
+
 class ResponsesView(InferenceView):
-    endpoint = ENDPOINT
-    schema_class = ResponsesRequest
-    output_limit_field = "max_output_tokens"
-
-    def prepared(self, body: dict[str, Any]) -> dict[str, Any]:
-        return with_types(body)
-
-    async def complete(self, call: Call, parsed: ResponsesRequest) -> Answer:
-        ours = {name: getattr(parsed, name) for name in REPEATED if getattr(parsed, name) is not None}
-        asked = Asked(
-            given=call.payload["input"],
-            previous_response_id=parsed.previous_response_id or "",
-            store=parsed.store is not False,
-            repeated=call.payload | ours,
-        )
-        if parsed.wants_logprobs:
-            call = replace(call, payload={**call.payload, "include": [LOGPROBS]})
-        return await services.respond(call, asked)
+    takes = Endpoint(
+        name=ENDPOINT,
+        schema=ResponsesRequest,
+        output_limit_field="max_output_tokens",
+        normalised=with_types,
+        complete=respond,
+    )
 
 
 class KeptView(V1View):
@@ -51,14 +54,14 @@ class KeptView(V1View):
 
     async def kept(self, request: Request, key: KeyFacts, work: Callable[..., Result], **arguments: Any) -> Result:
         """Runs a selector or a service with the owner that the key stands for. Raises ArtemisError."""
-        key = await gateway.key_for(key, endpoint=ENDPOINT, address=request.caller)
+        key = await gateway.permitted(key, endpoint=ENDPOINT, address=request.caller)
         owner = {"account_id": key.account_id, "project_id": key.project_id}
         return await in_thread(lambda: work(**owner, **arguments))
 
 
 class ResponseView(KeptView):
     async def get(self, request: Request, key: KeyFacts, public_id: str) -> Response:
-        if request.query.get("stream", "false").lower() not in ("false", "0", ""):
+        if query_of(request.query, Reading).stream in ("true", "1"):
             raise Invalid("stream", "A stored response is read whole: only those in the background can be streamed.")
         return Response(body=await self.kept(request, key, selectors.response_of, public_id=public_id))
 
@@ -67,27 +70,26 @@ class ResponseView(KeptView):
         return json_response({"id": public_id, "object": "response", "deleted": True})
 
 
-class Paging(msgspec.Struct):
+class Paging(msgspec.Struct, forbid_unknown_fields=True):
     """The query of a list."""
 
-    limit: int = USUAL_ITEMS
-    order: str = "desc"
-    after: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    order: Literal["asc", "desc"] = "desc"
+    after: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    include: str | None = None
 
-    @classmethod
-    def of(cls, query: dict[str, str]) -> "Paging":
-        """Raises Invalid."""
-        limit, order = query.get("limit", str(USUAL_ITEMS)), query.get("order", "desc")
-        if not (limit.isascii() and limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= MOST_ITEMS):
-            raise Invalid("limit", f"limit is a number from 1 to {MOST_ITEMS}.")
-        if order not in ("asc", "desc"):
-            raise Invalid("order", "order is 'asc' or 'desc'.")
-        return cls(limit=int(limit), order=order, after=query.get("after", ""))
+
+class Reading(msgspec.Struct, forbid_unknown_fields=True):
+    """The query of one response."""
+
+    stream: Literal["true", "false", "1", "0", ""] = "false"
+    include: str | None = None
 
 
 class InputItemsView(KeptView):
     async def get(self, request: Request, key: KeyFacts, public_id: str) -> Response:
-        paging = msgspec.structs.asdict(Paging.of(request.query))
+        asked = query_of(request.query, Paging)
+        paging = {"limit": asked.limit, "order": asked.order, "after": asked.after}
         page = await self.kept(request, key, selectors.input_items_of, public_id=public_id, **paging)
         ids = [item["id"] for item in page.items] or [None]
         ends = {"first_id": ids[0], "last_id": ids[-1]}

@@ -5,8 +5,11 @@ from typing import Any
 from django.urls import path
 
 from apps.api import responses, views
+from apps.api.batches import BatchCancelView, BatchesView, BatchView
+from apps.api.files import FileContentView, FilesView, FileView
 from apps.api.health import healthz, readyz
 from apps.api.metrics import metrics
+from apps.api.rerank import RerankView
 
 healthy: Any = healthz  # Django's types know only its own answers
 ready: Any = readyz
@@ -22,6 +25,13 @@ urlpatterns = [
     path("v1/embeddings", views.EmbeddingsView.as_view()),
     path("v1/messages", views.MessagesView.as_view()),
     path("v1/messages/count_tokens", views.CountTokensView.as_view()),
+    path("v1/rerank", RerankView.as_view()),
+    path("v1/files", FilesView.as_view()),
+    path("v1/files/<str:file_id>", FileView.as_view()),
+    path("v1/files/<str:file_id>/content", FileContentView.as_view()),
+    path("v1/batches", BatchesView.as_view()),
+    path("v1/batches/<str:batch_id>", BatchView.as_view()),
+    path("v1/batches/<str:batch_id>/cancel", BatchCancelView.as_view()),
     path("v1/models", views.ModelsView.as_view()),
     path("v1/models/<path:name>", views.ModelView.as_view()),
     path("healthz", healthy),

@@ -4,116 +4,82 @@ from typing import Any, ClassVar
 
 from django.utils import timezone
 
+from apps.api.answering import Endpoint, answer
 from apps.api.base import V1View
 from apps.api.errors import ANTHROPIC
 from apps.api.http import JSON, Request, Response, event_stream, json_response
 from apps.api.options import end_user, time_limits
-from apps.api.parsing import check, model_name, parse_object
+from apps.api.parsing import model_name, parse_object
 from apps.api.schemas import ChatRequest, CompletionRequest, CountTokensRequest, EmbeddingRequest, MessagesRequest
 from apps.catalog.contracts import ModelFacts
 from apps.common.errors import Invalid, NotFound
 from apps.gateway import services
-from apps.gateway.contracts import Answer, Call
+from apps.gateway.contracts import Answer
 from apps.keys.contracts import KeyFacts
 
 
 class InferenceView(V1View):
-    """An endpoint that an engine answers. `extensible`: the model's own fields, beyond the published ones, pass."""
+    """An endpoint that an engine answers."""
 
-    endpoint: ClassVar[str]
-    kind: ClassVar[str] = "chat"
-    schema_class: ClassVar[Any]
-    extensible: ClassVar[bool] = True
-    output_limit_field: ClassVar[str] = "max_tokens"
+    takes: ClassVar[Endpoint]
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
-        body = _object(request)
-        address = request.caller
-        key, model = await services.model_for(key, name=model_name(body), endpoint=self.endpoint, address=address)
-        parsed, payload = self._checked(self.prepared(body), model)
-        answer = await self.complete(
-            Call(
-                request_id=self.request_id,
-                endpoint=self.endpoint,
-                key=key,
-                address=address,
-                model=model,
-                payload=payload,
-                prompt_bytes=len(request.body),
-                choices=parsed.choices,
-                output_limit=parsed.output_limit,
-                output_limit_field=self.output_limit_field,
-                stream=bool(parsed.stream),
-                include_usage=parsed.include_usage,
-                end_user=end_user(request, parsed.end_user),
-                limits=time_limits(request),
-            ),
-            parsed,
+        check_headers(request)
+        parsed, answered = await answer(
+            request.body,
+            self.takes,
+            key=key,
+            address=request.caller,
+            request_id=self.request_id,
+            end_user=lambda named: end_user(request, named),
+            limits=time_limits(request),
         )
-        return _response(answer)
+        return self.rendered(parsed, answered)
 
-    def prepared(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The body as the schema describes it, where a dialect has several ways to say the same."""
-        return body
-
-    async def complete(self, call: Call, parsed: Any) -> Answer:
-        return await services.complete(call)
-
-    def _checked(self, body: dict[str, Any], model: ModelFacts) -> tuple[Any, dict[str, Any]]:
-        """The request and its payload for an engine. Raises Invalid."""
-        if model.kind != self.kind:
-            raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
-        return check(body, self.schema_class, extensions=model.extensions if self.extensible else frozenset())
+    def rendered(self, parsed: Any, answered: Answer) -> Response:
+        if answered.stream is not None:
+            return event_stream(answered.stream, answered.headers)
+        return Response(body=answered.body, headers=dict(answered.headers))
 
 
-def _object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises Invalid."""
+def check_headers(request: Request) -> None:
+    """Raises Invalid for what is no JSON as it is."""
     if request.content_type != JSON:
         problem = "Send JSON, with Content-Type: application/json."
     elif request.header(b"content-encoding") not in ("", "identity"):
         problem = "Send the body as it is, not compressed."
     else:
-        return parse_object(request.body)
+        return
     raise Invalid(None, problem, code="unsupported_media_type", status=415)
 
 
-def _response(answer: Answer) -> Response:
-    if answer.stream is not None:
-        return event_stream(answer.stream, answer.headers)
-    return Response(body=answer.body, headers=dict(answer.headers))
-
-
 class ChatCompletionsView(InferenceView):
-    endpoint = "chat.completions"
-    schema_class = ChatRequest
+    takes = Endpoint(name="chat.completions", schema=ChatRequest)
 
 
 class CompletionsView(InferenceView):
-    endpoint = "completions"
-    schema_class = CompletionRequest
+    takes = Endpoint(name="completions", schema=CompletionRequest)
 
 
 class EmbeddingsView(InferenceView):
-    endpoint, kind = "embeddings", "embedding"
-    schema_class = EmbeddingRequest
+    takes = Endpoint(name="embeddings", schema=EmbeddingRequest, kind="embedding")
 
 
 class MessagesView(InferenceView):
     """Anthropic's dialect, which knows no fields of an engine's own."""
 
     dialect = ANTHROPIC
-    endpoint = "messages"
-    schema_class: ClassVar[Any] = MessagesRequest
-    extensible = False
+    takes = Endpoint(name="messages", schema=MessagesRequest, extensible=False)
 
 
 class CountTokensView(MessagesView):
-    schema_class = CountTokensRequest
+    takes = Endpoint(name="messages", schema=CountTokensRequest, extensible=False)
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
-        body = _object(request)
-        model = await services.model_now(key, name=model_name(body), endpoint=self.endpoint, address=request.caller)
-        _, payload = self._checked(body, model)
+        check_headers(request)
+        body = parse_object(request.body)
+        model = await services.model_now(key, name=model_name(body), endpoint=self.takes.name, address=request.caller)
+        _, payload = self.takes.checked(body, model)
         count = await services.count_tokens(model, payload)
         said = {"x-artemis-token-count": "estimated" if count.estimated else "counted"}
         return json_response({"input_tokens": count.input_tokens}, headers=said)

@@ -24,7 +24,7 @@ STRATEGIES = (
     "prefix-aware",
     "primary-then-spill",
 )
-MODES = {"chat": "chat", "completion": "chat", "embedding": "embedding"}
+MODES = {"chat": "chat", "completion": "chat", "embedding": "embedding", "rerank": "rerank"}
 FROM_ENVIRONMENT = "os.environ/"
 DEAREST_PRICE = NANO_PER_USD * TOKENS_PER_PRICE_UNIT  # a dollar per token
 DEFAULT_CONTEXT = 8192
@@ -122,6 +122,7 @@ _INFO: dict[str, type | tuple[type, ...]] = {
     "connect_timeout": (int, float),
     "max_waiting": int,
     "endpoints": list,
+    "priority_scheduling": bool,
 }
 _ROUTER: dict[str, type | tuple[type, ...]] = {
     "routing_strategy": str,

@@ -12,6 +12,7 @@ from apps.common.money import NanoField
 class ModelKind(models.TextChoices):
     CHAT = "chat", "Chat"
     EMBEDDING = "embedding", "Embedding"
+    RERANK = "rerank", "Rerank"
 
 
 class AIModel(RateLimited, TimestampedModel):

@@ -6,5 +6,8 @@ ENDPOINTS: dict[str, str] = {
     "responses": "Responses",
     "embeddings": "Embeddings",
     "messages": "Messages (Anthropic)",
+    "rerank": "Rerank",
+    "files": "Files",
+    "batches": "Batches",
     "models": "Models",
 }

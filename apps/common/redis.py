@@ -18,4 +18,4 @@ def async_redis(*, connections: int = 64) -> "redis.asyncio.Redis":
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         settings.REDIS_URL, max_connections=connections, timeout=1, socket_timeout=1, socket_connect_timeout=1
     )
-    return redis.asyncio.Redis(connection_pool=pool)
+    return redis.asyncio.Redis.from_pool(pool)  # closing it closes the pool's connections, too

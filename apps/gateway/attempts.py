@@ -38,6 +38,7 @@ from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
 
 logger = logging.getLogger(__name__)
+AFTER_OTHERS = 100  # vLLM takes lower numbers first; 0 is usual
 CONTEXT_TOO_LONG = "context_length_exceeded"
 MOST_TRIES = 6
 MOST_WAITS = 2
@@ -266,8 +267,10 @@ class Attempts:
     def _payload(self, deployment: Deployment) -> dict[str, Any]:
         """The request as this deployment gets it; without a model's name, as LiteLLM gets it."""
         model = deployment.upstream_model if deployment.speaks(self.call.endpoint) else None
-        running = deployment.continuous_usage_stats
-        return self._wire.payload(dict(self.payload), model=model, stream=self.call.stream, running=running)
+        running, payload = deployment.continuous_usage_stats, dict(self.payload)
+        if deployment.priority_scheduling and self.call.service_tier == "batch":
+            payload["priority"] = AFTER_OTHERS
+        return self._wire.payload(payload, model=model, stream=self.call.stream, running=running)
 
     def _failed(self, deployment: Deployment, error: EngineError) -> None:
         self.last_error = error

@@ -16,6 +16,8 @@ class Call:
 
     `prompt_bytes` bounds the prompt: a token is at least one byte. `choices` is how many answers are generated for
     it (n for each prompt), `output_limit` the caller's limit of tokens for each, None where it gave none.
+    `service_tier`: "default", or "batch" at half the price; `prepaid`: charged before, under another id, and so for
+    nothing now.
     """
 
     request_id: str
@@ -25,6 +27,8 @@ class Call:
     model: ModelFacts
     payload: dict[str, Any]
     prompt_bytes: int
+    service_tier: str = "default"
+    prepaid: bool = False
     choices: int = 1
     output_limit: int | None = None
     output_limit_field: str = "max_tokens"

@@ -7,6 +7,7 @@ from apps.common.money import token_cost
 from apps.gateway.contracts import Call
 
 BYTES_PER_TOKEN = 4  # of English text, for estimates
+READ_ONLY_KINDS = ("embedding", "rerank")  # they generate no tokens
 TEMPLATE_TOKENS = 256  # what a chat template may add to the request's own bytes
 USUAL_OUTPUT_TOKENS = 256  # reserved of the tokens a minute where the caller sets no limit
 
@@ -26,8 +27,8 @@ def estimate(call: Call, price: Price | None) -> Estimate:
     model = call.model
     prompt_bound = min(call.prompt_bytes + TEMPLATE_TOKENS, model.context_length)
     prompt_likely = call.prompt_bytes // BYTES_PER_TOKEN + 1
-    if model.kind == "embedding":
-        return Estimate(_hold(price, call.prompt_bytes, 0), prompt_likely, prompt_likely, None)
+    if model.kind in READ_ONLY_KINDS:
+        return Estimate(_hold(call, price, call.prompt_bytes, 0), prompt_likely, prompt_likely, None)
     prompt_likely = min(prompt_likely, model.context_length * call.choices)
     if call.output_limit is not None:
         output, forwarded = min(call.output_limit, model.context_length), None
@@ -38,14 +39,22 @@ def estimate(call: Call, price: Price | None) -> Estimate:
     else:  # the engine itself stops at the end of the context
         output, forwarded = model.context_length, None
         likely = USUAL_OUTPUT_TOKENS
-    hold = _hold(price, prompt_bound * call.choices, output * call.choices)
+    hold = _hold(call, price, prompt_bound * call.choices, output * call.choices)
     return Estimate(hold, prompt_likely + likely * call.choices, prompt_likely, forwarded)
 
 
-def _hold(price: Price | None, prompt_tokens: int, output_tokens: int) -> int:
+def _hold(call: Call, price: Price | None, prompt_tokens: int, output_tokens: int) -> int:
     if price is None:
         return 0
-    return token_cost((prompt_tokens, max(price.input, price.cached_input)), (output_tokens, price.output))
+    whole = token_cost((prompt_tokens, max(price.input, price.cached_input)), (output_tokens, price.output))
+    return charged(call, whole)
+
+
+def charged(call: Call, nano: int) -> int:
+    """What a call pays of its cost: all, half in a batch (rounded up, which is as good as rounding once)."""
+    if call.prepaid:
+        return 0
+    return -(-nano // 2) if call.service_tier == "batch" else nano
 
 
 def cost(price: Price | None, *, input_tokens: int, cached_input_tokens: int, output_tokens: int) -> int:

@@ -118,6 +118,7 @@ def deployment_of(model_group: str, facts: DeploymentFacts) -> Deployment:
         cost=float(listed.get("input_cost_per_token") or 0) + float(listed.get("output_cost_per_token") or 0),
         prefill=prefill_of(facts, listed),
         continuous_usage_stats=bool(info.get("continuous_usage_stats")),
+        priority_scheduling=bool(info.get("priority_scheduling")),
         one_choice=bool(info.get("one_choice")),
         endpoints=_endpoints(info.get("endpoints")),
     )

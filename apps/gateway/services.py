@@ -36,7 +36,12 @@ async def authenticate(token: str, *, address: str) -> KeyFacts:
 
     Good news may be a minute old, since admission compares it with Redis; bad news is read anew before it is told.
     """
-    keys, secret_hash = current().keys, access.hash_of_token(token)
+    return await authorize(access.hash_of_token(token), address=address)
+
+
+async def authorize(secret_hash: str, *, address: str) -> KeyFacts:
+    """The same for a key that is known already, as a batch knows the one that it was made with."""
+    keys = current().keys
     try:
         return access.checked(await keys.get(secret_hash), address)
     except (Unauthenticated, Forbidden):
@@ -73,8 +78,8 @@ async def count_tokens(model: ModelFacts, payload: dict[str, Any]) -> TokenCount
     return await counting.counted((await runtime.offers.get()).router, runtime.client, model, payload)
 
 
-async def key_for(key: KeyFacts, *, endpoint: str, address: str) -> KeyFacts:
-    """The key as it is now, for what passes no admission. Raises Unauthenticated or Forbidden."""
+async def permitted(key: KeyFacts, *, endpoint: str, address: str) -> KeyFacts:
+    """The key as it is now, for an endpoint that needs no admission. Raises Unauthenticated or Forbidden."""
     key, _ = await _true_now(key, await current().offers.get(), address)
     access.check_endpoint(key, endpoint)
     return key

@@ -15,7 +15,7 @@ from apps.gateway import telemetry
 from apps.gateway.admission import month_of, run_script, script
 from apps.gateway.attempts import Opened
 from apps.gateway.contracts import Call
-from apps.gateway.estimate import cost
+from apps.gateway.estimate import charged, cost
 from apps.gateway.limits import scopes_of
 from apps.gateway.metering import Meter
 from apps.gateway.runtime import Runtime
@@ -88,11 +88,14 @@ class RunningAccount:
         # Another provider's tokeniser may count more than was held for; the caller was promised no more than that.
         charge = min(
             self.hold,
-            cost(
-                self.price,
-                input_tokens=meter.input_tokens,
-                cached_input_tokens=meter.cached_input_tokens,
-                output_tokens=meter.output_tokens,
+            charged(
+                call,
+                cost(
+                    self.price,
+                    input_tokens=meter.input_tokens,
+                    cached_input_tokens=meter.cached_input_tokens,
+                    output_tokens=meter.output_tokens,
+                ),
             ),
         )
         self.runtime.local.ended(call.key.key_id, call.request_id, charge)
@@ -118,6 +121,8 @@ class RunningAccount:
             "duration_ms": round((time.monotonic() - self.clock) * 1000),
             "first_token_ms": round((self.first_byte - self.clock) * 1000) if self.first_byte else None,
         }
+        if call.service_tier != "default":  # a worker of the release before this one knows no other
+            event["service_tier"] = call.service_tier
         return [
             call.request_id,
             charge,

@@ -64,6 +64,12 @@ def facts_of_secret(*, secret_hash: str) -> KeyFacts | None:
     )
 
 
+def current_secret_hash(*, key_id: int) -> str:
+    """Of the secret that was given to the key last, and that outlives the others; for work in the key's name."""
+    secrets = KeySecret.objects.filter(api_key_id=key_id).order_by("-pk")
+    return secrets.values_list("secret_hash", flat=True)[:1].get()
+
+
 def key_by_public_id(*, public_id: str) -> tuple[int, int]:
     """(key id, account id), for staff and commands, which act for any account. Raises NotFound."""
     row = ApiKey.objects.filter(public_id=public_id).values_list("pk", "account_id").first()

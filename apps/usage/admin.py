@@ -18,7 +18,7 @@ class UsageEventAdmin(ReadOnlyDesk):
         *("input_tokens", "output_tokens", "spent", "duration_ms"),
     )
     list_select_related = (*OWNERS, "price_version__ai_model")
-    list_filter = ("outcome", "endpoint", "streamed", "estimated", "started_at")
+    list_filter = ("outcome", "endpoint", "service_tier", "streamed", "estimated", "started_at")
     date_hierarchy = "started_at"
     search_fields = ("=request_id", *SEARCHED)
     ordering = ("-pk",)

@@ -52,6 +52,7 @@ class RequestRow:
     cached_input_tokens: int
     output_tokens: int
     estimated: bool
+    service_tier: str
     cost: int
     duration_ms: int
     first_token_ms: int | None

@@ -32,6 +32,9 @@ class UsageEvent(models.Model):
     cached_input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0)
     estimated = models.BooleanField(default=False, help_text="The engine reported no count; these are ours")
+    service_tier = models.CharField(
+        max_length=12, default="default", db_default="default", help_text="batch: at half the price"
+    )
     cost = NanoField(default=0)
     end_user = models.CharField(max_length=120, blank=True)
     started_at = models.DateTimeField()

@@ -180,6 +180,7 @@ def _request_row(event: UsageEvent) -> RequestRow:
         cached_input_tokens=event.cached_input_tokens,
         output_tokens=event.output_tokens,
         estimated=event.estimated,
+        service_tier=event.service_tier,
         cost=event.cost,
         duration_ms=event.duration_ms,
         first_token_ms=event.first_token_ms,
@@ -198,6 +199,12 @@ def event_totals(
         **{name: Sum(name) for name in ("input_tokens", "cached_input_tokens", "output_tokens", "cost")},
     )
     return _totals(sums)
+
+
+def requests_by_prefix(*, account_id: int, prefix: str) -> list[tuple[str, str]]:
+    """(id, outcome) of an account's requests whose ids begin so."""
+    events = UsageEvent.objects.filter(request_id__startswith=prefix, account_id=account_id)
+    return list(events.values_list("request_id", "outcome"))
 
 
 def is_recorded(*, request_id: str) -> bool:

@@ -10,10 +10,12 @@ from apps.accounts.models import Account, Tier, User
 from apps.accounts.services import (
     create_account,
     create_project,
+    resume_account,
     save_tier,
     set_account_budget,
     set_account_limits,
     set_project_limits,
+    suspend_account,
 )
 from apps.catalog.models import AIModel
 from apps.catalog.services import raise_catalog_revision
@@ -91,6 +93,13 @@ def set_budgets(scope: str, budget: int) -> Key:
     return Key(issued.public_id, issued.secret, account_id)
 
 
+def suspend(account_id: int, suspended: bool) -> None:
+    if suspended:
+        suspend_account(account_id=account_id, reason="A test")
+    else:
+        resume_account(account_id=account_id)
+
+
 def make_project(account: str, name: str) -> None:
     create_project(account_id=Account.objects.get(slug=account).pk, name=name)
 
@@ -105,6 +114,11 @@ def give_model(public_name: str, account: str) -> None:
 def end_user_of(request_id: str) -> str:
     """Who the caller said that it asked for."""
     return UsageEvent.objects.get(request_id=request_id).end_user
+
+
+def spent_by(key: Key) -> int:
+    """What admission believes that the key has spent this month."""
+    return spending_of_key(key_id=ApiKey.objects.get(public_id=key.public_id).pk).spent
 
 
 def bill_of(public_id: str) -> Bill:

@@ -17,11 +17,12 @@ from deploy.local.platform import ROOT
 from inference.fake.control import FakeServer
 
 MODEL, EMBEDDING_MODEL, SMALL_MODEL = "moon", "moon-embed", "moon-small"
+RERANK_MODEL = "moon-rank"
 CLAUDE = "claude-haiku-4-5"
 
 
 def models_yaml(primary: FakeServer, second: FakeServer, claude: FakeServer) -> str:
-    """`moon`: two deployments in order, then Claude. `moon-embed`: one. `moon-small`: one, alone, without fallback."""
+    """`moon`: two deployments in order, then Claude. The others: one each, without fallback."""
 
     def entry(name: str, engine: FakeServer, identifier: str, **more: Any) -> dict[str, Any]:
         params = {
@@ -49,8 +50,9 @@ def models_yaml(primary: FakeServer, second: FakeServer, claude: FakeServer) -> 
             "model_list": [
                 entry(MODEL, primary, "moon-a", params={"order": 1}, continuous_usage_stats=True),
                 entry(MODEL, second, "moon-b", params={"order": 2}),
-                entry(SMALL_MODEL, primary, "small-a"),
+                entry(SMALL_MODEL, primary, "small-a", priority_scheduling=True),
                 entry(EMBEDDING_MODEL, primary, "embed-a", mode="embedding"),
+                entry(RERANK_MODEL, primary, "rank-a", mode="rerank"),
                 {
                     "model_name": CLAUDE,
                     "litellm_params": {

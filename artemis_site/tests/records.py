@@ -11,8 +11,10 @@ from django.contrib.contenttypes.models import ContentType
 from apps.accounts import services as accounts
 from apps.accounts.models import Account, Invitation, Membership, Project, User
 from apps.accounts.tests.cast import person
+from apps.batches.models import Batch
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
 from apps.catalog.sealing import seal
+from apps.files.models import StoredFile
 from apps.keys import services as keys
 from apps.keys.contracts import IssuedKey, KeyPolicy
 from apps.keys.models import ApiKey
@@ -110,6 +112,11 @@ def _used(number: int, issued: IssuedKey, price: PriceVersion) -> None:
         cost=4_500,
         started_at=NOON + timedelta(seconds=number),
         duration_ms=120,
+    )
+    owner = {"account_id": key.account_id, "project_id": key.project_id}
+    file = StoredFile.objects.create(**owner, public_id=f"file-{number}", name="moon.jsonl", purpose="batch", size=7)
+    Batch.objects.create(
+        **owner, public_id=f"batch_{number}", api_key=key, endpoint="/v1/embeddings", input_file=file, expires_at=NOON
     )
     UsageHour.objects.create(**owners, hour=NOON, requests=1, input_tokens=10, output_tokens=5, cost=4_500)
     UsageDay.objects.create(**owners, day=NOON.date(), requests=1, input_tokens=10, output_tokens=5, cost=4_500)

@@ -72,6 +72,9 @@ class Engine:
             except MALFORMED_REQUEST as error:
                 raise RefusedError(400, f"validation error: {error!r}") from error
             self.journal.totals["prompt_tokens"] += tokens
+            if script.omit_usage:
+                counted = msgspec.json.decode(body)
+                body = msgspec.json.encode({name: value for name, value in counted.items() if name != "usage"})
             await delivery.whole(body, 0)
 
         return work

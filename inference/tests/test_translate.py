@@ -143,3 +143,20 @@ async def test_who_leaves_a_translated_stream_ends_it_at_the_provider(fake: Fake
     await upstream.read()
     await upstream.close()
     await asyncio.to_thread(fake.wait_log, lambda entry: entry["disconnected"])
+
+
+async def test_a_reranking_is_translated_with_its_count(fake: FakeServer) -> None:
+    ranker = Deployment(
+        id="jina",
+        model_group="jina",
+        provider="jina_ai",
+        upstream_model="jina-reranker-v3",
+        api_base=fake.base_url,
+        api_key="sk-its-own",
+    )
+    upstream = await open_translated(ranker, "/rerank", {"query": "moon", "documents": ["sun", "moon"], "top_n": 1})
+    answer = json.loads(await upstream.body())
+    await upstream.close()
+
+    assert [one["index"] for one in answer["results"]] == [1]
+    assert answer["usage"]["total_tokens"] > 0

@@ -1,11 +1,13 @@
 """Adds /v1, whose views are not DRF's usual ones, to the OpenAPI document: from the very types that check requests."""
 
+import re
 from typing import Any
 
 import msgspec
 from django.urls import URLPattern
 
 from apps.api.errors import ANTHROPIC
+from apps.api.schemas.files import BatchRequest, UploadForm
 from apps.api.urls import urlpatterns
 from apps.api.views import InferenceView
 
@@ -46,17 +48,20 @@ KEPT_OPERATIONS = {
     f"{KEPT}/input_items": {"get": ("list_input_items", "What was asked of a response: limit, order and after.")},
     f"{KEPT}/cancel": {"post": ("cancel_response", "Refused: only responses in the background can be cancelled.")},
 }
+FILE_FIELD = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+BATCHES = "Answers the requests in a file within a day, at half the price."
 ANY_OBJECT = {"type": "object", "additionalProperties": True}
 
 
 def add_inference(result: Any, generator: Any, request: Any, public: bool) -> Any:
     """A hook of drf-spectacular (POSTPROCESSING_HOOKS)."""
     views = _inference_views()
-    types = [view.schema_class for view in views.values()]
+    types = [view.takes.schema for view in views.values()]
     _, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     result["components"]["schemas"].update(components)
     for path, view in views.items():
         result["paths"][path] = {"post": _operation(path, view)}
+    _add_batches(result)
     result["paths"]["/v1/models"] = {"get": _reading("list_models", "The models that this key may call.")}
     result["paths"]["/v1/models/{model}"] = {
         "get": {
@@ -76,6 +81,32 @@ def _in_path(name: str) -> dict[str, Any]:
     return {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
 
 
+def _add_batches(result: Any) -> None:
+    """Files and batches."""
+    _, components = msgspec.json.schema_components([BatchRequest, UploadForm], ref_template=REFERENCE)
+    result["components"]["schemas"].update(components)
+    upload = {"allOf": [{"$ref": REFERENCE.format(name="UploadForm")}, FILE_FIELD]}
+    batch = {"$ref": REFERENCE.format(name="BatchRequest")}
+    for path, method, name, description, body in (
+        ("/v1/files", "get", "list_files", "The files of the key's project, newest first.", None),
+        ("/v1/files", "post", "create_file", "Uploads a file.", {"multipart/form-data": {"schema": upload}}),
+        ("/v1/files/{file_id}", "get", "get_file", "One file.", None),
+        ("/v1/files/{file_id}", "delete", "delete_file", "Deletes a file.", None),
+        ("/v1/files/{file_id}/content", "get", "get_file_content", "What is in a file.", None),
+        ("/v1/batches", "get", "list_batches", "The batches of the key's project, newest first.", None),
+        ("/v1/batches", "post", "create_batch", BATCHES, {"application/json": {"schema": batch}}),
+        ("/v1/batches/{batch_id}", "get", "get_batch", "One batch.", None),
+        ("/v1/batches/{batch_id}/cancel", "post", "cancel_batch", "Ends a batch, and keeps what was answered.", None),
+    ):
+        operation = _reading(name, description)
+        if body:
+            operation["requestBody"] = {"required": True, "content": body}
+        if parameter := re.search(r"{(\w+)}", path):
+            text = {"type": "string"}
+            operation["parameters"] = [{"in": "path", "name": parameter[1], "required": True, "schema": text}]
+        result["paths"].setdefault(path, {})[method] = operation
+
+
 def _inference_views() -> dict[str, type[InferenceView]]:
     found = {}
     for pattern in urlpatterns:
@@ -86,14 +117,16 @@ def _inference_views() -> dict[str, type[InferenceView]]:
 
 
 def _operation(path: str, view: type[InferenceView]) -> dict[str, Any]:
-    name = view.schema_class.__name__
+    name = view.takes.schema.__name__
     whose, error = ("Anthropic's", _error("AnthropicError")) if view.dialect is ANTHROPIC else ("OpenAI's", _error())
     body = {"application/json": {"schema": {"$ref": REFERENCE.format(name=name)}}}
     content: dict[str, Any] = {"application/json": {"schema": ANY_OBJECT}}
-    if "stream" in view.schema_class.__struct_fields__:
+    if "stream" in view.takes.schema.__struct_fields__:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     return {
-        **_reading(path.removeprefix("/v1/").replace("/", "_"), f"{whose} {path.removeprefix('/v1/')}."),
+        **_reading(
+            path.removeprefix("/v1/").replace("/", "_"), view.__doc__ or f"{whose} {path.removeprefix('/v1/')}."
+        ),
         "requestBody": {"required": True, "content": body},
         "responses": {"200": {"description": f"{whose} answer", "content": content}, "4XX": error, "5XX": error},
     }

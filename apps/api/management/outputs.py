@@ -99,6 +99,7 @@ class RequestSerializer(Output):
     input_tokens = serializers.IntegerField()
     cached_input_tokens = serializers.IntegerField()
     output_tokens = serializers.IntegerField()
+    service_tier = serializers.CharField(help_text="default, or batch: at half the price")
     estimated = serializers.BooleanField(help_text="The engine gave no count; these are estimates")
     cost_nano_usd = serializers.IntegerField(source="cost")
     duration_ms = serializers.IntegerField()
@@ -114,7 +115,7 @@ class PriceSerializer(Output):
 
 class ModelSerializer(Output):
     id = serializers.CharField(source="public_name")
-    kind = serializers.CharField(help_text="chat or embedding")
+    kind = serializers.CharField(help_text="chat, embedding or rerank")
     description = serializers.CharField()
     owned_by = serializers.CharField()
     capabilities = texts()

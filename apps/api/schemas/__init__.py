@@ -4,6 +4,7 @@ from apps.api.schemas.chat import ChatRequest
 from apps.api.schemas.completions import CompletionRequest
 from apps.api.schemas.embeddings import EmbeddingRequest
 from apps.api.schemas.messages import CountTokensRequest, MessagesRequest
+from apps.api.schemas.rerank import RerankRequest
 from apps.api.schemas.responses import ResponsesRequest
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "CountTokensRequest",
     "EmbeddingRequest",
     "MessagesRequest",
+    "RerankRequest",
     "ResponsesRequest",
 ]

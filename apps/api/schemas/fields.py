@@ -34,6 +34,14 @@ class AnyRequest(Struct, kw_only=True, forbid_unknown_fields=True):
 
     model: Annotated[str, Meta(min_length=1, max_length=200)]
 
+    def prompt_bytes(self, raw: int) -> int:
+        """What bounds the prompt, of a request of so many bytes."""
+        return raw
+
+    def prepared(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """The payload in the form in which engines take it."""
+        return payload
+
 
 class Request(AnyRequest, kw_only=True):
     """What every inference request in OpenAI's dialect may have."""

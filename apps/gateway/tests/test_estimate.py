@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from apps.catalog.contracts import ModelFacts, Price
 from apps.gateway.contracts import Call
-from apps.gateway.estimate import TEMPLATE_TOKENS, cost, estimate
+from apps.gateway.estimate import TEMPLATE_TOKENS, charged, cost, estimate
 from apps.keys.contracts import KeyFacts
 
 NOW = datetime.now(UTC)
@@ -83,6 +83,19 @@ def test_the_hold_covers_an_embedding(price: Price, prompt_bytes: int) -> None:
     guess = estimate(call(model(512, 1, "embedding"), prompt_bytes, None, 1), price)
     assert cost(price, input_tokens=prompt_bytes, cached_input_tokens=0, output_tokens=0) <= guess.hold
     assert guess.forwarded_limit is None
+
+
+@given(prices, st.integers(20, 10**6), st.integers(0, 10**6))
+def test_a_batch_pays_half_of_everything_rounded_up(price: Price, prompt_bytes: int, tokens: int) -> None:
+    live = call(model(200_000, 100), prompt_bytes, 10, 1)
+    batch = replace(live, service_tier="batch")
+    whole = tokens * price.input  # millionths of a nano-dollar
+    paid = charged(batch, cost(price, input_tokens=tokens, cached_input_tokens=0, output_tokens=0))
+    assert paid == -(-whole // 2_000_000)
+    assert estimate(batch, price).hold == -(-estimate(live, price).hold // 2)
+    assert estimate(batch, price).tokens == estimate(live, price).tokens
+    again = replace(batch, prepaid=True)
+    assert charged(again, paid) == estimate(again, price).hold == 0
 
 
 def test_where_the_caller_sets_no_limit_the_models_own_is_sent_while_there_is_room() -> None:

@@ -1,7 +1,7 @@
 """The dialects that callers and engines speak, by endpoint."""
 
 from apps.gateway.metering import Wire
-from apps.gateway.wires import messages, openai, responses
+from apps.gateway.wires import messages, openai, rerank, responses
 
 WIRES: dict[str, Wire] = {
     wire.endpoint: wire
@@ -11,5 +11,6 @@ WIRES: dict[str, Wire] = {
         openai.EMBEDDINGS,
         messages.MESSAGES,
         responses.RESPONSES,
+        rerank.RERANK,
     )
 }

@@ -72,6 +72,15 @@ def test_the_same_batch_twice_counts_once(key: ApiKey) -> None:
     assert UsageDay.objects.get().requests == UsageEvent.objects.count() == 6
 
 
+def test_an_event_says_what_it_was_priced_as(key: ApiKey) -> None:
+    """One of a gateway that knows no tiers was priced as usual."""
+    record_events(events=[event(key, "req_live"), event(key, "req_batch", service_tier="batch")])
+    assert dict(UsageEvent.objects.values_list("request_id", "service_tier")) == {
+        "req_live": "default",
+        "req_batch": "batch",
+    }
+
+
 minutes = st.integers(-3000, 3000)
 batches = st.lists(
     st.lists(

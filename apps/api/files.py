@@ -1,0 +1,128 @@
+"""/v1/files: what batches read and write."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from apps.api.base import V1View
+from apps.api.http import Request, Response, json_response
+from apps.api.parsing import converted, query_of
+from apps.api.schemas.files import FilesQuery, UploadForm
+from apps.api.uploads import received
+from apps.batches import services as batches
+from apps.common.database import in_thread
+from apps.common.errors import Invalid
+from apps.files import selectors
+from apps.files import services as files
+from apps.files.contracts import FileFacts
+from apps.gateway import services
+from apps.gateway.contracts import Write
+from apps.keys.contracts import KeyFacts
+
+USUAL_LIFETIME = timedelta(days=30)  # as OpenAI keeps what is uploaded for a batch
+
+
+class FilesView(V1View):
+    takes_uploads = True
+
+    async def get(self, request: Request, key: KeyFacts) -> Response:
+        key = await services.permitted(key, endpoint="files", address=request.caller)
+        query = query_of(request.query, FilesQuery)
+        found, more = await in_thread(
+            lambda: selectors.files_of_project(
+                account_id=key.account_id,
+                project_id=key.project_id,
+                limit=query.limit,
+                newest_first=query.order == "desc",
+                after=query.after or "",
+                purpose=query.purpose or "",
+            )
+        )
+        return json_response(page([_card(file) for file in found], more))
+
+    async def post(self, request: Request, key: KeyFacts) -> Response:
+        key = await services.permitted(key, endpoint="files", address=request.caller)
+        async with received(request, account_id=key.account_id, limit=settings.GATEWAY_MAX_FILE_BYTES) as upload:
+            form = converted(upload.fields, UploadForm, strict=False)
+            if form.purpose != "batch":
+                raise Invalid("purpose", "Files are kept for batches only: the purpose must be 'batch'.")
+            file = await in_thread(
+                lambda: files.upload_file(
+                    account_id=key.account_id,
+                    project_id=key.project_id,
+                    name=upload.name,
+                    content=upload.pieces(),
+                    size=upload.size,
+                    lifetime=form.expires_after.length if form.expires_after else USUAL_LIFETIME,
+                )
+            )
+        return json_response(_card(file))
+
+
+class FileView(V1View):
+    async def get(self, request: Request, key: KeyFacts, file_id: str) -> Response:
+        return json_response(_card(await _file(request, key, file_id)))
+
+    async def delete(self, request: Request, key: KeyFacts, file_id: str) -> Response:
+        key = await services.permitted(key, endpoint="files", address=request.caller)
+        await in_thread(
+            lambda: batches.delete_file(account_id=key.account_id, project_id=key.project_id, public_id=file_id)
+        )
+        return json_response({"id": file_id, "object": "file", "deleted": True})
+
+
+class FileContentView(V1View):
+    async def get(self, request: Request, key: KeyFacts, file_id: str) -> Response:
+        file = await _file(request, key, file_id)
+        headers = {
+            "content-length": str(file.size),
+            "content-disposition": f'attachment; filename="{file.public_id}"',
+            "x-content-type-options": "nosniff",
+        }
+        return Response(content_type="application/octet-stream", headers=headers, stream=FileStream(file))
+
+
+class FileStream:
+    """A file's content, piece by piece; between two of them nothing of the database is held."""
+
+    def __init__(self, file: FileFacts) -> None:
+        self._file = file
+
+    async def pump(self, write: Write) -> None:
+        pieces = self._file.chunks
+        for position in range(pieces):
+            await write(await self._piece(position), last=position == pieces - 1)
+
+    async def _piece(self, position: int) -> bytes:
+        return await in_thread(lambda: selectors.chunk_of_file(file_id=self._file.id, position=position))
+
+    async def abandon(self) -> None:
+        """Nothing was begun that would have to be ended."""
+
+
+async def _file(request: Request, key: KeyFacts, file_id: str) -> FileFacts:
+    key = await services.permitted(key, endpoint="files", address=request.caller)
+    return await in_thread(
+        lambda: selectors.file_of_project(account_id=key.account_id, project_id=key.project_id, public_id=file_id)
+    )
+
+
+def page(data: list[dict[str, Any]], more: bool) -> dict[str, Any]:
+    """A page of a list, as OpenAI's clients turn it."""
+    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
+    return {"object": "list", "data": data, **ends, "has_more": more}
+
+
+def _card(file: FileFacts) -> dict[str, Any]:
+    return {
+        "id": file.public_id,
+        "object": "file",
+        "bytes": file.size,
+        "created_at": int(file.created_at.timestamp()),
+        "expires_at": file.expires_at and int(file.expires_at.timestamp()),
+        "filename": file.name,
+        "purpose": file.purpose,
+        "status": "processed",
+        "status_details": None,
+    }

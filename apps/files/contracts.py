@@ -1,0 +1,21 @@
+"""What other rooms see of files."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    id: int
+    public_id: str
+    name: str
+    purpose: str  # "batch" or "batch_output"
+    size: int
+    created_at: datetime
+    expires_at: datetime | None
+
+    @property
+    def chunks(self) -> int:
+        return -(-self.size // CHUNK_BYTES)

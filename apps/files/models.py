@@ -1,0 +1,49 @@
+"""Files that callers upload or that we make for them, kept in PostgreSQL in pieces."""
+
+from django.db import models
+
+from apps.accounts.models import Account, Project
+
+
+class Purpose(models.TextChoices):
+    BATCH = "batch", "Requests of a batch"
+    BATCH_OUTPUT = "batch_output", "Answers of a batch"
+
+
+class StoredFile(models.Model):
+    """A file of one project. Its row stays when it is deleted, its content goes."""
+
+    public_id = models.CharField(max_length=40, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=255)
+    purpose = models.CharField(max_length=16, choices=Purpose)
+    size = models.BigIntegerField(default=0, help_text="Bytes")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "file"
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["account", "project", "-id"], name="file_of_project"),
+            models.Index(fields=["expires_at"], condition=models.Q(deleted_at=None), name="file_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class FileChunk(models.Model):
+    """A piece of a file; all but the last are of the same size."""
+
+    file = models.ForeignKey(StoredFile, on_delete=models.CASCADE, related_name="chunks")
+    position = models.PositiveIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["file", "position"], name="chunk_once_per_position")]
+
+    def __str__(self) -> str:
+        return f"{self.file_id} [{self.position}]"
