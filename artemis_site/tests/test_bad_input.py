@@ -493,7 +493,7 @@ def test_images_are_sent_as_themselves_and_never_as_addresses(platform: Platform
 
 def test_no_log_contains_a_key(platform: Platform, keys: dict[str, str]) -> None:
     """Stands last: whatever went wrong above was logged by now."""
-    platform.primary.script(status=500, times=1)
+    platform.primary.script(status=500, times=2)
     platform.second.script(status=400, body={"error": {"message": f"Bad key {keys['good']}"}}, times=1)
     assert platform.post("/v1/chat/completions", api_key=keys["good"], json=CHAT).status_code == 400
     logs = platform.logs()
