@@ -251,6 +251,8 @@ GATEWAY_MAX_OPEN_BATCHES = env.int("GATEWAY_MAX_OPEN_BATCHES", 20)
 GATEWAY_BATCH_PARALLEL = env.int("GATEWAY_BATCH_PARALLEL", 16)
 GATEWAY_DEFAULT_RPM = env.int("GATEWAY_DEFAULT_RPM", 600)
 GATEWAY_DEFAULT_TPM = env.int("GATEWAY_DEFAULT_TPM", 1_000_000)
+# How long a hold outlives a gateway that was killed; with the sweep that follows, within two minutes
+GATEWAY_HOLD_LEASE_SECONDS = env.int("GATEWAY_HOLD_LEASE_SECONDS", 90)
 # Of each limit and budget, what one gateway process may give out by itself while Redis is away
 GATEWAY_REDIS_AWAY_SHARE = env.float("GATEWAY_REDIS_AWAY_SHARE", 0.1)
 GATEWAY_DEFAULT_PARALLEL = env.int("GATEWAY_DEFAULT_PARALLEL", 64)

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from redis.exceptions import NoScriptError, RedisError
 
 from apps.common.errors import Unavailable
@@ -23,7 +24,6 @@ from apps.gateway.local_share import LocalShare, NotAdmitted
 from apps.keys.contracts import KeyFacts
 
 logger = logging.getLogger(__name__)
-LEASE_MS = 90_000
 WITHDRAWAL_PAUSES = (1, 2, 5, 10, 20, 30)  # seconds
 SCRIPTS = Path(__file__).parent / "lua"
 STREAM = "art:usage"
@@ -87,7 +87,7 @@ async def admit(
             catalog_version,
             key.key_id,
             estimate.hold,
-            LEASE_MS,
+            settings.GATEWAY_HOLD_LEASE_SECONDS * 1000,
             int(time.time() * 1000),
             limits.record(call, estimate),
             *limits.words(estimate.tokens),

@@ -15,7 +15,7 @@ from apps.common.database import in_thread
 from apps.common.redis import async_redis
 from apps.common.redis_pipe import RedisPipe
 from apps.gateway import telemetry
-from apps.gateway.admission import LEASE_MS, run_script
+from apps.gateway.admission import run_script
 from apps.gateway.facts import KeyFactsCache, OfferCache
 from apps.gateway.local_share import LocalShare
 from apps.gateway.spool import Spool
@@ -23,7 +23,6 @@ from apps.gateway.watch import POLL_SECONDS, EngineWatch
 from apps.usage.selectors import is_recorded
 from inference.client import EngineClient
 
-RENEW_SECONDS = LEASE_MS / 3000
 REPLAY_SECONDS = 5.0
 NOTE_SECONDS = 1.0
 logger = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ class Runtime:
     async def start(self) -> None:
         await self.client.__aenter__()
         self._loops = [
-            asyncio.create_task(self._every(RENEW_SECONDS, self._renew_leases)),
+            asyncio.create_task(self._every(settings.GATEWAY_HOLD_LEASE_SECONDS / 3, self._renew_leases)),
             asyncio.create_task(self._every(REPLAY_SECONDS, self._replay_spool)),
             asyncio.create_task(self._every(NOTE_SECONDS, self._note_in_flight)),
             asyncio.create_task(self._every(POLL_SECONDS, self._look_at_engines)),
@@ -87,9 +86,10 @@ class Runtime:
                 logger.exception("%s failed; it is tried again in %s s", work.__name__, seconds)
 
     async def _renew_leases(self) -> None:
+        lease_ms = settings.GATEWAY_HOLD_LEASE_SECONDS * 1000
         pairs = [item for pair in self.in_flight.items() for item in pair]
         for start in range(0, len(pairs), 1000):
-            await run_script(self.pipe, "renew", LEASE_MS, *pairs[start : start + 1000])
+            await run_script(self.pipe, "renew", lease_ms, *pairs[start : start + 1000])
 
     async def _note_in_flight(self) -> None:
         telemetry.in_flight(len(self.in_flight))

@@ -212,6 +212,7 @@ class Platform(RunningPlatform):
             "MODELS_FILE": str(self.home / "models.yaml"),
             "ANTHROPIC_API_KEY": "sk-ant-only-for-tests",
             "WEB_CONCURRENCY": "2",
+            "GATEWAY_HOLD_LEASE_SECONDS": "6",  # ninety in production
         }
 
     def start(self) -> None:
