@@ -14,7 +14,6 @@ What is done about a failure depends on its kind:
 import asyncio
 import logging
 import random
-import re
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from apps.common.errors import ArtemisError, Invalid, LimitExceeded, Unavailable
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call
 from apps.gateway.metering import MalformedEventError, Meter, Wire
+from apps.gateway.refusals import CONTEXT_TOO_LONG, is_callers_fault, refusal
 from apps.gateway.wires import WIRES
 from inference.affinity import Prefix, prefix_of
 from inference.apart import MOST_APART, open_apart
@@ -39,23 +39,14 @@ from inference.translate import open_translated
 
 logger = logging.getLogger(__name__)
 AFTER_OTHERS = 100  # vLLM takes lower numbers first; 0 is usual
-CONTEXT_TOO_LONG = "context_length_exceeded"
 MOST_TRIES = 6
 MOST_WAITS = 2
 LONGEST_WAIT = 2.5  # seconds that a caller is kept waiting for an engine that is busy
 FULL_SECONDS = 0.5  # for which an engine is left alone that says it is full, and not for how long
 MOST_KILLS = 2
-# What another deployment would refuse in the same way.
-CALLER_FAULTS = frozenset({400, 413, 422})
+NEWER_ENDPOINTS = frozenset({"responses", "messages", "rerank"})
 # What may go better the second time.
 PASSING = frozenset({408, 409, 425, 500, 502, 504})
-# llama.cpp says so, with a 500, of an image for a model that sees none.
-_NOT_SUPPORTED = re.compile(rb"\b(?:image|audio|video) input is not supported")
-# Claude says so, with a 400, of our own account there: others need not be as poor.
-_OUR_ACCOUNT = re.compile(rb"credit balance is too low|specified (?:workspace )?API usage limits|\bbilling_error\b")
-_PRIVATE = re.compile(
-    r"https?://\S+|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|0x[0-9a-fA-F]+|(?<!\w)/[\w.\-]+(?:/[\w.\-]+)+"
-)
 _encode = msgspec.json.Encoder().encode
 _OUTCOMES: dict[type[EngineError], str] = {
     EngineRefused: "refused",
@@ -212,7 +203,7 @@ class Attempts:
             upstream, first = await self._begin(deployment, meter)
             well = True
         except EngineRefused as error:
-            if _is_callers_fault(error):
+            if is_callers_fault(error):
                 telemetry.attempted(deployment.id, deployment.provider, "caller_fault")
                 raise refusal(error, self.call.endpoint) from error
             self._failed(deployment, error)
@@ -278,8 +269,13 @@ class Attempts:
         logger.warning("%s: %s failed: %s", self.call.request_id, deployment.id, error)
         if isinstance(error, EngineRefused) and error.status in (429, 503, 529):
             self.router.leave_alone(deployment, FULL_SECONDS if error.retry_after is None else error.retry_after)
-        elif not isinstance(error, AnswerDiffers):
+        elif not isinstance(error, AnswerDiffers) and not self._is_not_served(error):
             self.router.failed(deployment)
+
+    def _is_not_served(self, error: EngineError) -> bool:
+        """An older engine lacks a dialect, and is well otherwise."""
+        is_newer = self.call.endpoint in NEWER_ENDPOINTS
+        return is_newer and isinstance(error, EngineRefused) and error.status in (404, 405, 501)
 
     def _exhausted(self) -> ArtemisError:
         error = self.last_error
@@ -297,12 +293,6 @@ class Attempts:
         )
 
 
-def _is_callers_fault(error: EngineRefused) -> bool:
-    if _OUR_ACCOUNT.search(error.body):
-        return False
-    return error.status in CALLER_FAULTS or _NOT_SUPPORTED.search(error.body) is not None
-
-
 def _check_apart(call: Call) -> None:
     """Each choice is a connection of its own to the engine."""
     if call.choices > MOST_APART:
@@ -311,35 +301,3 @@ def _check_apart(call: Call) -> None:
             f"{call.model.public_name} gives at most {MOST_APART} choices a request, those of all prompts together, "
             f"and this one asks for {call.choices}: ask for fewer, or in several requests.",
         )
-
-
-class _EngineErrorBody(msgspec.Struct):
-    message: str = ""
-    code: str | int | None = None
-    param: str | None = None
-
-
-class _EngineErrorEnvelope(msgspec.Struct):
-    error: _EngineErrorBody | None = None
-    message: str = ""
-
-
-def _is_too_long(message: str) -> bool:
-    """Engines speak of the context, Claude of the prompt: "prompt is too long: 200001 tokens > 200000 maximum"."""
-    named = "context" in message and any(word in message for word in ("length", "size", "maximum", "limit"))
-    return named or "prompt is too long" in message
-
-
-def refusal(error: EngineRefused, endpoint: str) -> Invalid:
-    """What the engine says is wrong with the request, without addresses and paths of the house."""
-    try:
-        envelope = msgspec.json.decode(error.body, type=_EngineErrorEnvelope)
-        inner = envelope.error or _EngineErrorBody(message=envelope.message)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        inner = _EngineErrorBody(message=error.body.decode(errors="replace"))
-    message = _PRIVATE.sub("…", inner.message)[:600] or "The engine refused this request."
-    if _is_too_long(message.lower()):
-        return Invalid(WIRES[endpoint].prompt_field, message, code=CONTEXT_TOO_LONG)
-    code = inner.code[:60] if inner.code and isinstance(inner.code, str) else "invalid_request"
-    status = error.status if error.status in (400, 413) else 400
-    return Invalid(inner.param and inner.param[:100], message, code=code, status=status)

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from apps.catalog.contracts import ModelFacts
-from apps.gateway.attempts import CALLER_FAULTS, refusal
 from apps.gateway.contracts import TokenCount
+from apps.gateway.refusals import CALLER_FAULTS, refusal
 from apps.gateway.wires import WIRES
 from inference.client import EngineClient
 from inference.errors import EngineError, EngineGarbled, EngineRefused

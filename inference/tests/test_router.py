@@ -163,3 +163,11 @@ def test_llamacpp_is_asked_for_responses_in_chats_form() -> None:
     vllm, llamacpp = Deployment(id="a", **facts), Deployment(id="b", one_choice=True, **facts)
     assert [one.speaks("responses") for one in (vllm, llamacpp)] == [True, False]
     assert all(one.speaks("chat.completions") for one in (vllm, llamacpp))
+
+
+@pytest.mark.parametrize("strategy", ["simple-shuffle", "latency-based-routing"])
+async def test_litellm_chooses_only_among_those_that_may(strategy: str) -> None:
+    """Told by a name of its own that is pinned with it."""
+    router = EngineRouter([deployment(name) for name in "abc"], routing_strategy=strategy)
+    served = {(await router.pick("moon", tried={"a"})).id for _ in range(40)}
+    assert "a" not in served and served <= {"b", "c"}
