@@ -8,10 +8,9 @@ from dataclasses import dataclass
 FRESH_SECONDS = 5.0
 _SAMPLE = re.compile(
     r"^(?:vllm|llamacpp):(num_requests_running|num_requests_waiting|kv_cache_usage_perc|requests_processing|"
-    r"requests_deferred|kv_cache_usage_ratio)(\{[^}]*\})? ([0-9.eE+-]+)$",
+    r"requests_deferred|kv_cache_usage_ratio)(?:\{[^}]*\})? ([0-9.eE+-]+)$",
     re.MULTILINE,
 )
-_MODEL = re.compile(r'model_name="([^"]*)"')
 # llama.cpp's names for the same.
 _NAMES = {
     "requests_processing": "num_requests_running",
@@ -29,13 +28,10 @@ class Load:
     kv_cache_usage: float
 
 
-def parse_metrics(text: str, model: str) -> Load | None:
-    """What Prometheus would read of a model; None where the page tells nothing of it."""
+def parse_metrics(text: str) -> Load | None:
+    """An engine's load, of all models and ranks that share it; None where the page tells nothing of it."""
     found: dict[str, float] = {}
-    for name, labels, value in _SAMPLE.findall(text):
-        named = _MODEL.search(labels)
-        if named and named[1] != model:
-            continue
+    for name, value in _SAMPLE.findall(text):
         name = _NAMES.get(name, name)
         found[name] = found.get(name, 0.0) + float(value)
     if "num_requests_running" not in found:

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 ANSWER_SECONDS = 1.0
@@ -50,12 +50,14 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_lost = True
+        if not isinstance(error, RedisError):  # the network's own
+            error = RedisConnectionError("the connection to Redis was lost")
         if self._watchdog is not None:
             self._watchdog.cancel()
         while self._waiting:
             future, _ = self._waiting.popleft()
             if not future.done():
-                future.set_exception(error or RedisConnectionError("the connection to Redis was lost"))
+                future.set_exception(error)
 
     def send(self, *words: Any) -> "asyncio.Future[Any]":
         """The answer to come. Alone, a command is in the socket when this returns."""

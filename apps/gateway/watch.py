@@ -95,7 +95,7 @@ class EngineWatch:
         loads: dict[str, Load] = {}
         for one in watched:
             text = pages[one.api_base.removesuffix("/v1") + "/metrics"].result()
-            load = parse_metrics(text, one.upstream_model) if text else None
+            load = parse_metrics(text)
             if load is not None:
                 loads[one.id] = load
         return loads

@@ -37,6 +37,8 @@ def make_records(count: int) -> list[IssuedKey]:
 def _make(number: int, staff: User) -> IssuedKey:
     owner = person(f"owner{number}")
     account = accounts.create_account(name=f"Company {number}", owner_id=owner.pk)
+    tier_id = accounts.save_tier(tier_id=None, values={"name": f"Tier {number}", "rpm_limit": 60})
+    accounts.set_account_limits(account_id=account.id, values={"tier_id": tier_id})
     Membership.objects.create(account_id=account.id, user=staff, role="viewer")
     project = accounts.create_project(account_id=account.id, name="Second", monthly_budget=5_000_000_000)
     Invitation.objects.create(

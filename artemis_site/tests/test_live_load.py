@@ -11,7 +11,7 @@ ENOUGH = 8  # requests on connections of their own: both workers get some
 
 
 def wait_until_answered_by(platform: Platform, key: Key, deployment: str) -> None:
-    deadline = time.monotonic() + 6
+    deadline = time.monotonic() + 10
     while True:
         answers = [ask(platform, key) for _ in range(ENOUGH)]
         assert {answer.status_code for answer in answers} == {200}

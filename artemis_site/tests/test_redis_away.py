@@ -44,9 +44,20 @@ def ask(platform: Platform, key: Key, *, stream: bool = False) -> httpx.Response
 
 def until_both_know(platform: Platform, key: Key) -> int:
     """Asks until each worker has admitted the key; how many requests that took."""
-    for _ in range(16):
-        assert ask(platform, key).status_code == 200
-    return 16
+    statuses: list[int] = []
+    deadline = time.monotonic() + 5
+    while statuses[-16:] != [200] * 16:
+        assert time.monotonic() < deadline or statuses[-1] == 200, "not back by itself"
+        statuses.append(ask(platform, key).status_code)
+    return statuses.count(200)
+
+
+def wait_until_back(platform: Platform, key: Key) -> None:
+    """A Redis that was away is looked for twice a second."""
+    deadline = time.monotonic() + 3
+    while ask(platform, key).status_code != 200:
+        assert time.monotonic() < deadline, "not back by itself"
+        time.sleep(0.1)
 
 
 def test_a_frozen_redis_leaves_known_keys_a_bounded_share(platform: Platform, desk: Desk) -> None:
@@ -73,7 +84,7 @@ def test_a_frozen_redis_leaves_known_keys_a_bounded_share(platform: Platform, de
     assert 10 <= statuses[200] <= WORKERS * (100 * SHARE + 3)
     bill = desk.bill(known, requests=asked + statuses[200], seconds=30)
     assert {request.outcome for request in bill.requests} == {"completed"}
-    assert ask(platform, unknown).status_code == 200, "back by itself"
+    wait_until_back(platform, unknown)
 
 
 def test_a_budget_is_not_overspent_without_redis(platform: Platform, desk: Desk) -> None:

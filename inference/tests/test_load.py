@@ -8,7 +8,7 @@ VLLM = """# TYPE vllm:num_requests_running gauge
 vllm:num_requests_running{engine="0",model_name="moon"} 3.0
 vllm:num_requests_running{engine="1",model_name="moon"} 2.0
 vllm:num_requests_waiting{engine="0",model_name="moon"} 7.0
-vllm:num_requests_waiting{engine="0",model_name="sun"} 70.0
+vllm:num_requests_waiting{engine="1",model_name="moon"} 1.0
 vllm:kv_cache_usage_perc{engine="0",model_name="moon"} 0.25
 vllm:num_requests_waiting_by_reason{engine="0",model_name="moon",reason="capacity"} 7.0
 """
@@ -16,15 +16,14 @@ LLAMA = "llamacpp:requests_processing 2\nllamacpp:requests_deferred 5\n"
 
 
 def test_the_names_of_both_engines_are_known() -> None:
-    assert parse_metrics(VLLM, "moon") == Load(5, 7, 0.25)
-    assert parse_metrics(LLAMA, "moon") == Load(2, 5, 0.0)
-    assert parse_metrics("<html>", "moon") is None
-    assert parse_metrics(VLLM, "stars") is None
+    assert parse_metrics(VLLM) == Load(5, 8, 0.25)
+    assert parse_metrics(LLAMA) == Load(2, 5, 0.0)
+    assert parse_metrics("<html>") is None
 
 
 def test_the_fake_engine_says_it_as_vllm_does(fake: FakeServer) -> None:
     fake.set_metrics(num_requests_waiting=9, kv_cache_usage_perc=0.97)
-    load = parse_metrics(fake.get("/metrics").decode(), "fake-model")
+    load = parse_metrics(fake.get("/metrics").decode())
     assert load is not None and (load.waiting, load.kv_cache_usage) == (9, 0.97)
 
 
