@@ -29,6 +29,8 @@ def account_row(membership: Membership) -> AccountRow:
         name=account.name,
         role=membership.role,
         monthly_budget=account.monthly_budget,
+        total_budget=account.total_budget,
+        budget_is_hard=account.budget_is_hard,
         suspended=account.suspended_at is not None,
         suspension_reason=account.suspension_reason,
     )
@@ -68,6 +70,8 @@ def project_row(project: Project) -> ProjectRow:
         slug=project.slug,
         name=project.name,
         monthly_budget=project.monthly_budget,
+        total_budget=project.total_budget,
+        budget_is_hard=project.budget_is_hard,
         created_at=project.created_at,
         archived=project.archived_at is not None,
     )

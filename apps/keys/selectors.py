@@ -54,6 +54,8 @@ def facts_of_secret(*, secret_hash: str) -> KeyFacts | None:
         project_budget=key.project.monthly_budget,
         account_total_budget=key.account.total_budget,
         project_total_budget=key.project.total_budget,
+        account_budget_is_hard=key.account.budget_is_hard,
+        project_budget_is_hard=key.project.budget_is_hard,
         project_limits=key.project.limits,
         account_limits=key.account.effective_limits,
         end_user_limits=key.account.end_user_limits,
@@ -99,6 +101,7 @@ def _policy(key: ApiKey) -> KeyPolicy:
         parallel_limit=key.parallel_limit,
         monthly_budget=key.monthly_budget,
         total_budget=key.total_budget,
+        budget_is_hard=key.budget_is_hard,
         expires_at=key.expires_at,
     )
 

@@ -1,5 +1,7 @@
 """Projects: one for each application of the account."""
 
+from dataclasses import asdict
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -36,7 +38,7 @@ def project_list(request: MemberRequest) -> HttpResponse:
 @member_page(Permission.PROJECTS)
 def edit_project(request: MemberRequest, project: str) -> HttpResponse:
     row = selectors.project_of_account(account_id=request.account.id, slug=project)
-    form = ProjectForm(request.POST or None, initial={"name": row.name, "monthly_budget": row.monthly_budget})
+    form = ProjectForm(request.POST or None, initial=asdict(row))
     if request.method == "POST" and form.is_valid():
         try:
             services.update_project(account_id=request.account.id, slug=project, **form.cleaned_data)

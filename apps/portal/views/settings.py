@@ -1,5 +1,7 @@
 """The account's name and its budget."""
 
+from dataclasses import asdict
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -40,7 +42,7 @@ def budget(request: MemberRequest) -> HttpResponse:
     form = BudgetForm(request.POST)
     if not form.is_valid():
         return _page(request, budget_form=form)
-    services.set_account_budget(account_id=request.account.id, monthly_budget=form.cleaned_data["monthly_budget"])
+    services.set_account_limits(account_id=request.account.id, values=form.cleaned_data)
     messages.success(request, "Saved. The budget holds from the next call on.")
     return redirect("portal:settings", slug=request.account.slug)
 
@@ -50,6 +52,6 @@ def _page(
 ) -> HttpResponse:
     context = {
         "name_form": name_form or AccountForm(initial={"name": request.account.name}),
-        "budget_form": budget_form or BudgetForm(initial={"monthly_budget": request.account.monthly_budget}),
+        "budget_form": budget_form or BudgetForm(initial=asdict(request.account)),
     }
     return render(request, "portal/settings.html", context)
