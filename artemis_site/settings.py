@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "apps.keys",
     "apps.catalog",
     "apps.usage",
+    "apps.alerts",
     "apps.gateway",
     "apps.responses",
     "apps.api",
@@ -135,6 +136,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(ARTEMIS_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "drain usage events": {"task": "usage.drain_events", "schedule": 1.0, "options": {"expires": 5}},
+    "check budgets": {"task": "alerts.check_budgets", "schedule": 30.0, "options": {"expires": 30}},
+    "mail budget alerts": {"task": "alerts.mail_waiting", "schedule": 10.0, "options": {"expires": 10}},
+    "deliver webhooks": {"task": "alerts.deliver_waiting", "schedule": 5.0, "options": {"expires": 5}},
     "release expired holds": {
         "task": "gateway.release_expired_holds",
         "schedule": 15.0,
@@ -246,6 +250,9 @@ GATEWAY_DEFAULT_TPM = env.int("GATEWAY_DEFAULT_TPM", 1_000_000)
 # Of each limit and budget, what one gateway process may give out by itself while Redis is away
 GATEWAY_REDIS_AWAY_SHARE = env.float("GATEWAY_REDIS_AWAY_SHARE", 0.1)
 GATEWAY_DEFAULT_PARALLEL = env.int("GATEWAY_DEFAULT_PARALLEL", 64)
+
+# Webhooks of budgets go to public addresses alone; a development platform may call its own machine, too
+ALERTS_ALLOW_PRIVATE_ADDRESSES = env.bool("ALERTS_ALLOW_PRIVATE_ADDRESSES", not PRODUCTION)
 
 # Prometheus: /metrics answers these networks, and whoever has the token; everybody else is told that it is not there
 METRICS_NETWORKS = networks(env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]), "METRICS_NETWORKS")

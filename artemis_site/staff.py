@@ -14,6 +14,7 @@ ORDER: dict[str, tuple[str, tuple[str, ...]]] = {
     "keys": ("API keys", ("ApiKey",)),
     "catalog": ("Models, prices and routing", ("AIModel", "Deployment", "PriceVersion", "RoutingPolicy")),
     "usage": ("Usage", ("UsageEvent", "UsageHour", "UsageDay")),
+    "alerts": ("Budget alerts", ("BudgetAlert", "Webhook", "WebhookDelivery")),
     "responses": ("Kept responses", ("StoredResponse",)),
     "account": ("Sign-in", ("EmailAddress",)),
     "mfa": ("Second factors", ("Authenticator",)),

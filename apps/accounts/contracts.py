@@ -43,6 +43,20 @@ class MoreOfBudget(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRow:
+    """The budgets of one key, project or account; `reference` is how its account's people name it."""
+
+    scope: str  # "key", "project" or "account"
+    id: int
+    account_id: int
+    reference: str
+    name: str
+    monthly: int | None
+    total: int | None
+    is_hard: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRow:
     """An account as one of its members sees it: `role` is that member's."""
 

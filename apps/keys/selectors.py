@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from apps.accounts.contracts import BudgetRow
 from apps.common.errors import NotFound
 from apps.keys.contracts import KeyFacts, KeyPolicy, KeyRow
 from apps.keys.models import ApiKey, KeySecret
@@ -84,6 +85,28 @@ def key_ids(*, account_id: int | None = None) -> list[int]:
     """The ids of an account's keys; of all keys without one, for staff and commands."""
     keys = ApiKey.objects.all() if account_id is None else ApiKey.objects.filter(account_id=account_id)
     return list(keys.values_list("pk", flat=True))
+
+
+def budgets_of_keys(*, account_id: int | None = None) -> list[BudgetRow]:
+    """Of live keys that have a budget: of this account, or all of them for the platform's own work."""
+    keys = ApiKey.objects.filter(
+        Q(monthly_budget__isnull=False) | Q(total_budget__isnull=False), revoked_at=None, account__suspended_at=None
+    )
+    if account_id is not None:
+        keys = keys.filter(account_id=account_id)
+    return [
+        BudgetRow(
+            scope="key",
+            id=key.pk,
+            account_id=key.account_id,
+            reference=key.public_id,
+            name=key.name,
+            monthly=key.monthly_budget,
+            total=key.total_budget,
+            is_hard=key.budget_is_hard,
+        )
+        for key in keys
+    ]
 
 
 def _rows() -> QuerySet[ApiKey]:

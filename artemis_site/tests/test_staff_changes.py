@@ -9,11 +9,11 @@ from django.test import Client
 from apps.accounts.models import Account, Membership, Project, User
 from apps.accounts.tests.cast import Cast, cast, person
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
-from apps.catalog.sealing import unseal
 from apps.catalog.selectors import catalog
 from apps.common.errors import Forbidden, Unauthenticated
 from apps.common.redis import sync_redis
 from apps.common.revisions import CATALOG, account_revision, key_revision
+from apps.common.sealing import unseal
 from apps.gateway.selectors import key_of_token
 from apps.keys import services as keys
 from apps.keys.contracts import IssuedKey, KeyPolicy

@@ -39,6 +39,15 @@ class BudgetForm(forms.Form):
     budget_is_hard = HardnessField()
 
 
+class WebhookForm(forms.Form):
+    url = forms.CharField(
+        label="Address",
+        max_length=500,
+        widget=forms.URLInput(attrs={"placeholder": "https://example.com/hook", "autocomplete": "off"}),
+        help_text="It gets a signed POST at 50, 80 and 100 % of each budget.",
+    )
+
+
 class ProjectForm(forms.Form):
     name = forms.CharField(label="Project name", max_length=120, help_text="One project for each application.")
     monthly_budget = BudgetField(

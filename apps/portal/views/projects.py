@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts import selectors, services
 from apps.accounts.contracts import Permission
+from apps.alerts.selectors import budgets_by_reference
 from apps.common.errors import Forbidden, Invalid
 from apps.portal.access import MemberRequest, member_page
 from apps.portal.forms import show_error
@@ -31,7 +32,8 @@ def project_list(request: MemberRequest) -> HttpResponse:
                 messages.success(request, f"“{project.name}” is ready for its first key.")
                 return redirect("portal:projects", slug=request.account.slug)
     projects = selectors.projects_of_account(account_id=request.account.id, archived=True)
-    return render(request, "portal/projects.html", {"form": form, "projects": projects})
+    budgets = budgets_by_reference(account_id=request.account.id, scope="project")
+    return render(request, "portal/projects.html", {"form": form, "projects": projects, "budgets": budgets})
 
 
 @require_http_methods(["GET", "POST"])
