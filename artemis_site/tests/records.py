@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 
 from apps.accounts import services as accounts
-from apps.accounts.models import Account, Invitation, Membership, Project, User
+from apps.accounts.models import Account, Invitation, Membership, Project, Tier, User
 from apps.accounts.tests.cast import person
 from apps.alerts.models import BudgetAlert, DeliveryAttempt, Webhook, WebhookDelivery
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
@@ -68,6 +68,7 @@ def _make(number: int, staff: User) -> IssuedKey:
         created_at=NOON,
     )
     Group.objects.create(name=f"Group {number}")
+    Tier.objects.create(name=f"Tier {number}")
     EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=True)
     Authenticator.objects.create(user=owner, type="totp", data={"secret": TOTP_SECRET})
     LogEntry.objects.create(
