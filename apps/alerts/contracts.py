@@ -64,6 +64,7 @@ class DeliveryRow:
 
     message_id: str
     kind: str
+    about: str
     created_at: datetime
     state: str
     attempts: int

@@ -99,16 +99,22 @@ def webhook_of_account(*, account_id: int) -> WebhookRow | None:
 
 def deliveries_of_account(*, account_id: int) -> list[DeliveryRow]:
     """The newest few."""
-    rows = WebhookDelivery.objects.filter(webhook__account_id=account_id).prefetch_related("attempts")
+    rows = (
+        WebhookDelivery.objects.filter(webhook__account_id=account_id)
+        .select_related("alert")
+        .prefetch_related("attempts")
+    )
     return [_delivery_row(delivery) for delivery in rows[:NEWEST]]
 
 
 def _delivery_row(delivery: WebhookDelivery) -> DeliveryRow:
     attempts = list(delivery.attempts.all())
+    alert = delivery.alert
     waits = delivery.next_attempt_at is not None
     return DeliveryRow(
         message_id=delivery.message_id,
         kind=delivery.kind,
+        about=f"{alert.scope.capitalize()} {alert.name}, {alert.threshold} %" if alert else "Test",
         created_at=delivery.created_at,
         state="delivered" if delivery.delivered_at else "waiting" if waits else "failed",
         attempts=len(attempts),

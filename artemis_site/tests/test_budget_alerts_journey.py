@@ -1,4 +1,4 @@
-"""A budget that only warns, from the call that spends it to the page, the mail and the webhook, in a running platform."""
+"""A budget that only warns, from the call that spends it to the page, the mail and the webhook; a running platform."""
 
 import json
 import time

@@ -5,12 +5,17 @@ import hashlib
 import hmac
 import json
 import socket
+import ssl
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.core import mail
 from django.utils import timezone
 
@@ -156,6 +161,45 @@ def _drip(server: socket.socket) -> None:
                 connection.sendall(b"H")
             except OSError:
                 return
+
+
+def certify(folder: Path, host: str) -> ssl.SSLContext:
+    """A server's side of TLS, with a certificate of its own making for this host."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = timezone.now()
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "ca.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "both.pem").write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "both.pem")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("named", "trusted", "delivered"), [("localhost", 1, 1), ("elsewhere", 1, 0), ("localhost", 0, 0)]
+)
+def test_the_certificate_must_be_that_of_the_name_though_the_address_is_called(
+    cast: Cast,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: str,
+    trusted: int,
+    delivered: int,
+) -> None:
+    receiver.server.socket = certify(tmp_path, named).wrap_socket(receiver.server.socket, server_side=True)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    set_webhook(account_id=cast.northwind.id, url=receiver.url.replace("http://127.0.0.1", "https://localhost"))
+    send_test(account_id=cast.northwind.id)
+    assert deliver_waiting() == len(receiver.got) == delivered
 
 
 def test_a_test_is_tried_once_and_only_one_is_under_way(cast: Cast, receiver: Receiver) -> None:
