@@ -177,6 +177,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
 SIGNUP_OPEN = env.bool("SIGNUP_OPEN", True)
 
 vars().update(env.email_url("EMAIL_URL", default=f"filemail:///{ARTEMIS_HOME}/mail"))
+EMAIL_TIMEOUT = 10  # a mail server that hangs holds up no worker
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Artemis <artemis@localhost>")
 
 # Security

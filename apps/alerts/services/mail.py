@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 ROLES = ("owner", "admin", "billing")
 LEASE = timedelta(minutes=5)  # a mail that could not be sent is due again after it
 GIVE_UP_AFTER = timedelta(days=1)
-MOST_AT_ONCE = 50
+MOST_AT_ONCE = 10
 
 
 def mail_waiting() -> int:
@@ -46,8 +46,8 @@ def _mail(alert: BudgetAlert) -> bool:
     for address in addresses:
         try:
             sent += EmailMessage(subject, text, to=[address], connection=connection).send()
-        except OSError:  # smtplib's errors are among them
-            logger.exception("alert %s could not be mailed to one of its people", alert.pk)
+        except OSError as error:  # smtplib's errors are among them; they name addresses, the log does not
+            logger.warning("alert %s was not mailed to one of its people: %s", alert.pk, type(error).__name__)
     if sent or not addresses:
         BudgetAlert.objects.filter(pk=alert.pk).update(mail_due_at=None, mailed_at=timezone.now() if sent else None)
     return bool(sent)

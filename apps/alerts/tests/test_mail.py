@@ -21,7 +21,7 @@ def key(cast: Cast) -> ApiKey:
     return key
 
 
-def test_owners_admins_and_billing_members_each_alone(cast: Cast, key: ApiKey) -> None:
+def test_owners_admins_and_billing_members_each_alone(cast: Cast, key: ApiKey, settings: Any) -> None:
     for role in ("admin", "billing", "viewer"):
         cast.join(role)
     gone = cast.join("owner")
@@ -33,7 +33,7 @@ def test_owners_admins_and_billing_members_each_alone(cast: Cast, key: ApiKey) -
     assert letter.subject == "80 % of the budget of the key “Chat” is spent (Northwind)"
     text = str(letter.body)
     assert "$1.60 of $2.00 are spent: 80 %" in text
-    assert f"http://127.0.0.1:8000/a/northwind/keys/{key.public_id}/" in text
+    assert f"{settings.PUBLIC_URL}/a/northwind/keys/{key.public_id}/" in text
     assert "@example.com" not in text and "charlie" not in "".join(str(sent.message()) for sent in mail.outbox).lower()
     assert BudgetAlert.objects.get().mailed_at is not None
 

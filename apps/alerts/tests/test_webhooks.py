@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.tests.cast import Cast
@@ -153,12 +154,12 @@ def test_one_that_hangs_holds_up_nobody(cast: Cast, receiver: Receiver) -> None:
 
 def _drip(server: socket.socket) -> None:
     """An answer that never ends, a byte at a time: no single read takes long."""
-    connection, _ = server.accept()
-    with connection:
+    caller, _ = server.accept()
+    with caller:
         for _ in range(100):
             time.sleep(0.2)
             try:
-                connection.sendall(b"H")
+                caller.sendall(b"H")
             except OSError:
                 return
 
@@ -229,3 +230,28 @@ def test_what_waits_for_a_webhook_that_is_removed_is_dropped(cast: Cast, receive
     cross(cast.northwind.id)
     remove_webhook(account_id=cast.northwind.id)
     assert deliver_waiting() == 0 and receiver.got == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_who_send_at_once_send_each_message_once(cast: Cast, receiver: Receiver) -> None:
+    set_webhook(account_id=cast.northwind.id, url=receiver.url)
+    for _ in range(6):
+        spend(key_of(cast.northwind.id, monthly_budget=100), 100)
+    assert check_budgets() == 6
+    start = threading.Barrier(3)
+
+    def work() -> None:
+        try:
+            start.wait(10)
+            deliver_waiting()
+            mail_waiting()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    names = [headers["webhook-id"] for headers, _ in receiver.got]
+    assert len(names) == len(set(names)) == len(mail.outbox) == 6
