@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "apps.catalog",
     "apps.files",
     "apps.usage",
+    "apps.alerts",
     "apps.gateway",
     "apps.responses",
     "apps.batches",
@@ -137,6 +138,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(ARTEMIS_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "drain usage events": {"task": "usage.drain_events", "schedule": 1.0, "options": {"expires": 5}},
+    "check budgets": {"task": "alerts.check_budgets", "schedule": 30.0, "options": {"expires": 30}},
+    "mail budget alerts": {"task": "alerts.mail_waiting", "schedule": 10.0, "options": {"expires": 10}},
+    "deliver webhooks": {"task": "alerts.deliver_waiting", "schedule": 5.0, "options": {"expires": 5}},
     "release expired holds": {
         "task": "gateway.release_expired_holds",
         "schedule": 15.0,
@@ -177,6 +181,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
 SIGNUP_OPEN = env.bool("SIGNUP_OPEN", True)
 
 vars().update(env.email_url("EMAIL_URL", default=f"filemail:///{ARTEMIS_HOME}/mail"))
+EMAIL_TIMEOUT = 10  # a mail server that hangs holds up no worker
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Artemis <artemis@localhost>")
 
 # Security
@@ -256,6 +261,9 @@ GATEWAY_HOLD_LEASE_SECONDS = env.int("GATEWAY_HOLD_LEASE_SECONDS", 90)
 # Of each limit and budget, what one gateway process may give out by itself while Redis is away
 GATEWAY_REDIS_AWAY_SHARE = env.float("GATEWAY_REDIS_AWAY_SHARE", 0.1)
 GATEWAY_DEFAULT_PARALLEL = env.int("GATEWAY_DEFAULT_PARALLEL", 64)
+
+# Webhooks of budgets go to public addresses alone; a development platform may call its own machine, too
+ALERTS_ALLOW_PRIVATE_ADDRESSES = env.bool("ALERTS_ALLOW_PRIVATE_ADDRESSES", not PRODUCTION)
 
 # Prometheus: /metrics answers these networks, and whoever has the token; everybody else is told that it is not there
 METRICS_NETWORKS = networks(env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]), "METRICS_NETWORKS")

@@ -10,12 +10,13 @@ from django.views.decorators.cache import never_cache
 
 # app: (what it is called on the desk, its models in order)
 ORDER: dict[str, tuple[str, tuple[str, ...]]] = {
-    "accounts": ("Accounts and people", ("Account", "Project", "User", "Invitation")),
+    "accounts": ("Accounts and people", ("Account", "Project", "Tier", "User", "Invitation")),
     "keys": ("API keys", ("ApiKey",)),
     "catalog": ("Models, prices and routing", ("AIModel", "Deployment", "PriceVersion", "RoutingPolicy")),
     "batches": ("Batches", ("Batch",)),
     "files": ("Files", ("StoredFile",)),
     "usage": ("Usage", ("UsageEvent", "UsageHour", "UsageDay")),
+    "alerts": ("Budget alerts", ("BudgetAlert", "Webhook", "WebhookDelivery")),
     "responses": ("Kept responses", ("StoredResponse",)),
     "account": ("Sign-in", ("EmailAddress",)),
     "mfa": ("Second factors", ("Authenticator",)),

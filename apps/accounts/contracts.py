@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypedDict
 
 
 class Permission(StrEnum):
@@ -34,6 +35,27 @@ ROLES: dict[str, str] = {
 }
 
 
+class MoreOfBudget(TypedDict, total=False):
+    """What a project's budget may have besides the sum for a month."""
+
+    total_budget: int | None
+    budget_is_hard: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRow:
+    """The budgets of one key, project or account; `reference` is how its account's people name it."""
+
+    scope: str  # "key", "project" or "account"
+    id: int
+    account_id: int
+    reference: str
+    name: str
+    monthly: int | None
+    total: int | None
+    is_hard: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRow:
     """An account as one of its members sees it: `role` is that member's."""
@@ -43,6 +65,8 @@ class AccountRow:
     name: str
     role: str
     monthly_budget: int | None
+    total_budget: int | None
+    budget_is_hard: bool
     suspended: bool
     suspension_reason: str = ""
 
@@ -66,6 +90,8 @@ class ProjectRow:
     slug: str
     name: str
     monthly_budget: int | None
+    total_budget: int | None
+    budget_is_hard: bool
     created_at: datetime
     archived: bool
 

@@ -83,6 +83,9 @@ class Account(RateLimited, TimestampedModel):
     name = models.CharField(max_length=120)
     monthly_budget = NanoField(null=True, blank=True, help_text="Nano-dollars a calendar month (UTC); empty: no limit")
     total_budget = NanoField(null=True, blank=True, help_text="Nano-dollars in all; empty: no limit")
+    budget_is_hard = models.BooleanField(
+        default=True, db_default=True, help_text="Its budgets stop calls; otherwise they only warn"
+    )
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, null=True, blank=True, related_name="accounts")
     suspended_at = models.DateTimeField(null=True, blank=True)
     suspension_reason = models.CharField(
@@ -134,6 +137,9 @@ class Project(RateLimited, TimestampedModel):
     name = models.CharField(max_length=120)
     monthly_budget = NanoField(null=True, blank=True, help_text="Nano-dollars a calendar month (UTC); empty: no limit")
     total_budget = NanoField(null=True, blank=True, help_text="Nano-dollars in all; empty: no limit")
+    budget_is_hard = models.BooleanField(
+        default=True, db_default=True, help_text="Its budgets stop calls; otherwise they only warn"
+    )
     archived_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -1,10 +1,15 @@
 """Reads accounts, members, projects and invitations. What is owned is asked for by account or member."""
 
 import hashlib
+from collections.abc import Collection
 
-from apps.accounts.contracts import AccountRow, InvitationRow, MemberRow, ProjectRow
+from django.db.models import Q
+
+from apps.accounts.contracts import AccountRow, BudgetRow, InvitationRow, MemberRow, ProjectRow
 from apps.accounts.models import Account, Invitation, Membership, Project
 from apps.common.errors import NotFound
+
+HAS_BUDGET = Q(monthly_budget__isnull=False) | Q(total_budget__isnull=False)
 
 
 def accounts_of_user(*, user_id: int) -> list[AccountRow]:
@@ -29,6 +34,8 @@ def account_row(membership: Membership) -> AccountRow:
         name=account.name,
         role=membership.role,
         monthly_budget=account.monthly_budget,
+        total_budget=account.total_budget,
+        budget_is_hard=account.budget_is_hard,
         suspended=account.suspended_at is not None,
         suspension_reason=account.suspension_reason,
     )
@@ -46,6 +53,47 @@ def members_of_account(*, account_id: int) -> list[MemberRow]:
         )
         for row in rows
     ]
+
+
+def addresses_of_account(*, account_id: int, roles: Collection[str]) -> list[str]:
+    """The e-mail addresses of its active members who have one of these roles."""
+    members = Membership.objects.filter(account_id=account_id, role__in=roles, user__is_active=True)
+    return list(members.order_by("created_at", "pk").values_list("user__email", flat=True))
+
+
+def account_name(*, account_id: int) -> tuple[str, str]:
+    """(name, slug) of an account, for what is mailed to its people. Raises NotFound."""
+    row = Account.objects.filter(pk=account_id).values_list("name", "slug").first()
+    if row is None:
+        raise NotFound("There is no such account.")
+    return row
+
+
+def budgets_of_accounts(*, account_id: int | None = None) -> list[BudgetRow]:
+    """Of accounts that have a budget: this one, or all of them for the platform's own work."""
+    rows = Account.objects.filter(HAS_BUDGET, suspended_at=None)
+    return [_budget("account", row, row.pk) for row in (rows if account_id is None else rows.filter(pk=account_id))]
+
+
+def budgets_of_projects(*, account_id: int | None = None) -> list[BudgetRow]:
+    """Of projects that have a budget: of this account, or all of them for the platform's own work."""
+    rows = Project.objects.filter(HAS_BUDGET, archived_at=None, account__suspended_at=None)
+    if account_id is not None:
+        rows = rows.filter(account_id=account_id)
+    return [_budget("project", row, row.account_id) for row in rows]
+
+
+def _budget(scope: str, row: Account | Project, account_id: int) -> BudgetRow:
+    return BudgetRow(
+        scope=scope,
+        id=row.pk,
+        account_id=account_id,
+        reference=row.slug,
+        name=row.name,
+        monthly=row.monthly_budget,
+        total=row.total_budget,
+        is_hard=row.budget_is_hard,
+    )
 
 
 def projects_of_account(*, account_id: int, archived: bool = False) -> list[ProjectRow]:
@@ -68,6 +116,8 @@ def project_row(project: Project) -> ProjectRow:
         slug=project.slug,
         name=project.name,
         monthly_budget=project.monthly_budget,
+        total_budget=project.total_budget,
+        budget_is_hard=project.budget_is_hard,
         created_at=project.created_at,
         archived=project.archived_at is not None,
     )

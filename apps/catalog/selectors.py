@@ -7,7 +7,7 @@ from django.db.models import Prefetch
 
 from apps.catalog.contracts import Catalog, DeploymentFacts, ModelFacts, Price, RoutingFacts
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
-from apps.catalog.sealing import unseal
+from apps.common.sealing import unseal
 
 
 def catalog() -> Catalog:

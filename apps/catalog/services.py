@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from apps.catalog.litellm_config import CatalogConfig, DeploymentConfig, ModelConfig, parse_config
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
-from apps.catalog.sealing import seal, unseal
 from apps.common.revisions import CATALOG, publish
+from apps.common.sealing import seal, unseal
 
 _MODEL_FIELDS = (
     "kind",

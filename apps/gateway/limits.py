@@ -88,21 +88,27 @@ def admission_of(call: Call, month: str) -> Admission:
     if call.model.limits:
         name = quote(call.model.public_name, safe="")
         limited.append((f"model:{key.account_id}:{name}", call.model.limits))
+    policy = key.policy
     budgets: list[tuple[str, str, int | None]] = [
-        (own, month, key.policy.monthly_budget),
-        (project, month, key.project_budget),
-        (account, month, key.account_budget),
+        (own, month, _limit(policy.monthly_budget, policy.budget_is_hard)),
+        (project, month, _limit(key.project_budget, key.project_budget_is_hard)),
+        (account, month, _limit(key.account_budget, key.account_budget_is_hard)),
     ]
     totals = (
-        (own, TOTAL, key.policy.total_budget),
-        (project, TOTAL, key.project_total_budget),
-        (account, TOTAL, key.account_total_budget),
+        (own, TOTAL, _limit(policy.total_budget, policy.budget_is_hard)),
+        (project, TOTAL, _limit(key.project_total_budget, key.project_budget_is_hard)),
+        (account, TOTAL, _limit(key.account_total_budget, key.account_budget_is_hard)),
     )
     return Admission(
         rates=tuple(rate for scope, limits in limited for rate in _rates(scope, limits)),
         parallels=tuple((scope, limits.parallel) for scope, limits in limited if limits.parallel),
         budgets=(*budgets, *(total for total in totals if total[2] is not None)),
     )
+
+
+def _limit(budget: int | None, is_hard: bool) -> int | None:
+    """A budget that only warns limits nothing; what it counts is counted all the same."""
+    return budget if is_hard else None
 
 
 def key_limits(key: KeyFacts) -> RateLimits:

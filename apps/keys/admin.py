@@ -25,6 +25,7 @@ POLICY = (
     "parallel_limit",
     "monthly_budget",
     "total_budget",
+    "budget_is_hard",
     "expires_at",
 )
 LISTS = ("allowed_models", "allowed_endpoints", "ip_allow_list")

@@ -12,8 +12,8 @@ NO_LIMITS = RateLimits()
 class KeyPolicy:
     """What a key may do. None means the platform's default, an empty tuple means everything.
 
-    Budgets in nano-dollars, a calendar month (UTC) or in all; limits of requests and tokens a minute, of tokens a day,
-    of requests at once.
+    Budgets in nano-dollars, a calendar month (UTC) or in all; those that are not hard only warn. Limits of requests and
+    tokens a minute, of tokens a day, of requests at once.
     """
 
     allowed_models: tuple[str, ...] = ()
@@ -25,6 +25,7 @@ class KeyPolicy:
     parallel_limit: int | None = None
     monthly_budget: int | None = None
     total_budget: int | None = None
+    budget_is_hard: bool = True
     expires_at: datetime | None = None
 
 
@@ -57,6 +58,8 @@ class KeyFacts:
     project_budget: int | None
     account_total_budget: int | None = None
     project_total_budget: int | None = None
+    account_budget_is_hard: bool = True
+    project_budget_is_hard: bool = True
     project_limits: RateLimits = NO_LIMITS
     account_limits: RateLimits = NO_LIMITS
     end_user_limits: RateLimits = NO_LIMITS

@@ -29,6 +29,9 @@ class ApiKey(TimestampedModel):
     monthly_budget = NanoField(null=True, blank=True, help_text="Nano-dollars a calendar month (UTC); empty: no limit")
 
     total_budget = NanoField(null=True, blank=True, help_text="Nano-dollars in all; empty: no limit")
+    budget_is_hard = models.BooleanField(
+        default=True, db_default=True, help_text="Its budgets stop calls; otherwise they only warn"
+    )
 
     expires_at = models.DateTimeField(null=True, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True, help_text="Switched off for now")

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from apps.accounts.contracts import BudgetRow
 from apps.common.errors import NotFound
 from apps.keys.contracts import KeyFacts, KeyPolicy, KeyRow
 from apps.keys.models import ApiKey, KeySecret
@@ -54,6 +55,8 @@ def facts_of_secret(*, secret_hash: str) -> KeyFacts | None:
         project_budget=key.project.monthly_budget,
         account_total_budget=key.account.total_budget,
         project_total_budget=key.project.total_budget,
+        account_budget_is_hard=key.account.budget_is_hard,
+        project_budget_is_hard=key.project.budget_is_hard,
         project_limits=key.project.limits,
         account_limits=key.account.effective_limits,
         end_user_limits=key.account.end_user_limits,
@@ -90,6 +93,28 @@ def key_ids(*, account_id: int | None = None) -> list[int]:
     return list(keys.values_list("pk", flat=True))
 
 
+def budgets_of_keys(*, account_id: int | None = None) -> list[BudgetRow]:
+    """Of live keys that have a budget: of this account, or all of them for the platform's own work."""
+    keys = ApiKey.objects.filter(
+        Q(monthly_budget__isnull=False) | Q(total_budget__isnull=False), revoked_at=None, account__suspended_at=None
+    )
+    if account_id is not None:
+        keys = keys.filter(account_id=account_id)
+    return [
+        BudgetRow(
+            scope="key",
+            id=key.pk,
+            account_id=key.account_id,
+            reference=key.public_id,
+            name=key.name,
+            monthly=key.monthly_budget,
+            total=key.total_budget,
+            is_hard=key.budget_is_hard,
+        )
+        for key in keys
+    ]
+
+
 def _rows() -> QuerySet[ApiKey]:
     return ApiKey.objects.select_related("project", "created_by").prefetch_related("secrets")
 
@@ -105,6 +130,7 @@ def _policy(key: ApiKey) -> KeyPolicy:
         parallel_limit=key.parallel_limit,
         monthly_budget=key.monthly_budget,
         total_budget=key.total_budget,
+        budget_is_hard=key.budget_is_hard,
         expires_at=key.expires_at,
     )
 

@@ -14,6 +14,7 @@ from apps.portal.views import (
     projects,
     settings,
     usage,
+    webhooks,
 )
 
 app_name = "portal"
@@ -43,6 +44,10 @@ account_pages = [
     path("settings/", settings.account_settings, name="settings"),
     path("settings/name/", settings.rename, name="rename"),
     path("settings/budget/", settings.budget, name="budget"),
+    path("settings/webhook/", webhooks.save, name="webhook"),
+    path("settings/webhook/secret/", webhooks.renew, name="renew_webhook_secret"),
+    path("settings/webhook/test/", webhooks.test, name="test_webhook"),
+    path("settings/webhook/remove/", webhooks.remove, name="remove_webhook"),
 ]
 
 urlpatterns = [

@@ -1,5 +1,6 @@
 """Reads consumption. Everything owned is asked for by account."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -217,3 +218,15 @@ def spend_since(*, since: date | None, scope: Literal["api_key", "project", "acc
     if since is not None:
         rows = rows.filter(day__gte=since)
     return rows.aggregate(total=Sum("cost"))["total"] or 0
+
+
+def spend_of_many(
+    *, since: date | None, scope: Literal["api_key", "project", "account"], identifiers: Collection[int]
+) -> dict[int, int]:
+    """As `spend_since`, of many keys, projects or accounts in one query; what spent nothing is left out."""
+    if not identifiers:
+        return {}
+    rows = UsageDay.objects.filter(**{f"{scope}_id__in": identifiers})
+    if since is not None:
+        rows = rows.filter(day__gte=since)
+    return dict(rows.order_by().values_list(f"{scope}_id").annotate(total=Sum("cost")))

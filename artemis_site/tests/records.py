@@ -11,9 +11,10 @@ from django.contrib.contenttypes.models import ContentType
 from apps.accounts import services as accounts
 from apps.accounts.models import Account, Invitation, Membership, Project, User
 from apps.accounts.tests.cast import person
+from apps.alerts.models import BudgetAlert, DeliveryAttempt, Webhook, WebhookDelivery
 from apps.batches.models import Batch
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
-from apps.catalog.sealing import seal
+from apps.common.sealing import seal
 from apps.files.models import StoredFile
 from apps.keys import services as keys
 from apps.keys.contracts import IssuedKey, KeyPolicy
@@ -22,6 +23,7 @@ from apps.responses.models import StoredResponse
 from apps.usage.models import UsageDay, UsageEvent, UsageHour
 
 PROVIDER_KEY = "sk-provider-that-nobody-may-see"
+HOOK_TOKEN, HOOK_SECRET = "a-path-that-nobody-may-see", "whsec_bm9ib2R5IG1heSBzZWU="
 TOTP_SECRET = "TOTPSECRETTHATNOBODYMAYSEE"
 SAID = "what a customer said to a model"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -57,6 +59,7 @@ def _make(number: int, staff: User) -> IssuedKey:
     )
     price = _on_offer(number, Account.objects.get(pk=account.id))
     _used(number, issued, price)
+    _told(number, account.id)
     StoredResponse.objects.create(
         public_id=f"resp_{number}",
         account_id=account.id,
@@ -80,6 +83,28 @@ def _make(number: int, staff: User) -> IssuedKey:
         change_message="Suspended",
     )
     return issued
+
+
+def _told(number: int, account_id: int) -> None:
+    alert = BudgetAlert.objects.create(
+        account_id=account_id,
+        scope="account",
+        scope_id=account_id,
+        reference="company",
+        name=f"Company {number}",
+        period="2026-11",
+        threshold=80,
+        spent=4_500,
+        budget=5_000,
+        is_hard=True,
+    )
+    webhook = Webhook.objects.create(
+        account_id=account_id, url=f"https://example.com/{HOOK_TOKEN}", secret_sealed=seal(HOOK_SECRET)
+    )
+    delivery = WebhookDelivery.objects.create(
+        webhook=webhook, alert=alert, message_id=f"msg_{number}", kind="budget.threshold_reached", body="{}"
+    )
+    DeliveryAttempt.objects.create(delivery=delivery, status=500)
 
 
 def _on_offer(number: int, account: Account) -> PriceVersion:

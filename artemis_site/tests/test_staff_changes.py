@@ -9,11 +9,11 @@ from django.test import Client
 from apps.accounts.models import Account, Membership, Project, User
 from apps.accounts.tests.cast import Cast, cast, person
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
-from apps.catalog.sealing import unseal
 from apps.catalog.selectors import catalog
 from apps.common.errors import Forbidden, Unauthenticated
 from apps.common.redis import sync_redis
 from apps.common.revisions import CATALOG, account_revision, key_revision
+from apps.common.sealing import unseal
 from apps.gateway.selectors import key_of_token
 from apps.keys import services as keys
 from apps.keys.contracts import IssuedKey, KeyPolicy
@@ -93,6 +93,7 @@ def test_a_policy_is_changed_with_its_version(staff: Client, issued: IssuedKey) 
         "ip_allow_list": "203.0.113.0/24",
         "rpm_limit": "60",
         "monthly_budget": "12.50",
+        "budget_is_hard": "on",
         **formset("secrets", initial=0),
     }
     assert staff.post(f"/admin/keys/apikey/{key.pk}/change/", policy).status_code == 302
@@ -128,6 +129,7 @@ def account_form(account: Account, *members: dict[str, Any], **fields: Any) -> d
     return {
         "name": account.name,
         "monthly_budget": "",
+        "budget_is_hard": "on",
         **formset("memberships", *members, initial=sum("id" in row for row in members)),
         **formset(
             "projects", {"id": project.pk, "account": account.pk, "name": "Chat", "monthly_budget": "3"}, initial=1

@@ -15,7 +15,7 @@ from apps.accounts.tests.cast import person
 from apps.catalog.models import Deployment, RoutingPolicy
 from apps.keys.contracts import IssuedKey
 from apps.keys.models import KeySecret
-from artemis_site.tests.records import PROVIDER_KEY, SAID, TOTP_SECRET, make_records
+from artemis_site.tests.records import HOOK_SECRET, HOOK_TOKEN, PROVIDER_KEY, SAID, TOTP_SECRET, make_records
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 ROWS = 30
@@ -85,7 +85,7 @@ def test_lists_need_few_queries_however_long_they_are(staff: Client) -> None:
 
 
 def test_every_page_is_shown_and_none_shows_a_secret(staff: Client, secrets: list[IssuedKey]) -> None:
-    hidden = [PROVIDER_KEY, TOTP_SECRET, SAID, *(issued.secret for issued in secrets)]
+    hidden = [HOOK_SECRET, HOOK_TOKEN, PROVIDER_KEY, TOTP_SECRET, SAID, *(issued.secret for issued in secrets)]
     hidden += KeySecret.objects.values_list("secret_hash", flat=True)
     hidden += Deployment.objects.values_list("api_key_sealed", flat=True)
     hidden += Invitation.objects.values_list("token_hash", flat=True)

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.accounts import services
 from apps.accounts.models import Account, Membership, Project, Role, User
+from apps.accounts.services.limits import BUDGET_FIELDS
 from apps.common.desk import Desk, usd
 from apps.common.limits import LIMIT_FIELDS
 
@@ -76,7 +77,7 @@ class AccountAdmin(Desk):
     date_hierarchy = "created_at"
     search_fields = ("name", "slug", "memberships__user__email")
     fields = (
-        *("name", "slug", "tier", "monthly_budget", "total_budget", *LIMIT_FIELDS),
+        *("name", "slug", "tier", *BUDGET_FIELDS, *LIMIT_FIELDS),
         *("suspended_at", "suspension_reason", "created_at", "updated_at"),
     )
     readonly_fields = ("slug", "suspended_at", "suspension_reason", "created_at", "updated_at")
@@ -119,10 +120,8 @@ class AccountAdmin(Desk):
             return
         if "name" in form.changed_data:
             services.rename_account(account_id=obj.pk, name=obj.name)
-        if "monthly_budget" in form.changed_data:
-            services.set_account_budget(account_id=obj.pk, monthly_budget=obj.monthly_budget)
         limits = {
-            name: form.cleaned_data[name] for name in (*LIMIT_FIELDS, "total_budget") if name in form.changed_data
+            name: form.cleaned_data[name] for name in (*LIMIT_FIELDS, *BUDGET_FIELDS) if name in form.changed_data
         }
         if "tier" in form.changed_data:
             limits["tier_id"] = obj.tier_id

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.accounts import services
 from apps.accounts.models import Project
-from apps.accounts.services.limits import PROJECT_FIELDS
+from apps.accounts.services.limits import BUDGET_FIELDS, PROJECT_FIELDS
 from apps.common.desk import Desk, usd
 from apps.common.limits import LIMIT_FIELDS
 
@@ -21,7 +21,7 @@ class ProjectAdmin(Desk):
     date_hierarchy = "created_at"
     search_fields = ("name", "slug", "account__name", "account__slug")
     fields = (
-        *("account", "name", "slug", "monthly_budget", "total_budget", *LIMIT_FIELDS),
+        *("account", "name", "slug", *BUDGET_FIELDS, *LIMIT_FIELDS),
         *("archived_at", "created_at", "updated_at"),
     )
     readonly_fields = ("slug", "archived_at", "created_at", "updated_at")

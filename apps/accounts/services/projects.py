@@ -1,36 +1,45 @@
 """Makes and changes projects."""
 
+from typing import Unpack
+
 from django.db import transaction
 from django.utils import timezone
 
-from apps.accounts.contracts import ProjectRow
+from apps.accounts.contracts import MoreOfBudget, ProjectRow
 from apps.accounts.models import Account, Project
 from apps.accounts.selectors import project_row
+from apps.accounts.services.limits import BUDGET_FIELDS, check_values
 from apps.accounts.services.naming import clean_name, free_slug
 from apps.accounts.services.revisions import raise_revision
 from apps.common.errors import Invalid, NotFound
 
 
-def create_project(*, account_id: int, name: str, monthly_budget: int | None = None) -> ProjectRow:
+def create_project(
+    *, account_id: int, name: str, monthly_budget: int | None = None, **more: Unpack[MoreOfBudget]
+) -> ProjectRow:
     """Raises Invalid where the account has a project of this name already."""
     name = clean_name(name)
+    budget = {"monthly_budget": monthly_budget, **more}
+    check_values(budget, BUDGET_FIELDS)
     with transaction.atomic():
         _lock(account_id)
         _refuse_taken_name(account_id, name)
         slug = free_slug(Project.objects.filter(account_id=account_id), name, fallback="project")
-        return project_row(
-            Project.objects.create(account_id=account_id, slug=slug, name=name, monthly_budget=monthly_budget)
-        )
+        return project_row(Project.objects.create(account_id=account_id, slug=slug, name=name, **budget))
 
 
-def update_project(*, account_id: int, slug: str, name: str, monthly_budget: int | None) -> None:
+def update_project(
+    *, account_id: int, slug: str, name: str, monthly_budget: int | None, **more: Unpack[MoreOfBudget]
+) -> None:
+    """What is not named of its budget stays as it is."""
     name = clean_name(name)
+    budget = {"monthly_budget": monthly_budget, **more}
+    check_values(budget, BUDGET_FIELDS)
     with transaction.atomic():
         _lock(account_id)
         project = _project(account_id, slug)
         _refuse_taken_name(account_id, name, besides=project)
-        project.name, project.monthly_budget = name, monthly_budget
-        project.save(update_fields=["name", "monthly_budget", "updated_at"])
+        Project.objects.filter(pk=project.pk).update(name=name, updated_at=timezone.now(), **budget)
         raise_revision(account_id)
 
 

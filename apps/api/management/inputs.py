@@ -34,19 +34,25 @@ def limit(help_text: str) -> Any:
     )
 
 
-def budget() -> Any:
+def budget(period: str = "a calendar month (UTC)") -> Any:
     return serializers.IntegerField(
         required=False,
         allow_null=True,
         min_value=0,
         max_value=MOST_NANO,
-        help_text="Nano-dollars a calendar month (UTC); null: no limit",
+        help_text=f"Nano-dollars {period}; null: no limit",
     )
+
+
+def hardness() -> Any:
+    return serializers.BooleanField(required=False, help_text="false: its budgets only warn; true, the default: stop")
 
 
 class ProjectInput(Strict):
     name = serializers.CharField(max_length=120)
     monthly_budget_nano_usd = budget()
+    total_budget_nano_usd = budget("in all")
+    budget_is_hard = hardness()
 
 
 class KeyChanges(Strict):
@@ -59,7 +65,8 @@ class KeyChanges(Strict):
     tokens_per_day = limit("Tokens a day (24 hours that slide)")
     parallel_requests = limit("Requests at once")
     monthly_budget_nano_usd = budget()
-    total_budget_nano_usd = budget()
+    total_budget_nano_usd = budget("in all")
+    budget_is_hard = hardness()
     expires_at = serializers.DateTimeField(required=False, allow_null=True, help_text="null: never")
 
 

@@ -21,6 +21,8 @@ class AccountSerializer(Output):
     role = serializers.CharField(help_text="Yours: owner, admin, developer, billing or viewer")
     permissions = serializers.SerializerMethodField()
     monthly_budget_nano_usd = serializers.IntegerField(source="monthly_budget", allow_null=True)
+    total_budget_nano_usd = serializers.IntegerField(source="total_budget", allow_null=True)
+    budget_is_hard = serializers.BooleanField(help_text="Whether its budgets stop calls, or only warn")
     suspended = serializers.BooleanField()
     suspension_reason = serializers.CharField()
 
@@ -32,6 +34,8 @@ class ProjectSerializer(Output):
     slug = serializers.CharField()
     name = serializers.CharField()
     monthly_budget_nano_usd = serializers.IntegerField(source="monthly_budget", allow_null=True)
+    total_budget_nano_usd = serializers.IntegerField(source="total_budget", allow_null=True)
+    budget_is_hard = serializers.BooleanField(help_text="Whether its budgets stop calls, or only warn")
     archived = serializers.BooleanField()
     created_at = serializers.DateTimeField()
 
@@ -55,6 +59,7 @@ class KeySerializer(Output):
     )
     monthly_budget_nano_usd = serializers.IntegerField(source="policy.monthly_budget", allow_null=True)
     total_budget_nano_usd = serializers.IntegerField(source="policy.total_budget", allow_null=True)
+    budget_is_hard = serializers.BooleanField(source="policy.budget_is_hard")
     expires_at = serializers.DateTimeField(source="policy.expires_at", allow_null=True)
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField()
@@ -139,6 +144,7 @@ class LimitsSerializer(Output):
 class BudgetSerializer(Output):
     month = serializers.CharField(help_text="Calendar month, UTC")
     monthly_budget_nano_usd = serializers.IntegerField(allow_null=True)
+    is_hard = serializers.BooleanField(help_text="Whether it stops calls, or only warns")
     spent_nano_usd = serializers.IntegerField()
     held_nano_usd = serializers.IntegerField(help_text="For requests in flight")
     remaining_nano_usd = serializers.IntegerField(allow_null=True, help_text="null: the key has no budget of its own")

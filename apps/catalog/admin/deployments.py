@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from apps.catalog import services
 from apps.catalog.admin.desk import CatalogDesk
 from apps.catalog.models import Deployment
-from apps.catalog.sealing import seal
+from apps.common.sealing import seal
 from inference.prices import known_providers
 
 WHERE = ("name", "provider_model", "api_base", "api_key", "forget_key", "api_key_env", "enabled")

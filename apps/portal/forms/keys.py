@@ -9,7 +9,7 @@ from django import forms
 from apps.accounts.contracts import ProjectRow
 from apps.common.endpoints import ENDPOINTS
 from apps.keys.contracts import KeyPolicy, KeyRow
-from apps.portal.forms.money import BudgetField
+from apps.portal.forms.money import BudgetField, HardnessField
 
 MAX_LIMIT = 2_000_000_000
 
@@ -41,9 +41,10 @@ class KeyForm(forms.Form):
     monthly_budget = BudgetField(
         label="Monthly budget (USD)",
         required=False,
-        help_text="Spent, the key pauses until the next month (UTC).",
+        help_text="Each calendar month (UTC).",
     )
-    total_budget = BudgetField(label="Budget in all (USD)", required=False, help_text="Spent, the key stops.")
+    total_budget = BudgetField(label="Budget in all (USD)", required=False, help_text="Over all months.")
+    budget_is_hard = HardnessField()
     rpm_limit = forms.IntegerField(label="Requests a minute", required=False, min_value=1, max_value=MAX_LIMIT)
     tpm_limit = forms.IntegerField(label="Tokens a minute", required=False, min_value=1, max_value=MAX_LIMIT)
     tpd_limit = forms.IntegerField(label="Tokens a day", required=False, min_value=1, max_value=MAX_LIMIT)
@@ -79,6 +80,7 @@ class KeyForm(forms.Form):
             parallel_limit=values["parallel_limit"],
             monthly_budget=values["monthly_budget"],
             total_budget=values["total_budget"],
+            budget_is_hard=values["budget_is_hard"],
             expires_at=values["expires_at"],
         )
 
@@ -96,6 +98,7 @@ def initial_of(key: KeyRow) -> dict[str, Any]:
         "parallel_limit": policy.parallel_limit,
         "monthly_budget": policy.monthly_budget,
         "total_budget": policy.total_budget,
+        "budget_is_hard": policy.budget_is_hard,
         "expires_at": policy.expires_at.astimezone(UTC) if policy.expires_at else None,
     }
 

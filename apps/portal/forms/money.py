@@ -1,4 +1,4 @@
-"""A monthly budget, as the portal's forms ask for it."""
+"""Budgets, as the portal's forms ask for them."""
 
 from typing import Any
 
@@ -13,3 +13,25 @@ class BudgetField(UsdField):
     def __init__(self, **options: Any) -> None:
         attributes = {"step": "any", "inputmode": "decimal", "placeholder": "No limit"}
         super().__init__(widget=forms.NumberInput(attrs=attributes), **options)
+
+
+class HardnessField(forms.ChoiceField):
+    """Whether a budget is hard; it is where nothing was said."""
+
+    CHOICES = (("stop", "Stop at the budget"), ("warn", "Only warn"))
+
+    def __init__(self) -> None:
+        super().__init__(
+            label="When a budget is spent",
+            choices=self.CHOICES,
+            required=False,
+            initial=True,
+            widget=forms.RadioSelect,
+            help_text="At 50, 80 and 100 % the account's owners, admins and billing members get a mail either way.",
+        )
+
+    def clean(self, value: Any) -> Any:
+        return super().clean(value) != "warn"
+
+    def prepare_value(self, value: Any) -> Any:
+        return ("stop" if value else "warn") if isinstance(value, bool) else value

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from apps.accounts.contracts import ROLES
 from apps.portal.adapter import INVITED
-from apps.portal.forms.money import BudgetField
+from apps.portal.forms.money import BudgetField, HardnessField
 
 ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
 
@@ -35,6 +35,17 @@ class BudgetForm(forms.Form):
         required=False,
         help_text="Over all projects and keys, each calendar month (UTC).",
     )
+    total_budget = BudgetField(label="Budget in all (USD)", required=False, help_text="Over all months.")
+    budget_is_hard = HardnessField()
+
+
+class WebhookForm(forms.Form):
+    url = forms.CharField(
+        label="Address",
+        max_length=500,
+        widget=forms.URLInput(attrs={"placeholder": "https://example.com/hook", "autocomplete": "off"}),
+        help_text="It gets a signed POST at 50, 80 and 100 % of each budget.",
+    )
 
 
 class ProjectForm(forms.Form):
@@ -44,6 +55,8 @@ class ProjectForm(forms.Form):
         required=False,
         help_text="Over all its keys, each calendar month (UTC).",
     )
+    total_budget = BudgetField(label="Budget in all (USD)", required=False, help_text="Over all months.")
+    budget_is_hard = HardnessField()
 
 
 class InvitationForm(forms.Form):

@@ -1,5 +1,6 @@
 """How templates show icons, money, counts and times."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,6 +69,12 @@ def ago(moment: datetime | None) -> str:
 def percent(part: int, whole: int) -> str:
     """A share of the whole, for a bar's width and for reading."""
     return f"{100 * part / whole:.1f}%" if whole else "0%"
+
+
+@register.filter
+def of(values: Mapping[str, Any], name: str) -> Any:
+    """The value of a name that is a variable itself."""
+    return values.get(name)
 
 
 @register.filter

@@ -10,6 +10,7 @@ from django.urls import URLPattern, reverse
 from apps.accounts import services
 from apps.accounts.models import User
 from apps.accounts.tests.cast import Cast
+from apps.alerts.services import set_webhook
 from apps.keys.contracts import KeyPolicy
 from apps.keys.services import create_key
 from apps.portal.urls import account_pages
@@ -41,6 +42,10 @@ ACTIONS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "remove_member": (("owner", "admin"), {}),
     "rename": (("owner", "admin"), {"name": "Renamed"}),
     "budget": (("owner", "admin", "billing"), {"monthly_budget": "5"}),
+    "webhook": (("owner", "admin", "billing"), {"url": "https://example.com/hook"}),
+    "renew_webhook_secret": (("owner", "admin", "billing"), {}),
+    "test_webhook": (("owner", "admin", "billing"), {}),
+    "remove_webhook": (("owner", "admin", "billing"), {}),
 }
 
 
@@ -55,6 +60,7 @@ def address(name: str, cast: Cast, key: str, invitation: int = 1) -> str:
 
 @pytest.fixture
 def key(cast: Cast) -> str:
+    set_webhook(account_id=cast.northwind.id, url="https://example.com/hook")
     return create_key(
         account_id=cast.northwind.id, project_slug="default", name="k", policy=KeyPolicy(), created_by_id=None
     ).public_id

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts import selectors as accounts
 from apps.accounts.contracts import Permission
+from apps.alerts.selectors import budgets_by_reference
 from apps.catalog.selectors import models_for_account
 from apps.common.errors import Forbidden, Invalid
 from apps.keys import selectors, services
@@ -25,6 +26,7 @@ def key_list(request: MemberRequest) -> HttpResponse:
         "keys": selectors.keys_of_account(account_id=request.account.id, project_slug=project),
         "projects": accounts.projects_of_account(account_id=request.account.id),
         "project_slug": project,
+        "budgets": budgets_by_reference(account_id=request.account.id, scope="key"),
     }
     return render(request, "portal/keys.html", context)
 

@@ -1,5 +1,7 @@
 """Projects: one for each application of the account."""
 
+from dataclasses import asdict
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -7,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts import selectors, services
 from apps.accounts.contracts import Permission
+from apps.alerts.selectors import budgets_by_reference
 from apps.common.errors import Forbidden, Invalid
 from apps.portal.access import MemberRequest, member_page
 from apps.portal.forms import show_error
@@ -29,14 +32,15 @@ def project_list(request: MemberRequest) -> HttpResponse:
                 messages.success(request, f"“{project.name}” is ready for its first key.")
                 return redirect("portal:projects", slug=request.account.slug)
     projects = selectors.projects_of_account(account_id=request.account.id, archived=True)
-    return render(request, "portal/projects.html", {"form": form, "projects": projects})
+    budgets = budgets_by_reference(account_id=request.account.id, scope="project")
+    return render(request, "portal/projects.html", {"form": form, "projects": projects, "budgets": budgets})
 
 
 @require_http_methods(["GET", "POST"])
 @member_page(Permission.PROJECTS)
 def edit_project(request: MemberRequest, project: str) -> HttpResponse:
     row = selectors.project_of_account(account_id=request.account.id, slug=project)
-    form = ProjectForm(request.POST or None, initial={"name": row.name, "monthly_budget": row.monthly_budget})
+    form = ProjectForm(request.POST or None, initial=asdict(row))
     if request.method == "POST" and form.is_valid():
         try:
             services.update_project(account_id=request.account.id, slug=project, **form.cleaned_data)

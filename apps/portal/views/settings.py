@@ -1,4 +1,7 @@
-"""The account's name and its budget."""
+"""The account's name, its budgets, and who is told of them."""
+
+from dataclasses import asdict
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -7,16 +10,17 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts import services
 from apps.accounts.contracts import Permission
+from apps.alerts import selectors as alerts
 from apps.common.errors import Invalid
 from apps.portal.access import MemberRequest, member_page
 from apps.portal.forms import show_error
-from apps.portal.forms.people import AccountForm, BudgetForm
+from apps.portal.forms.people import AccountForm, BudgetForm, WebhookForm
 
 
 @require_safe
 @member_page()
 def account_settings(request: MemberRequest) -> HttpResponse:
-    return _page(request)
+    return settings_page(request)
 
 
 @require_POST
@@ -31,7 +35,7 @@ def rename(request: MemberRequest) -> HttpResponse:
         else:
             messages.success(request, "Saved.")
             return redirect("portal:settings", slug=request.account.slug)
-    return _page(request, name_form=form)
+    return settings_page(request, name_form=form)
 
 
 @require_POST
@@ -39,17 +43,24 @@ def rename(request: MemberRequest) -> HttpResponse:
 def budget(request: MemberRequest) -> HttpResponse:
     form = BudgetForm(request.POST)
     if not form.is_valid():
-        return _page(request, budget_form=form)
-    services.set_account_budget(account_id=request.account.id, monthly_budget=form.cleaned_data["monthly_budget"])
+        return settings_page(request, budget_form=form)
+    services.set_account_limits(account_id=request.account.id, values=form.cleaned_data)
     messages.success(request, "Saved. The budget holds from the next call on.")
     return redirect("portal:settings", slug=request.account.slug)
 
 
-def _page(
-    request: MemberRequest, *, name_form: AccountForm | None = None, budget_form: BudgetForm | None = None
-) -> HttpResponse:
+def settings_page(request: MemberRequest, **given: Any) -> HttpResponse:
+    """The page, with forms that were sent and could not be saved, or with a secret that is shown this once."""
+    account = request.account
+    webhook = alerts.webhook_of_account(account_id=account.id)
     context = {
-        "name_form": name_form or AccountForm(initial={"name": request.account.name}),
-        "budget_form": budget_form or BudgetForm(initial={"monthly_budget": request.account.monthly_budget}),
+        "name_form": AccountForm(initial={"name": account.name}),
+        "budget_form": BudgetForm(initial=asdict(account)),
+        "budgets": alerts.budgets_of_account(account_id=account.id),
+        "webhook": webhook,
+        "webhook_form": WebhookForm(initial={"url": webhook.url if webhook else ""}),
+        "alerts": alerts.alerts_of_account(account_id=account.id),
+        "deliveries": alerts.deliveries_of_account(account_id=account.id),
+        **given,
     }
     return render(request, "portal/settings.html", context)

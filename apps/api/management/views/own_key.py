@@ -42,6 +42,7 @@ class OwnKeyView(ManagementView):
             "budget": {
                 "month": f"{month:%Y-%m}",
                 "monthly_budget_nano_usd": policy.monthly_budget,
+                "is_hard": policy.budget_is_hard,
                 "spent_nano_usd": spending.spent,
                 "held_nano_usd": spending.held,
                 "remaining_nano_usd": None if policy.monthly_budget is None else max(0, policy.monthly_budget - used),

@@ -1,5 +1,7 @@
 """Projects: one for each consumer application."""
 
+from typing import Any
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -8,6 +10,17 @@ from apps.accounts.contracts import Permission
 from apps.api.management.base import AccountView, described, listed, shown
 from apps.api.management.inputs import ProjectInput, ProjectQuery
 from apps.api.management.outputs import ProjectListSerializer, ProjectSerializer
+
+COLUMNS = {
+    "monthly_budget_nano_usd": "monthly_budget",
+    "total_budget_nano_usd": "total_budget",
+    "budget_is_hard": "budget_is_hard",
+}
+
+
+def budget_of(values: dict[str, Any]) -> dict[str, Any]:
+    """What was sent of a budget, as services name it."""
+    return {COLUMNS[name]: value for name, value in values.items() if name in COLUMNS}
 
 
 class ProjectsView(AccountView):
@@ -27,9 +40,7 @@ class ProjectsView(AccountView):
     def post(self, request: Request, slug: str) -> Response:
         """Makes a project."""
         values = self.checked(ProjectInput)
-        row = services.create_project(
-            account_id=self.account.id, name=values["name"], monthly_budget=values.get("monthly_budget_nano_usd")
-        )
+        row = services.create_project(account_id=self.account.id, name=values["name"], **budget_of(values))
         return shown(ProjectSerializer, row, status=201)
 
 
@@ -51,12 +62,8 @@ class ProjectView(OneProjectView):
         """Changes what is sent; the rest stays."""
         values = self.checked(ProjectInput, partial=True)
         row = selectors.project_of_account(account_id=self.account.id, slug=project)
-        services.update_project(
-            account_id=self.account.id,
-            slug=project,
-            name=values.get("name", row.name),
-            monthly_budget=values.get("monthly_budget_nano_usd", row.monthly_budget),
-        )
+        budget = {"monthly_budget": row.monthly_budget, **budget_of(values)}
+        services.update_project(account_id=self.account.id, slug=project, name=values.get("name", row.name), **budget)
         return self.answer(project)
 
 

@@ -158,3 +158,15 @@ def test_a_key_reads_its_own_limits(alice: Caller, client: Any, issued: IssuedKe
     alice("POST", f"keys/{issued.public_id}/disable")
     assert error_of(client.get("/api/v1/key", headers=bearer), 401)["code"] == "api_key_disabled"
     error_of(alice("GET", "/key"), 401)  # a session is no key
+
+
+def test_budgets_in_all_that_only_warn(alice: Caller) -> None:
+    soft = {"total_budget_nano_usd": 7_000_000_000, "budget_is_hard": False}
+    project = alice("POST", "projects", {"name": "Soft", **soft}).json()
+    key = alice("POST", "keys", {"name": "Soft", "project": "soft", **soft}).json()
+    for made in (project, key):
+        assert {name: made[name] for name in soft} == soft
+    renamed = alice("PATCH", "projects/soft", {"name": "Softer"}).json()
+    assert (renamed["total_budget_nano_usd"], renamed["budget_is_hard"]) == (7_000_000_000, False)
+    assert alice("PATCH", f"keys/{key['id']}", {"budget_is_hard": True}).json()["budget_is_hard"] is True
+    assert alice("PATCH", "projects/soft", {"budget_is_hard": "perhaps"}).json()["error"]["param"] == "budget_is_hard"

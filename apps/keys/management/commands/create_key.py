@@ -24,6 +24,7 @@ class Command(ArtemisCommand):
         parser.add_argument("--models", default="", help="a,b: the only models that it may use")
         parser.add_argument("--budget-usd", help="US dollars a calendar month")
         parser.add_argument("--total-budget-usd", help="US dollars in all")
+        parser.add_argument("--soft-budget", action="store_true", help="only warn at its budgets, refuse nothing")
         parser.add_argument("--rpm", type=int, help="requests a minute")
         parser.add_argument("--tpm", type=int, help="tokens a minute")
         parser.add_argument("--tpd", type=int, help="tokens a day")
@@ -39,6 +40,7 @@ class Command(ArtemisCommand):
             parallel_limit=options["parallel"],
             monthly_budget=_budget(options["budget_usd"], "budget_usd"),
             total_budget=_budget(options["total_budget_usd"], "total_budget_usd"),
+            budget_is_hard=not options["soft_budget"],
             expires_at=parse_time(options["expires"], "expires") if options["expires"] else None,
         )
         account_id = account_id_of_slug(slug=options["account"])

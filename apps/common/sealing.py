@@ -1,4 +1,4 @@
-"""Keys of providers, encrypted at rest with a key derived from SECRET_KEY (Fernet: AES-128-CBC and HMAC-SHA-256)."""
+"""Secrets of others that we must be able to use, encrypted at rest with a key derived from SECRET_KEY (Fernet)."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ def seal(secret: str) -> str:
 
 
 def unseal(sealed: str) -> str:
-    """The secret, or nothing where SECRET_KEY has changed since: the deployment then fails as unauthorised."""
+    """The secret, or nothing where SECRET_KEY has changed since: a deployment then fails as unauthorised."""
     try:
         return _box().decrypt(sealed.encode()).decode()
     except InvalidToken:
