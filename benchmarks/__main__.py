@@ -61,17 +61,15 @@ def compare(results: Results, name: str, folder: Path, engine: int, options: arg
                         requests = int(options.requests * case.share / SLOWER.get(name, 1))
                         _compare_one(results, contestant, case, connections=many, requests=max(requests, 2 * many))
     except (AbsentError, NotStartedError) as absent:
-        results.remarks.append(f"{name} was skipped: {absent}")
-        print(f"  {results.remarks[-1]}", flush=True)
+        _remark(results, f"{name} was skipped: {absent}")
 
 
 def _compare_one(results: Results, contestant: Contestant, case: Case, *, connections: int, requests: int) -> None:
     try:
         results.rows.append(measure(contestant, case, connections=connections, requests=requests))
         print(f"  measured {contestant.name}, {case.name}, {connections} connections", flush=True)
-    except (AnswerError, TimeoutError) as error:
-        results.remarks.append(f"{contestant.name} failed at {case.name}, {connections} connections: {error!r}")
-        print(f"  {results.remarks[-1]}", flush=True)
+    except (AnswerError, OSError) as error:
+        _remark(results, f"{contestant.name} failed at {case.name}, {connections} connections: {error!r}")
 
 
 def hold_open(results: Results, name: str, folder: Path, engine: int) -> None:
@@ -82,8 +80,16 @@ def hold_open(results: Results, name: str, folder: Path, engine: int) -> None:
         with CONTESTANTS[name](folder, engine) as contestant:
             results.open_streams.append(measure_open_streams(contestant))
             print(f"  measured {contestant.name}, {SLOW_STREAM.name}", flush=True)
-    except (AbsentError, NotStartedError):
-        return  # said before
+    except (AbsentError, NotStartedError) as absent:
+        _remark(results, f"{name} was skipped: {absent}")
+    except (AnswerError, OSError) as error:
+        _remark(results, f"{name} failed at {SLOW_STREAM.name}: {error!r}")
+
+
+def _remark(results: Results, remark: str) -> None:
+    if remark not in results.remarks:
+        results.remarks.append(remark)
+        print(f"  {remark}", flush=True)
 
 
 if __name__ == "__main__":

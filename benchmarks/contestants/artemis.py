@@ -18,7 +18,14 @@ NAME = "Artemis"
 
 @contextmanager
 def start(folder: Path, engine: int) -> Iterator[Contestant]:
-    home, port = Path(tempfile.mkdtemp(prefix="artemis-bench-")), free_port()
+    with tempfile.TemporaryDirectory(prefix="artemis-bench-", ignore_cleanup_errors=True) as home:
+        with _platform(Path(home), folder, engine) as contestant:
+            yield contestant
+
+
+@contextmanager
+def _platform(home: Path, folder: Path, engine: int) -> Iterator[Contestant]:
+    port = free_port()
     models, log = folder / "models.yaml", folder / "artemis.log"
     models.write_text(json.dumps({"model_list": [_deployment(engine)]}))
     env = {

@@ -1,4 +1,8 @@
-"""Portkey's gateway, open source, on Node.js: no keys of its own, each request says where it goes."""
+"""Portkey's gateway, open source, on Node.js: no keys of its own, each request says where it goes.
+
+Its range for @hono/node-server lets in releases in which it answers every stream with a 500, so package.json
+holds that one back.
+"""
 
 import shutil
 from collections.abc import Iterator
