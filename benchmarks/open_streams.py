@@ -63,14 +63,14 @@ def measure_open_streams(contestant: Contestant, *, streams: int = SLOW_STREAMS)
 
 
 async def _open(contestant: Contestant, request: bytes, *, streams: int) -> _Opened:
-    """Memory is the most that is seen, once a second, while all of them have begun and none has ended."""
+    """Memory is the most that is seen, twice a second, while all of them have begun and none has ended."""
     connections = [await load.Connection.open(contestant.port) for _ in range(streams)]
     answers = [connection.ask(request) for connection in connections]
     finishing = asyncio.gather(*answers, return_exceptions=True)
     memory = 0
     late = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, lambda: [answer.cancel() for answer in answers])
     while not finishing.done():
-        await asyncio.wait([finishing], timeout=1)
+        await asyncio.wait([finishing], timeout=0.5)
         all_begun = all(connection.first_byte is not None for connection in connections)
         if all_begun and not any(answer.done() for answer in answers):
             memory = max(memory, await asyncio.to_thread(contestant.memory_bytes))

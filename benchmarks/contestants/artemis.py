@@ -18,9 +18,11 @@ NAME = "Artemis"
 
 @contextmanager
 def start(folder: Path, engine: int) -> Iterator[Contestant]:
-    with tempfile.TemporaryDirectory(prefix="artemis-bench-", ignore_cleanup_errors=True) as home:
-        with _platform(Path(home), folder, engine) as contestant:
-            yield contestant
+    with (
+        tempfile.TemporaryDirectory(prefix="artemis-bench-", ignore_cleanup_errors=True) as home,
+        _platform(Path(home), folder, engine) as contestant,
+    ):
+        yield contestant
 
 
 @contextmanager
