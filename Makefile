@@ -44,8 +44,7 @@ lock: ## resolve the dependencies anew, within pyproject.toml's bounds
 	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock --generate-hashes --no-header -o requirements-dev.lock -q
 	for name in litellm ferrogw; do $(BIN)/uv pip compile benchmarks/contestants/$$name.in --generate-hashes --no-header \
 		-o benchmarks/contestants/$$name.lock -q || exit 1; done
-	cd benchmarks/contestants/portkey && npm install --package-lock-only --omit-lockfile-registry-resolved \
-		--ignore-scripts --no-audit --no-fund --loglevel error
+	cd benchmarks/contestants/portkey && npm install --package-lock-only --loglevel error
 
 clean: ## remove what the commands above made, data included
 	rm -rf .venv .artemis .mypy_cache .ruff_cache .import_linter_cache

@@ -31,7 +31,7 @@ def node_environment(name: str) -> Path:
             raise AbsentError("npm is not installed")
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(lock.parent, folder)
-        _build(name, [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder)])
+        _build(name, [npm, "ci", "--prefix", str(folder)])
         _mark(folder, lock)
     return folder
 
