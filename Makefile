@@ -34,7 +34,7 @@ format: ## write the code as the formatter wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: ## compare with LiteLLM's proxy and a bare relay, in front of the fake engine
+bench: ## compare with other gateways and a bare relay, in front of the fake engine
 	@$(PYTHON) deploy/local/bootstrap.py dev
 	$(BIN)/python -m benchmarks
 
@@ -42,7 +42,9 @@ lock: ## resolve the dependencies anew, within pyproject.toml's bounds
 	@$(PYTHON) deploy/local/bootstrap.py dev
 	$(BIN)/uv pip compile pyproject.toml --generate-hashes --no-header -o requirements.lock -q
 	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock --generate-hashes --no-header -o requirements-dev.lock -q
-	$(BIN)/uv pip compile benchmarks/requirements.in --generate-hashes --no-header -o benchmarks/requirements.lock -q
+	for name in litellm ferrogw; do $(BIN)/uv pip compile benchmarks/contestants/$$name.in --generate-hashes --no-header \
+		-o benchmarks/contestants/$$name.lock -q || exit 1; done
+	cd benchmarks/contestants/portkey && npm install --package-lock-only --loglevel error
 
 clean: ## remove what the commands above made, data included
 	rm -rf .venv .artemis .mypy_cache .ruff_cache .import_linter_cache

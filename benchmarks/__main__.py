@@ -1,107 +1,95 @@
-"""`make bench`: Artemis, LiteLLM's proxy and a bare relay in front of the same fake engine, in one run."""
+"""`make bench`: Artemis and other gateways in front of the same fake engine, in one run."""
 
 import argparse
-import asyncio
-import json
-import platform
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import load
-from benchmarks.servers import MODEL, Contestant, artemis, bare_relay, fake_engine, litellm_proxy
+from benchmarks import tables
+from benchmarks.cases import CASES, SLOW_STREAM, SLOW_TOKENS_PER_SECOND, Case
+from benchmarks.contestants import CONTESTANTS
+from benchmarks.contestants.contestant import AbsentError, Contestant
+from benchmarks.contestants.engine import running_engine
+from benchmarks.load import AnswerError
+from benchmarks.measure import measure
+from benchmarks.open_streams import measure_open_streams
+from benchmarks.processes import NotStartedError, allow_many_files
+from benchmarks.results import Results
 
-STREAM_CHUNKS = 64
-TARGETS = {"whole": 15.0, "stream": 40.0}
-Start = Callable[[Path, int], AbstractContextManager[Contestant]]
-CONTESTANTS: dict[str, Start] = {"relay": bare_relay, "artemis": artemis, "litellm": litellm_proxy}
-
-
-@dataclass(frozen=True)
-class Row:
-    """Milliseconds of CPU and of waiting for one request."""
-
-    contestant: str
-    kind: str
-    connections: int
-    cpu_ms: float
-    others_ms: float
-    per_second: float
-    median_ms: float
+SLOWER = {"litellm": 10, "portkey": 3}
+"""Asked so many times less often than the others."""
+LEFT_OUT = {("litellm", "stream-512", 128), ("litellm", SLOW_STREAM.name, None)}
+"""Minutes each, and nothing to learn from them."""
 
 
-def body(kind: str) -> bytes:
-    request = {
-        "model": MODEL,
-        "messages": [
-            {"role": "system", "content": "You are a helpful assistant."},
-            {"role": "user", "content": "Tell me about the moon, in a few words."},
-        ],
-        "max_tokens": STREAM_CHUNKS,
-        "stream": kind == "stream",
-    }
-    return json.dumps(request).encode()
-
-
-def measure(contestant: Contestant, kind: str, *, connections: int, requests: int) -> Row:
-    request = load.http_request("/v1/chat/completions", body(kind), token=contestant.token)
-    asyncio.run(load.run(contestant.port, request, connections=connections, requests=max(20, requests // 10)))
-    cpu, others = contestant.cpu_seconds(), contestant.others_seconds()
-    result = asyncio.run(load.run(contestant.port, request, connections=connections, requests=requests))
-    cpu, others = contestant.cpu_seconds() - cpu, contestant.others_seconds() - others
-    return Row(
-        contestant.name,
-        kind,
-        connections,
-        cpu / requests * 1000,
-        others / requests * 1000,
-        result.per_second,
-        result.latency(0.5) * 1000,
-    )
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    cases = [*CASES, SLOW_STREAM.name]
+    parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--cases", nargs="+", choices=cases, default=cases)
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 128])
+    parser.add_argument("--requests", type=int, default=3000, help="of whole answers; streams are asked for less often")
+    return parser.parse_args()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", nargs="*", choices=CONTESTANTS, default=list(CONTESTANTS))
-    parser.add_argument("--requests", type=int, default=3000, help="of the fast contestants; LiteLLM gets a tenth")
-    parser.add_argument("--connections", type=int, nargs="*", default=[1, 16])
-    options = parser.parse_args()
-    rows: list[Row] = []
-    with (
-        tempfile.TemporaryDirectory() as name,
-        fake_engine(Path(name), output_tokens=STREAM_CHUNKS) as engine,
-    ):
-        for contestant_name in options.only:
-            with CONTESTANTS[contestant_name](Path(name), engine) as contestant:
-                for kind in ("whole", "stream"):
-                    for connections in options.connections:
-                        requests = options.requests // (10 if contestant_name == "litellm" else 1)
-                        rows.append(measure(contestant, kind, connections=connections, requests=requests))
-                        print(f"  measured {contestant.name}, {kind}, {connections} connections", flush=True)
-    print(table(rows))
-    return 0
+    options = parse()
+    allow_many_files()
+    results = Results()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with running_engine(folder) as engine:
+            for contestant in options.only:
+                compare(results, contestant, folder, engine, options)
+        if SLOW_STREAM.name in options.cases:
+            with running_engine(folder, tokens_per_second=SLOW_TOKENS_PER_SECOND, workers=2) as engine:
+                for contestant in options.only:
+                    hold_open(results, contestant, folder, engine)
+    print(tables.render(results))
+    return 0  # whatever the timings: another machine has others
 
 
-def table(rows: list[Row]) -> str:
-    lines = [
-        f"Python {platform.python_version()}, {platform.machine()}; CPU milliseconds a request, "
-        f"streams of {STREAM_CHUNKS} chunks",
-        "",
-        "| gateway | answer | connections | CPU ms | Redis CPU ms | requests/s | median ms | LiteLLM's CPU / its |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    lite = {(row.kind, row.connections): row.cpu_ms for row in rows if row.contestant == "LiteLLM proxy"}
-    for row in rows:
-        base = lite.get((row.kind, row.connections))
-        ratio = f"{base / row.cpu_ms:.1f}" if base else ""
-        lines.append(
-            f"| {row.contestant} | {row.kind} | {row.connections} | {row.cpu_ms:.2f} | {row.others_ms:.2f} "
-            f"| {row.per_second:.0f} | {row.median_ms:.2f} | {ratio} |"
-        )
-    return "\n".join(lines)
+def compare(results: Results, name: str, folder: Path, engine: int, options: argparse.Namespace) -> None:
+    """Every case that is wanted, at every number of connections."""
+    cases = [CASES[case] for case in options.cases if case in CASES]
+    connections = [1] if name == "engine" else options.connections
+    try:
+        with CONTESTANTS[name](folder, engine) as contestant:
+            for case in cases:
+                for many in connections:
+                    if (name, case.name, many) not in LEFT_OUT:
+                        requests = int(options.requests * case.share / SLOWER.get(name, 1))
+                        _compare_one(results, contestant, case, connections=many, requests=max(requests, 2 * many))
+    except (AbsentError, NotStartedError) as absent:
+        _remark(results, f"{name} was skipped: {absent}")
+
+
+def _compare_one(results: Results, contestant: Contestant, case: Case, *, connections: int, requests: int) -> None:
+    try:
+        results.rows.append(measure(contestant, case, connections=connections, requests=requests))
+        print(f"  measured {contestant.name}, {case.name}, {connections} connections", flush=True)
+    except (AnswerError, OSError) as error:
+        _remark(results, f"{contestant.name} failed at {case.name}, {connections} connections: {error!r}")
+
+
+def hold_open(results: Results, name: str, folder: Path, engine: int) -> None:
+    """In a fresh process, so that memory before is that of a gateway which has just started."""
+    if (name, SLOW_STREAM.name, None) in LEFT_OUT or name == "engine":
+        return
+    try:
+        with CONTESTANTS[name](folder, engine) as contestant:
+            results.open_streams.append(measure_open_streams(contestant))
+            print(f"  measured {contestant.name}, {SLOW_STREAM.name}", flush=True)
+    except (AbsentError, NotStartedError) as absent:
+        _remark(results, f"{name} was skipped: {absent}")
+    except (AnswerError, OSError) as error:
+        _remark(results, f"{name} failed at {SLOW_STREAM.name}: {error!r}")
+
+
+def _remark(results: Results, remark: str) -> None:
+    if remark not in results.remarks:
+        results.remarks.append(remark)
+        print(f"  {remark}", flush=True)
 
 
 if __name__ == "__main__":
