@@ -246,6 +246,8 @@ GATEWAY_DEFAULT_TPM = env.int("GATEWAY_DEFAULT_TPM", 1_000_000)
 # Of each limit and budget, what one gateway process may give out by itself while Redis is away
 GATEWAY_REDIS_AWAY_SHARE = env.float("GATEWAY_REDIS_AWAY_SHARE", 0.1)
 GATEWAY_DEFAULT_PARALLEL = env.int("GATEWAY_DEFAULT_PARALLEL", 64)
+# Different JSON schemas, or sets of tools, of one account: engines keep what they compile of each
+GATEWAY_NEW_SCHEMAS_PER_HOUR = env.int("GATEWAY_NEW_SCHEMAS_PER_HOUR", 200)
 
 # Prometheus: /metrics answers these networks, and whoever has the token; everybody else is told that it is not there
 METRICS_NETWORKS = networks(env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]), "METRICS_NETWORKS")

@@ -156,12 +156,21 @@ def _no_key(deployment: Deployment) -> str | None:
     return None if deployment.provider in _KEYLESS else "none"
 
 
+def _is_too_deep(error: BaseException | None) -> bool:
+    """What LiteLLM cannot walk through is the request's fault, and not the provider's."""
+    return error is not None and (
+        isinstance(error, RecursionError) or "maximum recursion depth" in str(error) or _is_too_deep(error.__cause__)
+    )
+
+
 def _engine_error(error: Exception) -> EngineError:
     """LiteLLM raises OpenAI's exception classes for every provider."""
     if isinstance(error, EngineError):
         return error
     if isinstance(error, litellm.Timeout):
         return EngineTimeout("the provider was silent for too long")
+    if _is_too_deep(error):
+        return EngineRefused(400, b"The request is nested too deeply for this provider.", None)
     status = getattr(error, "status_code", None)
     if not isinstance(status, int) or isinstance(error, litellm.APIConnectionError):
         return EngineUnreachable(f"the provider could not be reached: {type(error).__name__}")

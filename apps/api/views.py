@@ -9,6 +9,7 @@ from apps.api.errors import ANTHROPIC
 from apps.api.http import JSON, Request, Response, event_stream, json_response
 from apps.api.options import end_user, time_limits
 from apps.api.parsing import check, model_name, parse_object
+from apps.api.schema_check import digest
 from apps.api.schemas import ChatRequest, CompletionRequest, CountTokensRequest, EmbeddingRequest, MessagesRequest
 from apps.catalog.contracts import ModelFacts
 from apps.common.errors import Invalid, NotFound
@@ -47,6 +48,7 @@ class InferenceView(V1View):
                 include_usage=parsed.include_usage,
                 end_user=end_user(request, parsed.end_user),
                 limits=time_limits(request),
+                schemas=digest(parsed.json_schemas()),
             ),
             parsed,
         )

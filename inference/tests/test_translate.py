@@ -11,6 +11,7 @@ import pytest
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from inference.errors import EngineRefused
 from inference.fake.control import FakeServer
 from inference.router import Deployment
 from inference.translate import litellm, open_translated
@@ -143,3 +144,15 @@ async def test_who_leaves_a_translated_stream_ends_it_at_the_provider(fake: Fake
     await upstream.read()
     await upstream.close()
     await asyncio.to_thread(fake.wait_log, lambda entry: entry["disconnected"])
+
+
+async def test_what_cannot_be_walked_through_is_no_failure_of_the_providers(fake: FakeServer) -> None:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(5000):
+        schema = {"type": "array", "items": schema}
+    tool = {"type": "function", "function": {"name": "look", "parameters": schema}}
+    payload = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2, "tools": [tool]}
+    with pytest.raises(EngineRefused) as refused:
+        await open_translated(deployment(fake, ""), "/chat/completions", payload)
+    assert refused.value.status == 400
+    assert fake.log() == []

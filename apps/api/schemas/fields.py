@@ -34,6 +34,14 @@ class AnyRequest(Struct, kw_only=True, forbid_unknown_fields=True):
 
     model: Annotated[str, Meta(min_length=1, max_length=200)]
 
+    def json_schemas(self) -> list[tuple[str, JSONObject]]:
+        """The JSON schemas in it, and where they stand: an engine may have to compile them."""
+        return []
+
+    def free_forms(self) -> list[tuple[str, JSONObject]]:
+        """What else in it has no form that is published, and goes to an engine."""
+        return []
+
 
 class Request(AnyRequest, kw_only=True):
     """What every inference request in OpenAI's dialect may have."""
