@@ -241,6 +241,7 @@ SPECTACULAR_SETTINGS = {
 
 # The gateway
 GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 10 * 1024 * 1024)
+GATEWAY_BODY_SECONDS = env.float("GATEWAY_BODY_SECONDS", 60)
 GATEWAY_DEFAULT_RPM = env.int("GATEWAY_DEFAULT_RPM", 600)
 GATEWAY_DEFAULT_TPM = env.int("GATEWAY_DEFAULT_TPM", 1_000_000)
 # Of each limit and budget, what one gateway process may give out by itself while Redis is away
