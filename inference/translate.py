@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import httpx
 import litellm
 import msgspec
+from litellm.utils import TextCompletionStreamWrapper
 
 from inference.client import NO_LIMITS, TimeLimits
 from inference.errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
@@ -107,16 +108,57 @@ def _fields(answer: Any) -> dict[str, Any]:
     return fields
 
 
+# Of a usage object's members, and of those within them, what OpenAI publishes.
+_USAGE = {
+    "prompt_tokens": None,
+    "completion_tokens": None,
+    "total_tokens": None,
+    "prompt_tokens_details": frozenset({"cached_tokens", "audio_tokens", "cache_write_tokens"}),
+    "completion_tokens_details": frozenset(
+        {"reasoning_tokens", "audio_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens"}
+    ),
+}
+
+
 def _as_openai(fields: dict[str, Any]) -> dict[str, Any]:
-    """Without what LiteLLM adds: its own idea of the cost, and an empty choice beside a stream's final count."""
+    """Without what LiteLLM adds: its own counts and costs, and an empty choice beside a stream's final count.
+
+    With what it leaves out where it is empty.
+    """
     if usage := fields.get("usage"):
-        usage.pop("cost", None)
-        if fields.get("object") == "chat.completion.chunk":
-            fields["choices"] = [one for one in fields["choices"] if one["delta"] or "finish_reason" in one]
-    if fields.get("object") == "chat.completion.chunk":
-        for choice in fields["choices"]:
-            choice.setdefault("finish_reason", None)
+        fields["usage"] = _usage(usage)
+    if "choices" not in fields:
+        return fields
+    if usage:
+        fields["choices"] = [
+            one for one in fields["choices"] if one.keys() & {"message", "finish_reason"} or _says(one)
+        ]
+    for choice in fields["choices"]:
+        choice.setdefault("finish_reason", None)
+        if fields.get("object") == "text_completion":
+            choice.setdefault("text", "")
+        _clean(choice.get("delta") or choice.get("message") or {}, is_chunk="delta" in choice)
     return fields
+
+
+def _says(choice: dict[str, Any]) -> bool:
+    return bool(choice.get("delta") or choice.get("text"))
+
+
+def _usage(usage: dict[str, Any]) -> dict[str, Any]:
+    found = {name: usage[name] for name in _USAGE if name in usage}
+    for name, known in _USAGE.items():
+        if known and isinstance(found.get(name), dict):
+            found[name] = {inner: value for inner, value in found[name].items() if inner in known}
+    return found
+
+
+def _clean(said: dict[str, Any], *, is_chunk: bool) -> None:
+    said.pop("provider_specific_fields", None)
+    for call in said.get("tool_calls") or ():
+        call.pop("provider_specific_fields", None)
+        if not is_chunk:
+            call.pop("index", None)
 
 
 async def open_translated(
@@ -141,6 +183,8 @@ async def open_translated(
         )
     except Exception as error:
         raise _engine_error(error) from error
+    if isinstance(answer, TextCompletionStreamWrapper):
+        answer.stream_options = payload.get("stream_options")  # it forgets them, and with them the final count
     if path == "/messages":
         return TranslatedMessages(answer, ChunkWriter())
     return TranslatedUpstream(answer, _WRITERS.get(path, ChunkWriter)())
