@@ -23,7 +23,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 LEAN_PATHS = frozenset({"healthz", "readyz", "metrics"})
 
 portal = get_asgi_application()
-v1 = V1Handler(settings.V1_URLCONF, max_body_bytes=settings.GATEWAY_MAX_BODY_BYTES)
+v1 = V1Handler(
+    settings.V1_URLCONF,
+    max_body_bytes=settings.GATEWAY_MAX_BODY_BYTES,
+    body_seconds=settings.GATEWAY_BODY_SECONDS,
+)
 
 
 async def application(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

@@ -254,6 +254,7 @@ GATEWAY_MAX_FILE_BYTES = env.int("GATEWAY_MAX_FILE_BYTES", 100 * 1024 * 1024)
 GATEWAY_MAX_ACCOUNT_FILE_BYTES = env.int("GATEWAY_MAX_ACCOUNT_FILE_BYTES", 2 * 1024**3)
 GATEWAY_MAX_OPEN_BATCHES = env.int("GATEWAY_MAX_OPEN_BATCHES", 20)
 GATEWAY_BATCH_PARALLEL = env.int("GATEWAY_BATCH_PARALLEL", 16)
+GATEWAY_BODY_SECONDS = env.float("GATEWAY_BODY_SECONDS", 60)
 GATEWAY_DEFAULT_RPM = env.int("GATEWAY_DEFAULT_RPM", 600)
 GATEWAY_DEFAULT_TPM = env.int("GATEWAY_DEFAULT_TPM", 1_000_000)
 # How long a hold outlives a gateway that was killed; with the sweep that follows, within two minutes
@@ -261,6 +262,8 @@ GATEWAY_HOLD_LEASE_SECONDS = env.int("GATEWAY_HOLD_LEASE_SECONDS", 90)
 # Of each limit and budget, what one gateway process may give out by itself while Redis is away
 GATEWAY_REDIS_AWAY_SHARE = env.float("GATEWAY_REDIS_AWAY_SHARE", 0.1)
 GATEWAY_DEFAULT_PARALLEL = env.int("GATEWAY_DEFAULT_PARALLEL", 64)
+# Different JSON schemas, or sets of tools, of one account: engines keep what they compile of each
+GATEWAY_NEW_SCHEMAS_PER_HOUR = env.int("GATEWAY_NEW_SCHEMAS_PER_HOUR", 200)
 
 # Webhooks of budgets go to public addresses alone; a development platform may call its own machine, too
 ALERTS_ALLOW_PRIVATE_ADDRESSES = env.bool("ALERTS_ALLOW_PRIVATE_ADDRESSES", not PRODUCTION)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import httpx
 import litellm
 import msgspec
+from litellm.utils import TextCompletionStreamWrapper
 
 from inference.client import NO_LIMITS, TimeLimits
 from inference.errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
@@ -108,20 +109,61 @@ def _fields(answer: Any) -> dict[str, Any]:
     return fields
 
 
+# Of a usage object's members, and of those within them, what OpenAI publishes.
+_USAGE = {
+    "prompt_tokens": None,
+    "completion_tokens": None,
+    "total_tokens": None,
+    "prompt_tokens_details": frozenset({"cached_tokens", "audio_tokens", "cache_write_tokens"}),
+    "completion_tokens_details": frozenset(
+        {"reasoning_tokens", "audio_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens"}
+    ),
+}
+
+
 def _as_openai(fields: dict[str, Any]) -> dict[str, Any]:
-    """Without what LiteLLM adds: its own idea of the cost, and an empty choice beside a stream's final count."""
+    """Without what LiteLLM adds: its own counts and costs, and an empty choice beside a stream's final count.
+
+    With what it leaves out where it is empty.
+    """
     if usage := fields.get("usage"):
-        usage.pop("cost", None)
-        if fields.get("object") == "chat.completion.chunk":
-            fields["choices"] = [one for one in fields["choices"] if one["delta"] or "finish_reason" in one]
+        fields["usage"] = _usage(usage)
     elif meta := fields.get("meta"):  # Cohere's count of a reranking
         units, tokens = meta.get("billed_units") or {}, meta.get("tokens") or {}
         if total := units.get("total_tokens") or tokens.get("input_tokens"):
             fields["usage"] = {"total_tokens": total}
-    if fields.get("object") == "chat.completion.chunk":
-        for choice in fields["choices"]:
-            choice.setdefault("finish_reason", None)
+    if "choices" not in fields:
+        return fields
+    if usage:
+        fields["choices"] = [
+            one for one in fields["choices"] if one.keys() & {"message", "finish_reason"} or _says(one)
+        ]
+    for choice in fields["choices"]:
+        choice.setdefault("finish_reason", None)
+        if fields.get("object") == "text_completion":
+            choice.setdefault("text", "")
+        _clean(choice.get("delta") or choice.get("message") or {}, is_chunk="delta" in choice)
     return fields
+
+
+def _says(choice: dict[str, Any]) -> bool:
+    return bool(choice.get("delta") or choice.get("text"))
+
+
+def _usage(usage: dict[str, Any]) -> dict[str, Any]:
+    found = {name: usage[name] for name in _USAGE if name in usage}
+    for name, known in _USAGE.items():
+        if known and isinstance(found.get(name), dict):
+            found[name] = {inner: value for inner, value in found[name].items() if inner in known}
+    return found
+
+
+def _clean(said: dict[str, Any], *, is_chunk: bool) -> None:
+    said.pop("provider_specific_fields", None)
+    for call in said.get("tool_calls") or ():
+        call.pop("provider_specific_fields", None)
+        if not is_chunk:
+            call.pop("index", None)
 
 
 async def open_translated(
@@ -146,6 +188,8 @@ async def open_translated(
         )
     except Exception as error:
         raise _engine_error(error) from error
+    if isinstance(answer, TextCompletionStreamWrapper):
+        answer.stream_options = payload.get("stream_options")  # it forgets them, and with them the final count
     if path == "/messages":
         return TranslatedMessages(answer, ChunkWriter())
     return TranslatedUpstream(answer, _WRITERS.get(path, ChunkWriter)())
@@ -161,12 +205,21 @@ def _no_key(deployment: Deployment) -> str | None:
     return None if deployment.provider in _KEYLESS else "none"
 
 
+def _is_too_deep(error: BaseException | None) -> bool:
+    """What LiteLLM cannot walk through is the request's fault, and not the provider's."""
+    return error is not None and (
+        isinstance(error, RecursionError) or "maximum recursion depth" in str(error) or _is_too_deep(error.__cause__)
+    )
+
+
 def _engine_error(error: Exception) -> EngineError:
     """LiteLLM raises OpenAI's exception classes for every provider."""
     if isinstance(error, EngineError):
         return error
     if isinstance(error, litellm.Timeout):
         return EngineTimeout("the provider was silent for too long")
+    if _is_too_deep(error):
+        return EngineRefused(400, b"The request is nested too deeply for this provider.", None)
     status = getattr(error, "status_code", None)
     if not isinstance(status, int) or isinstance(error, litellm.APIConnectionError):
         return EngineUnreachable(f"the provider could not be reached: {type(error).__name__}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.api.parsing import check, model_name, parse_object
+from apps.api.schema_check import digest
 from apps.catalog.contracts import ModelFacts
 from apps.common.errors import Invalid
 from apps.gateway import services
@@ -85,5 +86,6 @@ async def answer(
         include_usage=parsed.include_usage,
         end_user=end_user(parsed.end_user),
         limits=limits,
+        schemas=digest(parsed.json_schemas()),
     )
     return parsed, await endpoint.complete(call, parsed)

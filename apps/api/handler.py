@@ -18,10 +18,15 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 CUT_SHORT = (408, 413, 429)  # the rest of the body is not waited for
 logger = logging.getLogger(__name__)
+MOST_HEADERS, LARGEST_HEADERS = 200, 32 * 1024  # together, in bytes
 
 
 class BodyTooLargeError(Exception):
     """More came than is allowed; the rest was not read."""
+
+
+class BodyTooSlowError(Exception):
+    """It did not come in time."""
 
 
 class CallerGoneError(Exception):
@@ -31,10 +36,11 @@ class CallerGoneError(Exception):
 class V1Handler:
     """Resolves, runs the view, sends. A caller who hangs up cancels the view, and with it the engine's work."""
 
-    def __init__(self, urlconf: str, *, max_body_bytes: int) -> None:
+    def __init__(self, urlconf: str, *, max_body_bytes: int, body_seconds: float) -> None:
         # The same few paths over and over: Django's resolver tries one pattern after the other for each.
         self._resolve = lru_cache(maxsize=512)(get_resolver(urlconf).resolve)
         self._max_body_bytes = max_body_bytes
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         request_id = f"req_{secrets.token_hex(12)}"
@@ -45,13 +51,16 @@ class V1Handler:
             await respond(response, request_id, send)
             return
         try:
-            body = await read_body(receive, self._max_body_bytes)
+            refusal = self._refusal_of_headers(scope)
+            body = b"" if refusal else await self._body(receive)
         except CallerGoneError:
             return
         except BodyTooLargeError:
-            megabytes = self._max_body_bytes / 2**20
-            message = f"The body is larger than {megabytes:g} MB."
-            error = dialect_of(scope["path"]).plain(413, message, request_id, {"Connection": "close"})
+            refusal = 413, f"The body is larger than {self._max_body_bytes / 2**20:g} MB."
+        except BodyTooSlowError:
+            refusal = 408, f"The body did not come within {self._body_seconds:g} seconds."
+        if refusal:
+            error = dialect_of(scope["path"]).plain(*refusal, request_id, {"Connection": "close"})
             await respond(error, request_id, send)
             return
         task = cast("asyncio.Task[None]", asyncio.current_task())
@@ -71,6 +80,20 @@ class V1Handler:
         with contextlib.suppress(Resolver404):
             return bool(getattr(getattr(self._resolve(path).func, "view_class", None), "takes_uploads", False))
         return False
+
+    @staticmethod
+    def _refusal_of_headers(scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
+        headers = scope["headers"]
+        if len(headers) > MOST_HEADERS or sum([len(name) + len(value) for name, value in headers]) > LARGEST_HEADERS:
+            return 431, f"A request has at most {MOST_HEADERS} headers, of {LARGEST_HEADERS // 1024} kB together."
+        return None
+
+    async def _body(self, receive: Receive) -> bytes:
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                return await read_body(receive, self._max_body_bytes)
+        except TimeoutError:
+            raise BodyTooSlowError from None
 
     async def _response(
         self, scope: MutableMapping[str, Any], body: bytes, request_id: str, receive: Receive | None = None

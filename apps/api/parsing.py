@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from apps.api.schema_check import check_depth, check_schemas
 from apps.api.schemas.fields import AnyRequest
 from apps.common.errors import Invalid
 
@@ -74,6 +75,8 @@ def check(body: dict[str, Any], schema: type[Schema], *, extensions: frozenset[s
     problem = request.inconsistency()  # type: ignore[attr-defined]
     if problem:
         raise Invalid(*problem)
+    check_schemas(request.json_schemas())
+    check_depth(request.free_forms())
     local = schema.LOCAL
     payload = {name: value for name, value in body.items() if name not in local and value is not None}
     return request, payload | extra

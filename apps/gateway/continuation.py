@@ -154,6 +154,7 @@ class Rest:
     def _adapt(self, event: dict[str, Any]) -> bool:
         """Makes the event one of the caller's stream; whether there is something in it."""
         event.update(self.sent.head)
+        event.pop("timings", None)  # llama.cpp's own
         if usage := event.get("usage"):
             event["usage"] = self._counted(usage)
         choices = event.get("choices")

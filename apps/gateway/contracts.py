@@ -15,7 +15,8 @@ class Call:
     """One checked request. `payload` is what goes to the engine: allowed fields only, without `model` and `stream`.
 
     `prompt_bytes` bounds the prompt: a token is at least one byte. `choices` is how many answers are generated for
-    it (n for each prompt), `output_limit` the caller's limit of tokens for each, None where it gave none.
+    it (n for each prompt), `output_limit` the caller's limit of tokens for each, None where it gave none. `schemas` is
+    a digest of the JSON schemas in it, empty where it has none.
     `service_tier`: "default", or "batch" at half the price; `prepaid`: charged before, under another id, and so for
     nothing now.
     """
@@ -36,6 +37,7 @@ class Call:
     include_usage: bool = False
     end_user: str = ""
     limits: TimeLimits = NO_LIMITS
+    schemas: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from apps.gateway.contracts import Write
 from apps.gateway.metering import END, MalformedEventError
 from apps.gateway.settlement import RunningAccount
 from apps.gateway.wires import WIRES
-from apps.gateway.wires.openai import OpenAIMeter
+from apps.gateway.wires.openai import OpenAIMeter, without_timings
 from inference.errors import EngineError, EngineGarbled
 
 BROKE_OFF = (
@@ -145,9 +145,12 @@ class Stream:
 
 
 def renaming(opened: Opened, account: RunningAccount) -> Callable[[bytes], bytes]:
-    """The caller sees the name that it asked for, not the engine's."""
+    """The caller sees the name that it asked for, not the engine's, and nothing of llama.cpp's own."""
     call = account.call
-    return WIRES[call.endpoint].renaming(opened.deployment.upstream_model, call.model.public_name)
+    rename = WIRES[call.endpoint].renaming(opened.deployment.upstream_model, call.model.public_name)
+    if opened.deployment.one_choice:
+        return lambda data: rename(without_timings(data))
+    return rename
 
 
 def _unchanged(data: bytes) -> bytes:

@@ -21,6 +21,7 @@ from apps.gateway.limits import TOTAL, Admission, admission_of
 from apps.gateway.local_share import NotAdmitted
 from apps.gateway.relay import Stream, renaming
 from apps.gateway.runtime import Runtime, current
+from apps.gateway.schemas import admit_schemas
 from apps.gateway.settlement import RunningAccount
 from apps.gateway.wires import WIRES
 from apps.keys.contracts import KeyFacts
@@ -114,6 +115,8 @@ async def complete(call: Call) -> Answer:
     runtime = current()
     if runtime.watch.is_quarantined(call):
         raise DeadlyRequestError
+    if call.schemas:
+        await admit_schemas(runtime.pipe, account_id=call.key.account_id, digest=call.schemas)
     started = datetime.now(UTC)
     call, offer, guess, rates, limits = await _admit(runtime, call, started)
     meter = WIRES[call.endpoint].meter(prompt_estimate=guess.prompt_tokens)

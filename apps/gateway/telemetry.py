@@ -216,7 +216,7 @@ def attempted(deployment: str, provider: str, outcome: str) -> None:
 
 @harmless
 def refused(limit: str) -> None:
-    """Notes a request that was not admitted: "requests", "tokens", "too_large", "parallel" or "budget"."""
+    """Notes a request that was not admitted: "requests", "tokens", "too_large", "parallel", "budget" or "schemas"."""
     LIMIT_REFUSALS.labels(limit).inc()
 
 

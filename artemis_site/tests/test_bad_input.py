@@ -20,6 +20,11 @@ from artemis_site.tests.wire import WireAnswer, exchange, request_bytes
 
 CHAT: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5}
 EMBED: dict[str, Any] = {"model": EMBEDDING_MODEL, "input": "Hello"}
+GOOD: dict[str, dict[str, Any]] = {
+    "/v1/completions": {"model": MODEL, "prompt": "Hello", "max_tokens": 5},
+    "/v1/responses": {"model": MODEL, "input": "Hello", "max_output_tokens": 16},
+    "/v1/embeddings": EMBED,
+}
 FOREIGN_MODEL = "only-for-others"
 JUNK_KEY = "sk-art-0000000000000000000000000000000000000000000000junk"
 TOO_LARGE = 11 * 2**20
@@ -46,12 +51,24 @@ class Case:
     def body(self) -> bytes:
         if self.raw is not None:
             return self.raw
-        good = EMBED if self.path == "/v1/embeddings" else CHAT
-        return json.dumps(good | self.fields).encode()
+        return json.dumps(GOOD.get(self.path, CHAT) | self.fields).encode()
 
 
 def with_number(number: str) -> bytes:
     return json.dumps(CHAT | {"temperature": "?"}).replace('"?"', number).encode()
+
+
+def dumped(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields).encode()
+
+
+def with_messages(count: int) -> bytes:
+    return b'{"model":"moon","messages":[' + b",".join([b'{"role":"user","content":"x"}'] * count) + b"]}"
+
+
+def with_tools(count: int) -> bytes:
+    tools = b",".join([b'{"type":"function","function":{"name":"look"}}'] * count)
+    return json.dumps(CHAT).encode()[:-1] + b',"tools":[' + tools + b"]}"
 
 
 def bearer(value: str | bytes) -> tuple[tuple[str, str | bytes], ...]:
@@ -78,6 +95,10 @@ UNAUTHENTICATED = [
     Case("revoked key", 401, "invalid_api_key", key="revoked"),
     Case("expired key", 401, "api_key_expired", key="expired"),
     Case("disabled key", 401, "api_key_disabled", key="disabled"),
+    Case("junk x-api-key", 401, "invalid_api_key", key=None, headers=(("x-api-key", JUNK_KEY),)),
+    Case("10 kB x-api-key", 401, "invalid_api_key", key=None, headers=(("x-api-key", "a" * 10_240),)),
+    Case("two x-api-keys", 401, "invalid_api_key", key=None, headers=(("x-api-key", "{good}"),) * 2),
+    Case("another x-api-key", 401, "invalid_api_key", headers=(("x-api-key", JUNK_KEY),)),
     Case("no key for the models", 401, "missing_api_key", key=None, method="GET", path="/v1/models"),
     Case("revoked key for the models", 401, "invalid_api_key", key="revoked", method="GET", path="/v1/models"),
 ]
@@ -92,6 +113,7 @@ NOT_JSON = [
     Case("trailing comma", code="invalid_json", raw=b'{"model":"moon",}'),
     Case("NaN", code="invalid_json", raw=with_number("NaN")),
     Case("Infinity", code="invalid_json", raw=with_number("Infinity")),
+    Case("-Infinity", code="invalid_json", raw=with_number("-Infinity")),
     Case("1e400", code="invalid_json", raw=with_number("1e400")),
     Case("5,000 digits", code="invalid_json", raw=with_number("1" * 5000)),
     Case("10,000 brackets", code="invalid_json", raw=b"[" * 10_000 + b"]" * 10_000),
@@ -134,6 +156,13 @@ TRANSPORT = [
         raw=b"100000\r\n" + b" " * 2**20 + (b"\r\n100000\r\n" + b" " * 2**20) * 10 + b"\r\n0\r\n\r\n",
         headers=(("Transfer-Encoding", "chunked"),),
     ),
+    Case("50 MB", 413, "request_too_large", raw=json.dumps(CHAT).encode() + b" " * 50 * 2**20),
+    Case("a million messages", 413, "request_too_large", raw=with_messages(1_000_000)),
+    Case("100,000 messages", param="messages", raw=with_messages(100_000)),
+    Case("100,000 tools", param="tools", raw=with_tools(100_000)),
+    Case("80 kB of headers", 431, "headers_too_large", headers=(("X-Large", "x" * 80_000),)),
+    Case("1,000 headers", 431, "headers_too_large", headers=tuple((f"X-{n}", "x") for n in range(1000))),
+    Case("a header 1,000 times", 431, "headers_too_large", headers=(("X-Same", "x"),) * 1000),
     Case("no content type", 415, "unsupported_media_type", content_type=""),
     Case("a form", 415, "unsupported_media_type", content_type="application/x-www-form-urlencoded"),
     Case("text", 415, "unsupported_media_type", content_type="text/plain"),
@@ -144,6 +173,8 @@ TRANSPORT = [
         raw=gzip.compress(json.dumps(CHAT).encode()),
         headers=(("Content-Encoding", "gzip"),),
     ),
+    Case("compressed otherwise", 415, "unsupported_media_type", headers=(("Content-Encoding", "br"),)),
+    Case("compressed twice", 415, "unsupported_media_type", headers=(("Content-Encoding", "identity, gzip"),)),
     Case("GET", 405, "method_not_allowed", method="GET"),
     Case("PUT", 405, "method_not_allowed", method="PUT"),
     Case("OPTIONS", 405, "method_not_allowed", method="OPTIONS"),
@@ -155,6 +186,8 @@ TRANSPORT = [
     Case("two slashes", 404, "not_found", path="//v1/chat/completions"),
     Case("capitals", 404, "not_found", method="GET", path="/V1/models"),
     Case("semicolon", 404, "not_found", path="/v1/chat/completions;x"),
+    Case("encoded dots before", 404, path="/v1/%2e%2e/v1/chat/completions"),
+    Case("an encoded slash", 404, path="/v1/chat%2fcompletions%00"),
     Case("dots", 404, "not_found", path="/v1/../v1/chat/completions"),
     Case("encoded dots", 404, "model_not_found", method="GET", path="/v1/models/..%2f..%2fhealthz"),
     Case("unknown model's card", 404, "model_not_found", method="GET", path="/v1/models/mars"),
@@ -273,7 +306,64 @@ OUT_OF_BOUNDS = [
     ),
     Case("float as text", param="encoding_format", fields={"encoding_format": "x"}, path="/v1/embeddings"),
 ]
-CASES = [*UNAUTHENTICATED, *NOT_JSON, *TRANSPORT, *UNKNOWN, *MODELS, *OUT_OF_BOUNDS]
+NESTED_SCHEMA = json.loads('{"items":' * 65 + "{}" + "}" * 65)
+SCHEMAS = [
+    Case(f"a schema {name}", param="response_format.json_schema.schema", fields={"response_format": chosen})
+    for name, schema in {
+        "65 levels deep": NESTED_SCHEMA,
+        "of 10,000 values": {"enum": list(range(10_000))},
+        "that is remote": {"$ref": "http://169.254.169.254/schema"},
+        "that is recursive": {"properties": {"child": {"$ref": "#"}}},
+        "with a long pattern": {"type": "string", "pattern": "(a+)+" * 300},
+    }.items()
+    for chosen in ({"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},)
+]
+ELSEWHERE = [
+    case
+    for path, good in GOOD.items()
+    for case in (
+        Case(f"no key: {path}", 401, "missing_api_key", key=None, path=path),
+        Case(f"a revoked key: {path}", 401, "invalid_api_key", key="revoked", path=path),
+        Case(f"not JSON: {path}", code="invalid_json", raw=b"model=moon", path=path),
+        Case(f"duplicate keys: {path}", code="invalid_json", raw=b'{"model":"x",' + dumped(good)[1:], path=path),
+        Case(f"NaN: {path}", code="invalid_json", raw=dumped(good)[:-1] + b',"user":NaN}', path=path),
+        Case(f"a form: {path}", 415, "unsupported_media_type", content_type="multipart/form-data", path=path),
+        Case(f"GET: {path}", 405, "method_not_allowed", method="GET", path=path),
+        Case(f"11 MB: {path}", 413, "request_too_large", raw=dumped(good) + b" " * TOO_LARGE, path=path),
+        Case(f"no model: {path}", 400, "missing_required_parameter", "model", {"model": None}, path=path),
+        Case(f"a foreign model: {path}", 404, "model_not_found", "model", {"model": FOREIGN_MODEL}, path=path),
+        *(
+            Case(f"unknown {name}: {path}", 400, "unknown_parameter", name, {name: "x"}, path=path)
+            for name in ("foo", "api_base", "api_key", "mock_response", "fallbacks", "chat_template", "prompt_embeds")
+        ),
+        Case(f"a long user: {path}", param="user", fields={"user": "u" * 121}, path=path),
+    )
+] + [
+    Case(f"{path} {name} = {json.dumps(value)[:20]}", param=name, fields={name: value}, path=path)
+    for path, name, value in [
+        *(("/v1/completions", "prompt", value) for value in (None, [], 5, ["a", 1], [[]], ["a"] * 2049, {})),
+        *(("/v1/completions", "max_tokens", value) for value in (-1, "5", True, 1.5, 2**40)),
+        *(("/v1/completions", "n", value) for value in (0, 17, "1")),
+        *(("/v1/completions", "best_of", value) for value in (0, 17)),
+        *(("/v1/completions", "stop", value) for value in ("", [""], ["a", "b", "c", "d", "e"])),
+        ("/v1/completions", "logprobs", 6),
+        ("/v1/completions", "logprobs", True),
+        ("/v1/completions", "logit_bias", {str(token): 1 for token in range(301)}),
+        ("/v1/completions", "echo", "yes"),
+        ("/v1/completions", "stream_options", {"include_usage": True}),
+        *(("/v1/embeddings", "dimensions", value) for value in (0, 1.5, "5", 2**20)),
+        *(("/v1/responses", "input", value) for value in (None, [], 5, [5], [{"type": "moon"}], {})),
+        *(("/v1/responses", "max_output_tokens", value) for value in (0, "5", True, 2**40)),
+        *(("/v1/responses", "temperature", value) for value in (3, "1", True)),
+        *(("/v1/responses", "tools", value) for value in ([{"type": "web_search"}], [{"type": "mcp"}], "x")),
+        ("/v1/responses", "background", True),
+        ("/v1/responses", "metadata", {"a": "b" * 513}),
+        ("/v1/responses", "top_logprobs", 21),
+        ("/v1/responses", "text", {"format": {"type": "json_schema", "name": "x", "schema": NESTED_SCHEMA}}),
+        ("/v1/responses", "input", [{"role": "user", "content": [{"type": "input_image", "image_url": "file:///x"}]}]),
+    ]
+]
+CASES = [*UNAUTHENTICATED, *NOT_JSON, *TRANSPORT, *UNKNOWN, *MODELS, *OUT_OF_BOUNDS, *SCHEMAS, *ELSEWHERE]
 
 
 @pytest.fixture(scope="module")
@@ -420,8 +510,31 @@ def test_the_callers_request_id_is_not_taken_over(platform: Platform, keys: dict
         b"MOON /v1/models HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /v1/models HTTP/9.9\r\nHost: x\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-art-\0\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        b"Content-Length: 5\r\n\r\n0\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 0x5\r\n\r\nhello",
+        b"GET /v1/models HTTP/1.1\nHost: x\n\n",
+        b"GET /v1/models HTTP/1.1\r\nHost: x\nX-Hidden: y\r\n\r\n",
     ],
-    ids=["two lengths", "length and chunks", "negative length", "no chunk", "method", "version", "TLS"],
+    ids=[
+        "two lengths",
+        "length and chunks",
+        "negative length",
+        "no chunk",
+        "method",
+        "version",
+        "TLS",
+        "NUL in the key",
+        "chunks and length",
+        "unknown coding",
+        "space before the colon",
+        "hexadecimal length",
+        "bare line feeds",
+        "a bare line feed",
+    ],
 )
 def test_broken_http_is_refused_and_reaches_no_engine(platform: Platform, head: bytes) -> None:
     assert exchange(platform.port, head).status == 400
@@ -493,7 +606,7 @@ def test_images_are_sent_as_themselves_and_never_as_addresses(platform: Platform
 
 def test_no_log_contains_a_key(platform: Platform, keys: dict[str, str]) -> None:
     """Stands last: whatever went wrong above was logged by now."""
-    platform.primary.script(status=500, times=2)
+    platform.primary.script(status=500, times=2)  # it is asked twice
     platform.second.script(status=400, body={"error": {"message": f"Bad key {keys['good']}"}}, times=1)
     assert platform.post("/v1/chat/completions", api_key=keys["good"], json=CHAT).status_code == 400
     logs = platform.logs()

@@ -10,6 +10,8 @@ from inference.fake.plan import Plan
 Frame = tuple[bytes, int]
 """An event of a stream as bytes, and the number of tokens that it carries."""
 
+TIMINGS = b',"timings":{"cache_n":0,"prompt_n":5,"prompt_ms":20.5,"predicted_n":2,"predicted_ms":15.25}'
+
 encode = msgspec.json.encode
 
 
@@ -24,6 +26,7 @@ class Answer:
     include_usage: bool = False
     continuous_usage: bool = False
     omit_usage: bool = False
+    timings: bool = False
 
     def usage(self, completion_tokens: int) -> bytes:
         """OpenAI's usage object."""
@@ -86,9 +89,12 @@ def openai_frames(answer: Answer, head: bytes, fragments: tuple[Frame, ...]) -> 
     if answer.include_usage and not answer.omit_usage:
         usage = answer.usage(answer.plan.completion_tokens)
         frames.append((b'%s"choices":[],"usage":%s}\n\n' % (start, usage), 0))
+    if answer.timings:
+        last, tokens = frames[-1]
+        frames[-1] = (last.removesuffix(b"}\n\n") + TIMINGS + b"}\n\n", tokens)
     return frames
 
 
 def openai_whole(answer: Answer, head: bytes, choices: bytes) -> bytes:
     usage = b"" if answer.omit_usage else b',"usage":' + answer.usage(answer.plan.completion_tokens)
-    return head + choices + usage + b"}"
+    return head + choices + usage + (TIMINGS if answer.timings else b"") + b"}"

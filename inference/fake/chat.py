@@ -44,7 +44,7 @@ class Chat:
 def _whole_choices(plan: Plan) -> bytes:
     message: dict[str, Any] = {"role": "assistant", "content": "".join(plan.texts), "refusal": None}
     if plan.tool:
-        message |= {"content": None, "tool_calls": [_tool(plan.tool, index=0)]}
+        message |= {"content": None, "tool_calls": [_tool(plan.tool)]}
     logprobs = None
     if plan.logprobs is not None:
         logprobs = {"content": [_logprob(token, plan.logprobs) for token in plan.texts]}
@@ -78,16 +78,16 @@ def _text_steps(texts: tuple[str, ...]) -> list[Step]:
 def _tool_steps(tool: ToolCall) -> list[Step]:
     """The name first, then the arguments in two halves. A call counts as one token."""
     half = len(tool.arguments) // 2
-    opening = _tool(ToolCall(tool.name, ""), index=0)
+    opening = {"index": 0, **_tool(ToolCall(tool.name, ""))}
     steps: list[Step] = [({"tool_calls": [opening]}, 1, None)]
     for part in (tool.arguments[:half], tool.arguments[half:]):
         steps.append(({"tool_calls": [{"index": 0, "function": {"arguments": part}}]}, 0, None))
     return [*steps, ({}, 0, None)]
 
 
-def _tool(tool: ToolCall, *, index: int) -> dict[str, Any]:
+def _tool(tool: ToolCall) -> dict[str, Any]:
     function = {"name": tool.name, "arguments": tool.arguments}
-    return {"index": index, "id": f"call_fake_{tool.name}", "type": "function", "function": function}
+    return {"id": f"call_fake_{tool.name}", "type": "function", "function": function}
 
 
 def _fragment(

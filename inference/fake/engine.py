@@ -159,6 +159,7 @@ class Engine:
             include_usage=bool(include),
             continuous_usage=bool(continuous),
             omit_usage=script.omit_usage,
+            timings=script.timings,
         )
 
     async def _deliver(

@@ -46,10 +46,10 @@ def make_plan(fields: dict[str, Any], script: Script, *, prefix: str = "") -> Pl
     if wanted is None:
         first = text.next_number(prefix)
         wanted = text.numbered_tokens(max(0, script.output_tokens - first + 1), first)
-    wanted, stop = _stopped(wanted, fields.get("stop_sequences") or ())
+    wanted, stop = _stopped(wanted, _sequences(fields))
     limits = (fields.get(name) for name in ("max_completion_tokens", "max_tokens", "max_output_tokens"))
     limit = next(filter(None, limits), DEFAULT_MAX_TOKENS)
-    reason = "length" if limit < len(wanted) else "stop_sequence" if stop else "stop"
+    reason = "length" if limit < len(wanted) else "stop_sequence" if stop and "stop" not in fields else "stop"
     return Plan(
         texts=wanted[:limit],
         finish_reason=script.finish_reason or reason,
@@ -57,6 +57,12 @@ def make_plan(fields: dict[str, Any], script: Script, *, prefix: str = "") -> Pl
         logprobs=_logprobs(fields),
         stop_sequence=stop if reason == "stop_sequence" else None,
     )
+
+
+def _sequences(fields: dict[str, Any]) -> Sequence[str]:
+    """Anthropic says `stop_sequences`; OpenAI `stop`, where one may stand alone."""
+    asked = fields.get("stop_sequences") or fields.get("stop") or ()
+    return (asked,) if isinstance(asked, str) else asked
 
 
 def _stopped(texts: tuple[str, ...], sequences: Sequence[str]) -> tuple[tuple[str, ...], str | None]:

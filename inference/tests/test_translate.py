@@ -11,6 +11,7 @@ import pytest
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from inference.errors import EngineRefused
 from inference.fake.control import FakeServer
 from inference.router import Deployment
 from inference.translate import litellm, open_translated
@@ -160,3 +161,15 @@ async def test_a_reranking_is_translated_with_its_count(fake: FakeServer) -> Non
 
     assert [one["index"] for one in answer["results"]] == [1]
     assert answer["usage"]["total_tokens"] > 0
+
+
+async def test_what_cannot_be_walked_through_is_no_failure_of_the_providers(fake: FakeServer) -> None:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(5000):
+        schema = {"type": "array", "items": schema}
+    tool = {"type": "function", "function": {"name": "look", "parameters": schema}}
+    payload = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2, "tools": [tool]}
+    with pytest.raises(EngineRefused) as refused:
+        await open_translated(deployment(fake, ""), "/chat/completions", payload)
+    assert refused.value.status == 400
+    assert fake.log() == []

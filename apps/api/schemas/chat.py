@@ -143,6 +143,25 @@ class ChatRequest(Request, kw_only=True):
     def choices(self) -> int:
         return self.n or 1
 
+    def json_schemas(self) -> list[tuple[str, JSONObject]]:
+        found = []
+        if self.response_format and self.response_format.json_schema:
+            found.append(("response_format.json_schema.schema", self.response_format.json_schema.schema))
+        for place, tool in enumerate(self.tools or ()):
+            found.append((f"tools[{place}].function.parameters", tool.function.parameters))
+        for place, function in enumerate(self.functions or ()):
+            found.append((f"functions[{place}].parameters", function.parameters))
+        return [(at, schema) for at, schema in found if schema is not None]
+
+    def free_forms(self) -> list[tuple[str, JSONObject]]:
+        found = [("tool_choice", self.tool_choice), ("function_call", self.function_call)]
+        notes = [
+            (f"messages[{place}].annotations", note)
+            for place, message in enumerate(self.messages)
+            for note in message.annotations or ()
+        ]
+        return [(at, value) for at, value in (*found, *notes) if isinstance(value, dict)]
+
     def inconsistency(self) -> tuple[str, str] | None:
         """(field, sentence) of fields that do not go together, as OpenAI refuses them."""
         if self.top_logprobs and not self.logprobs:

@@ -42,6 +42,14 @@ class AnyRequest(Struct, kw_only=True, forbid_unknown_fields=True):
         """The payload in the form in which engines take it."""
         return payload
 
+    def json_schemas(self) -> list[tuple[str, JSONObject]]:
+        """The JSON schemas in it, and where they stand: an engine may have to compile them."""
+        return []
+
+    def free_forms(self) -> list[tuple[str, JSONObject]]:
+        """What else in it has no form that is published, and goes to an engine."""
+        return []
+
 
 class Request(AnyRequest, kw_only=True):
     """What every inference request in OpenAI's dialect may have."""

@@ -118,6 +118,12 @@ class Metadata(Struct, forbid_unknown_fields=True):
     user_id: Annotated[str, Meta(max_length=256)] | None = None
 
 
+def _forms(block: Block) -> list[JSONObject]:
+    if isinstance(block, ToolUseBlock):
+        return [block.input, block.caller or {}]
+    return (block.citations or []) if isinstance(block, TextBlock) else []
+
+
 class CountTokensRequest(AnyRequest, kw_only=True):
     """A prompt, and nothing of the answer."""
 
@@ -127,6 +133,21 @@ class CountTokensRequest(AnyRequest, kw_only=True):
     thinking: Thinking | AdaptiveThinking | NoThinking | None = None
     tool_choice: AutoChoice | AnyChoice | ToolChoice | NoChoice | None = None
     tools: Annotated[list[ClientTool], Meta(max_length=128)] | None = None
+
+    def json_schemas(self) -> list[tuple[str, JSONObject]]:
+        return [(f"tools[{place}].input_schema", tool.input_schema) for place, tool in enumerate(self.tools or ())]
+
+    def free_forms(self) -> list[tuple[str, JSONObject]]:
+        found = [
+            (f"messages[{place}].content[{inner}]", form)
+            for place, turn in enumerate(self.messages)
+            if not isinstance(turn.content, str)
+            for inner, block in enumerate(turn.content)
+            for form in _forms(block)
+        ]
+        for place, tool in enumerate(self.tools or ()):
+            found += [(f"tools[{place}].input_examples", example) for example in tool.input_examples or ()]
+        return found
 
     def inconsistency(self) -> tuple[str, str] | None:
         """(field, sentence) of fields that do not go together, as Anthropic refuses them."""

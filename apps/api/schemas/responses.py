@@ -124,6 +124,15 @@ class ResponsesStreamOptions(Struct, forbid_unknown_fields=True):
     include_obfuscation: bool = False
 
 
+def _forms(item: Item) -> list[JSONObject]:
+    if isinstance(item, FunctionCall):
+        return [item.caller or {}]
+    if not isinstance(item, Message) or isinstance(item.content, str):
+        return []
+    told = [part for part in item.content if isinstance(part, OutputText)]
+    return [form for part in told for form in (*(part.annotations or ()), *(part.logprobs or ()))]
+
+
 class ResponsesRequest(Request, kw_only=True):
     LOCAL: ClassVar[frozenset[str]] = Request.LOCAL | {
         "background",
@@ -175,6 +184,17 @@ class ResponsesRequest(Request, kw_only=True):
     @property
     def wants_logprobs(self) -> bool:
         return LOGPROBS in (self.include or ())
+
+    def json_schemas(self) -> list[tuple[str, JSONObject]]:
+        found = [(f"tools[{place}].parameters", tool.parameters) for place, tool in enumerate(self.tools or ())]
+        if self.text and isinstance(self.text.format, SchemaFormat):
+            found.append(("text.format.schema", self.text.format.schema))
+        return [(at, schema) for at, schema in found if schema is not None]
+
+    def free_forms(self) -> list[tuple[str, JSONObject]]:
+        if isinstance(self.input, str):
+            return []
+        return [(f"input[{place}]", form) for place, item in enumerate(self.input) for form in _forms(item)]
 
     def inconsistency(self) -> tuple[str, str] | None:
         """(field, sentence) of what is not offered, or does not go together."""

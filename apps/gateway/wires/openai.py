@@ -13,6 +13,7 @@ DONE = b"[DONE]"
 DONE_EVENT = b"data: [DONE]\n\n"
 PLAIN, BETWEEN, LAST = b"data: {", b"\n\ndata: ", b"\n\ndata: [DONE]"
 ERROR = b'"error"'
+_TIMINGS = re.compile(rb',"timings":\{[^{}]*\}|"timings":\{[^{}]*\},')
 _RUNNING_USAGE = re.compile(rb',"usage":\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}')
 
 
@@ -191,6 +192,14 @@ def _shown(frame: bytes, event: Event, include_usage: bool) -> bytes | None:
     if not event.choices:
         return frame if include_usage else None
     return _RUNNING_USAGE.sub(b"", frame)  # running counts are ours, too
+
+
+def without_timings(data: bytes) -> bytes:
+    """llama.cpp adds an account of its own, which no client knows and which tells of the machine it runs on.
+
+    Inside a JSON text the quotes would be escaped, so that only the field itself is found.
+    """
+    return _TIMINGS.sub(b"", data) if b'"timings"' in data else data
 
 
 CHAT = Wire(
