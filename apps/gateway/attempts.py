@@ -44,6 +44,7 @@ MOST_WAITS = 2
 LONGEST_WAIT = 2.5  # seconds that a caller is kept waiting for an engine that is busy
 FULL_SECONDS = 0.5  # for which an engine is left alone that says it is full, and not for how long
 MOST_KILLS = 2
+SEVERAL = frozenset({"chat.completions", "completions"})  # choices or prompts in one request
 NEWER_ENDPOINTS = frozenset({"responses", "messages", "rerank"})
 # What may go better the second time.
 PASSING = frozenset({408, 409, 425, 500, 502, 504})
@@ -99,6 +100,7 @@ class Attempts:
     retry_after: float = 2.0
     until: float = inf
     """The moment (time.monotonic) at which the caller wants no answer any more."""
+    _gives_one: bool = False
     _waits: int = 0
     _kills: int = 0
     _prefix: Prefix | None = None
@@ -132,6 +134,8 @@ class Attempts:
                 for group in groups:
                     if opened := await self._first_of(group, meter, tried[group], may_queue=may_queue):
                         return opened
+            if self._gives_one and not self.made:
+                raise Invalid("n", f"{self.call.model.public_name} gives one answer a request; ask several times.")
             wait = self._wait_worth_while(groups)
             if wait is None:
                 raise self._exhausted()
@@ -151,6 +155,9 @@ class Attempts:
                 self.retry_after = max(1.0, error.retry_after)
                 return None
             tried.add(deployment.id)
+            if self.call.choices > 1 and self.call.endpoint in SEVERAL and not deployment.speaks(self.call.endpoint):
+                self._gives_one = True  # LiteLLM would leave the other choices out without a word
+                continue
             opened = await self._try(deployment, meter)
             if opened is None and self._deserves_another(deployment):
                 opened = await self._try_again(deployment, meter)

@@ -279,6 +279,16 @@ def test_claudes_tool_call_comes_back_in_openais_form(platform: Platform, desk: 
     assert "word" in json.loads(arguments)
 
 
+def test_several_choices_are_never_fewer_than_asked(platform: Platform, desk: Desk) -> None:
+    """Claude gives one: it is not asked where another could, and refuses by name where it is alone."""
+    key = desk.key()
+    refused = ask(platform, key, model=CLAUDE, n=2)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "n")
+    own_engines_down(platform)
+    assert ask(platform, key, n=2).status_code == 503
+    assert platform.claude.log() == []
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_with_all_engines_away_it_is_a_503_that_costs_nothing(platform: Platform, desk: Desk, stream: bool) -> None:
     own_engines_down(platform)
