@@ -6,6 +6,7 @@ Parsing is hiredis's, as in redis-py; everything but scripts goes through redis-
 """
 
 import asyncio
+import contextlib
 import ssl
 from collections import deque
 from typing import Any, cast
@@ -17,7 +18,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 ANSWER_SECONDS = 1.0
-AWAY_SECONDS = 0.5  # between two looks at whether a Redis that was away is back; meanwhile nobody waits for it
+AWAY_SECONDS = 0.5  # before each look at whether a Redis that was away is back; meanwhile nobody waits for it
 # What a server says that is there and yet cannot do anything: a replica that was the master, one that is loading.
 NOT_NOW = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF")
 
@@ -103,8 +104,7 @@ class RedisPipe:
         self._parts = urlsplit(url)
         self._connection: _Connection | None = None
         self._connecting: asyncio.Lock | None = None
-        self._is_away = self._is_asking = False
-        self._away_until = 0.0
+        self._looking: asyncio.Task[None] | None = None
 
     async def evalsha(self, sha: str, *arguments: Any) -> Any:
         """Raises NoScriptError where Redis does not know the script (yet, or any more)."""
@@ -114,41 +114,45 @@ class RedisPipe:
         return await self._call("EVAL", script, 0, *arguments)
 
     async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
         if self._connection is not None:
             self._connection.close()
 
     def start(self, sha: str, *arguments: Any) -> "asyncio.Future[Any] | None":
         """`evalsha` without waiting: the future of Redis's raw answer, errors included; None while not connected."""
         connection = self._connection
-        if connection is None or connection.is_lost or self._is_away:
+        if connection is None or connection.is_lost or self._looking is not None:
             return None
         return connection.send("EVALSHA", sha, 0, *arguments)
 
     async def _call(self, *words: Any) -> Any:
-        """While Redis is away one call at a time finds out whether it is back; all others fail at once."""
-        if not self._is_away:
-            return await self._ask(*words)
-        if self._is_asking or asyncio.get_running_loop().time() < self._away_until:
+        """Fails at once while Redis is known to be away; the pipe itself finds out when it is back."""
+        if self._looking is not None:
             raise NotSentError("Redis is away")
-        self._is_asking = True
         try:
             return await self._ask(*words)
-        finally:
-            self._is_asking = False
+        except (RedisConnectionError, RedisTimeoutError):
+            if self._looking is None:
+                self._looking = asyncio.create_task(self._look_for_it())
+            raise
+
+    async def _look_for_it(self) -> None:
+        back = False
+        while not back:
+            await asyncio.sleep(AWAY_SECONDS)
+            with contextlib.suppress(RedisError):
+                await self._ask("PING")
+                back = True
+        self._looking = None
 
     async def _ask(self, *words: Any) -> Any:
-        try:
-            connection = self._connection
-            if connection is None or connection.is_lost:
-                connection = await self._connected()
-            answer = await connection.send(*words)
-            if isinstance(answer, hiredis.ReplyError):
-                raise self._error(str(answer))
-        except (RedisConnectionError, RedisTimeoutError):
-            self._is_away = True
-            self._away_until = asyncio.get_running_loop().time() + AWAY_SECONDS
-            raise
-        self._is_away = False
+        connection = self._connection
+        if connection is None or connection.is_lost:
+            connection = await self._connected()
+        answer = await connection.send(*words)
+        if isinstance(answer, hiredis.ReplyError):
+            raise self._error(str(answer))
         return answer
 
     def _error(self, message: str) -> Exception:
