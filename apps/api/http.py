@@ -24,7 +24,7 @@ class Request:
     `receive`: of an upload, which its view reads itself.
     """
 
-    __slots__ = ("body", "method", "path", "receive", "request_id", "scope")
+    __slots__ = ("_headers", "body", "method", "path", "receive", "request_id", "scope")
 
     def __init__(
         self, scope: MutableMapping[str, Any], body: bytes, request_id: str, receive: Receive | None = None
@@ -35,11 +35,14 @@ class Request:
         self.request_id = request_id
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self._headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            known = self._headers.get(name)
+            self._headers[name] = value if known is None else known + b"," + value
 
     def header(self, name: bytes) -> str:
         """Empty where there is none."""
-        found = [value for known, value in self.scope["headers"] if known == name]
-        return b",".join(found).decode("latin-1") if found else ""
+        return self._headers.get(name, b"").decode("latin-1")
 
     @property
     def peer(self) -> str:

@@ -100,7 +100,10 @@ class Stream:
             return False
         broken, self._pending = self._opened, b""
         await broken.upstream.close()
-        sent = sent_so_far(account, meter)
+        try:
+            sent = sent_so_far(account, meter)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False  # it began with garbage: there is nothing to go on with
         attempts = self._attempts
         continuing = Continuing(
             attempts.router,

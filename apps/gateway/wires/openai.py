@@ -76,7 +76,7 @@ class OpenAIMeter(Meter):
 
     def read(self, data: bytes, *, include_usage: bool) -> bytes:
         """Events mostly come as their engine wrote them, one line of JSON each: one call reads those together."""
-        if not self.head:
+        if not self.head and data.startswith(PLAIN):
             self.head = data[: data.find(END)]
         if data.startswith(PLAIN) and ERROR not in data:
             body = data[6:-2]
