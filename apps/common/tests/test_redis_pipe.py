@@ -116,6 +116,16 @@ async def test_a_frozen_server_costs_a_second_and_late_answers_reach_nobody(serv
     await pipe.close()
 
 
+async def test_a_loop_that_was_busy_is_not_redis_away(server: Server) -> None:
+    pipe = RedisPipe(server.url)
+    await pipe.eval(ECHO, "before")
+    asked = asyncio.create_task(pipe.eval(ECHO, "asked"))
+    await asyncio.sleep(0)
+    time.sleep(1.2)  # a long computation: the answer has come, and nobody has read it
+    assert await asked == b"asked"
+    await pipe.close()
+
+
 async def test_a_replica_that_was_the_master_is_left(server: Server) -> None:
     pipe = RedisPipe(server.url)
     write = "return redis.call('SET', 'x', '1')"
