@@ -78,7 +78,7 @@ def ask(platform: Platform, key: Key, **fields: Any) -> httpx.Response:
 
 def events_of(answer: httpx.Response) -> list[Any]:
     """Each checked as the official client types it, and numbered without a gap."""
-    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
     events = []
     for frame in answer.text.removesuffix("\n\n").split("\n\n"):
         kind, data = frame.split("\n")
@@ -446,7 +446,7 @@ def test_a_database_that_is_away_does_not_spoil_an_answer(
     desk.call(renew_catalog)
     with ThreadPoolExecutor(8) as pool:  # so that each of the gateway's processes has read key and catalog just now
         warm = list(pool.map(lambda _: ask(platform, key, store=False), range(WARM)))
-    assert {answer.status_code for answer in warm} == {200}
+    assert {answer.status_code for answer in warm} == {200}, [answer.text for answer in warm]
     stopped = postgres_processes(platform)
     for process in stopped:
         os.kill(process, signal.SIGSTOP)

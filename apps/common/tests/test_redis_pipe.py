@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -14,6 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from apps.common.redis import async_redis
 from apps.common.redis_pipe import AWAY_SECONDS, NotSentError, RedisPipe
 from deploy.local import redis
 from deploy.local.ports import free_port, is_free
@@ -144,6 +146,17 @@ async def test_a_replica_that_was_the_master_is_left(server: Server) -> None:
     server.replicate("NO", "ONE")
     assert await pipe.eval(write) == b"OK"
     await pipe.close()
+
+
+async def test_the_pools_connections_survive_a_restart(server: Server, settings: Any) -> None:
+    settings.REDIS_URL = server.url
+    store = async_redis()
+    for _ in range(2):
+        answers = await asyncio.gather(*(store.get("nothing") for _ in range(8)))
+        assert answers == [None] * 8
+        server.kill()
+        server.start()
+    await store.aclose()
 
 
 async def test_a_caller_who_gives_up_disturbs_nobody(server: Server) -> None:
