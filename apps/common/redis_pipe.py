@@ -18,7 +18,6 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 ANSWER_SECONDS = 1.0
-SECOND_LOOK_SECONDS = 0.05
 AWAY_SECONDS = 0.5  # before each look at whether a Redis that was away is back; meanwhile nobody waits for it
 # What a server says that is there and yet cannot do anything: a replica that was the master, one that is loading.
 NOT_NOW = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF")
@@ -35,7 +34,6 @@ class _Connection(asyncio.Protocol):
         self._reader = hiredis.Reader()
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._watchdog: asyncio.TimerHandle | None = None
-        self._suspect: asyncio.Future[Any] | None = None
         self._out: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -86,14 +84,9 @@ class _Connection(asyncio.Protocol):
         self._watchdog = None
         if not self._waiting:
             return
-        oldest, sent = self._waiting[0]
-        until = sent + ANSWER_SECONDS
+        until = self._waiting[0][1] + ANSWER_SECONDS
         if self._loop.time() < until - 0.001:
             self._watchdog = self._loop.call_at(until, self._look_for_silence)
-        elif oldest is not self._suspect:
-            # Perhaps we were busy, and its answer lies in the socket: the loop reads that before it comes here.
-            self._suspect = oldest
-            self._watchdog = self._loop.call_later(SECOND_LOOK_SECONDS, self._look_for_silence)
         else:
             self.close(RedisTimeoutError("Redis did not answer in time"))
 

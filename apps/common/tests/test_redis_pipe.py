@@ -120,7 +120,7 @@ async def test_a_frozen_server_costs_a_second_and_late_answers_reach_nobody(serv
 
 
 def test_a_loop_that_was_busy_is_not_redis_away(server: Server) -> None:
-    """On uvloop, as in production: it runs timers that are due before it reads what has come."""
+    """On uvloop, as in production: an answer that has come is read before the watchdog looks."""
 
     async def scenario() -> None:
         pipe = RedisPipe(server.url)
