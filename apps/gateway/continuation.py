@@ -49,13 +49,13 @@ def can_continue(call: Call, meter: OpenAIMeter) -> bool:
     return call.endpoint == "chat.completions" or isinstance(call.payload.get("prompt"), str)
 
 
-def way_of(call: Call, deployment: Deployment | None, sent: Sent) -> str:
+def way_of(call: Call, deployment: Deployment, sent: Sent) -> str:
     """ "vllm", "assistant", "prompt" or "anew"."""
     if not sent.text or call.payload.get("response_format") or call.payload.get("structured_outputs"):
         return "anew"
     if call.endpoint == "completions":
         return "prompt"
-    return (deployment.prefill if deployment else "") or "anew"
+    return deployment.prefill or "anew"
 
 
 @dataclass(slots=True, kw_only=True)

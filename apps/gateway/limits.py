@@ -60,7 +60,7 @@ class Admission:
         return words
 
     def record(self, call: Call, estimate: Estimate) -> str:
-        """A hold as lua/hold.lua reads it. It counts as open for its key even where nothing limits that."""
+        """A hold as lua/hold.lua reads it."""
         rates = ",".join(
             f"art:rate:{what}:{scope}={limit}={period}"
             for scope, what, period, limit in self.rates
@@ -82,7 +82,7 @@ def scopes_of(key: KeyFacts) -> tuple[str, str, str]:
 def admission_of(call: Call, month: str) -> Admission:
     key = call.key
     own, project, account = scopes_of(key)
-    limited = [(own, key_limits(key)), (project, key.project_limits), (account, key.account_limits)]
+    limited = _limited(key)
     if call.end_user and key.end_user_limits:
         limited.append((scope_of_user(key.account_id, call.end_user), key.end_user_limits))
     if call.model.limits:
@@ -133,9 +133,9 @@ def _rates(scope: str, limits: RateLimits) -> list[tuple[str, str, int, int]]:
 
 def key_rates(key: KeyFacts) -> Admission:
     """Of an answer that needs no admission: what its headers tell of."""
-    limited = (
-        (f"key:{key.key_id}", key_limits(key)),
-        (f"project:{key.project_id}", key.project_limits),
-        (f"account:{key.account_id}", key.account_limits),
-    )
-    return Admission(tuple(rate for scope, limits in limited for rate in _rates(scope, limits)), (), ())
+    return Admission(tuple(rate for scope, limits in _limited(key) for rate in _rates(scope, limits)), (), ())
+
+
+def _limited(key: KeyFacts) -> list[tuple[str, RateLimits]]:
+    """The scopes that every call of a key comes under, with their limits."""
+    return list(zip(scopes_of(key), (key_limits(key), key.project_limits, key.account_limits), strict=True))
