@@ -1,12 +1,16 @@
 """uvicorn's HTTP protocol, with an answer's head and the beginning of its body in one system call.
 
 uvicorn writes headers and body apart, two calls for each answer; a system call costs more than what builds the answer.
+And it tells of a caller who hangs up only to who waits for it: a task more for each request.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from apps.common.asgi import WHEN_GONE
 
 HEAD = b"HTTP/1.1 "
 
@@ -43,5 +47,17 @@ class CorkedTransport:
 
 
 class CorkedHttpProtocol(HttpToolsProtocol):
+    """Whoever answers a request adds to the set that its scope has by this name what is to be called then."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._when_gone: set[Callable[[], object]] = set()
         super().connection_made(cast(asyncio.Transport, CorkedTransport(transport, self.loop)))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        cast(dict[str, Any], self.scope)[WHEN_GONE] = self._when_gone
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        for tell in tuple(self._when_gone):
+            tell()

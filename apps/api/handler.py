@@ -12,6 +12,7 @@ from django.urls import Resolver404, get_resolver
 
 from apps.api.errors import dialect_of
 from apps.api.http import Request, Response
+from apps.common.asgi import WHEN_GONE
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -50,9 +51,10 @@ class V1Handler:
                 response.headers["Connection"] = "close"
             await respond(response, request_id, send)
             return
+        task = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             refusal = self._refusal_of_headers(scope)
-            body = b"" if refusal else await self._body(receive)
+            body = b"" if refusal else await self._body(receive, task)
         except CallerGoneError:
             return
         except BodyTooLargeError:
@@ -63,17 +65,24 @@ class V1Handler:
             error = dialect_of(scope["path"]).plain(*refusal, request_id, {"Connection": "close"})
             await respond(error, request_id, send)
             return
-        task = cast("asyncio.Task[None]", asyncio.current_task())
-        watcher = asyncio.create_task(_cancel_when_gone(receive, task))
+        gone = False
+
+        def hang_up() -> None:
+            nonlocal gone
+            gone = True
+            task.cancel()
+
+        when_gone = scope[WHEN_GONE]
+        when_gone.add(hang_up)
         try:
             response = await self._response(scope, body, request_id)
             await respond(response, request_id, send)
         except asyncio.CancelledError:
-            if not (watcher.done() and not watcher.cancelled()):
+            if not gone:
                 raise  # the server stops, not the caller
             task.uncancel()
         finally:
-            watcher.cancel()
+            when_gone.discard(hang_up)
 
     def _takes_uploads(self, path: str) -> bool:
         """Whether the view there reads the body itself, once it knows who sends it, and under a limit of its own."""
@@ -88,9 +97,8 @@ class V1Handler:
             return 431, f"A request has at most {MOST_HEADERS} headers, of {LARGEST_HEADERS // 1024} kB together."
         return None
 
-    async def _body(self, receive: Receive) -> bytes:
+    async def _body(self, receive: Receive, task: "asyncio.Task[None]") -> bytes:
         """Under a time limit, by a timer that costs a fifth of asyncio.timeout: nearly every body is there already."""
-        task = cast("asyncio.Task[None]", asyncio.current_task())
         too_slow = False
 
         def give_up() -> None:
@@ -148,12 +156,6 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         if size > limit:
             raise BodyTooLargeError
     return b"".join(parts)
-
-
-async def _cancel_when_gone(receive: Receive, task: "asyncio.Task[None]") -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    task.cancel()
 
 
 async def respond(response: Response, request_id: str, send: Send) -> None:

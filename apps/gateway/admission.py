@@ -19,7 +19,7 @@ from apps.common.revisions import CATALOG, account_revision, key_revision
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call, LimitReached, RateState
 from apps.gateway.estimate import Estimate
-from apps.gateway.limits import TOTAL, Admission, key_rates, owner_of
+from apps.gateway.limits import TOTAL, Admission, key_rates, owner_of, rate_words
 from apps.gateway.local_share import LocalShare, NotAdmitted
 from apps.keys.contracts import KeyFacts
 
@@ -89,8 +89,9 @@ async def admit(
             estimate.hold,
             settings.GATEWAY_HOLD_LEASE_SECONDS * 1000,
             int(time.time() * 1000),
-            limits.record(call, estimate),
-            *limits.words(estimate.tokens),
+            limits.record(estimate),
+            estimate.tokens,
+            *limits.words,
         )
     except RedisError as error:
         logger.warning("%s is admitted without Redis, if at all: %s", call.request_id, error)
@@ -128,7 +129,7 @@ async def withdraw(pipe: RedisPipe, request_id: str) -> None:
 async def peek(pipe: RedisPipe, key: KeyFacts) -> RateState | None:
     """The state of a key's rates for an answer that needed no admission; None where Redis does not tell."""
     try:
-        return _rates(await run_script(pipe, "peek", *key_rates(key).rate_words(0)))
+        return _rates(await run_script(pipe, "peek", 0, *rate_words(key_rates(key))))
     except RedisError:
         return None
 

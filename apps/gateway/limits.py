@@ -3,6 +3,7 @@ within that account, and the model's for that account."""
 
 import hashlib
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from apps.gateway.estimate import Estimate
 from apps.keys.contracts import KeyFacts
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
+MOST_KNOWN = 20_000
 TOTAL = "total"
 OWNERS = {
     "key": "key",
@@ -22,6 +24,10 @@ OWNERS = {
     "user": "end user",
     "model": "account for this model",
 }
+
+
+Rate = tuple[str, str, int, int]
+Budget = tuple[str, str, int | None]
 
 
 def owner_of(scope: str) -> str:
@@ -36,42 +42,27 @@ def scope_of_user(account_id: int, end_user: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What a call comes under. Rates: (scope, what, period in ms, limit); `budgets`: (scope, period, nano-dollars)."""
+    """What a call comes under. Rates: (scope, what, period in ms, limit); `budgets`: (scope, period, nano-dollars).
 
-    rates: tuple[tuple[str, str, int, int], ...]
+    `words` is all of that as lua/admit.lua reads it, and `scopes` the end of a hold's record as lua/hold.lua does.
+    """
+
+    rates: tuple[Rate, ...]
     parallels: tuple[tuple[str, int], ...]
-    budgets: tuple[tuple[str, str, int | None], ...]
+    budgets: tuple[Budget, ...]
+    words: tuple[Any, ...]
+    scopes: str
 
-    def rate_words(self, tokens: int) -> list[Any]:
-        """The rates as the scripts read them, for a request of so many tokens."""
-        words: list[Any] = [len(self.rates)]
-        for rate in self.rates:
-            words += (*rate, 1 if rate[1] == "requests" else tokens)
-        return words
-
-    def words(self, tokens: int) -> list[Any]:
-        words = self.rate_words(tokens)
-        words.append(len(self.parallels))
-        for parallel in self.parallels:
-            words += parallel
-        words.append(len(self.budgets))
-        for scope, period, budget in self.budgets:
-            words += (scope, period, "" if budget is None else budget)
-        return words
-
-    def record(self, call: Call, estimate: Estimate) -> str:
+    def record(self, estimate: Estimate) -> str:
         """A hold as lua/hold.lua reads it."""
-        rates = ",".join(
-            f"art:rate:{what}:{scope}={limit}={period}"
-            for scope, what, period, limit in self.rates
-            if what != "requests"
-        )
-        opens = ",".join(scope for scope, _ in self.parallels)
-        return f"{estimate.hold} {estimate.tokens} {','.join(scopes_of(call.key))} {rates or '-'} {opens}"
+        return f"{estimate.hold} {estimate.tokens} {self.scopes}"
 
     def least(self, what: str) -> int:
         """The lowest of these limits, whosever it is."""
         return min(rate[3] for rate in self.rates if rate[1] == what)
+
+
+_known: dict[int, tuple[KeyFacts, str, Admission]] = {}  # by key_id
 
 
 def scopes_of(key: KeyFacts) -> tuple[str, str, str]:
@@ -80,29 +71,53 @@ def scopes_of(key: KeyFacts) -> tuple[str, str, str]:
 
 
 def admission_of(call: Call, month: str) -> Admission:
-    key = call.key
+    """Of one key nearly always the same: made anew when the key changes, the month does, or the call has its own."""
+    key, users_limits = call.key, call.key.end_user_limits if call.end_user else None
+    if users_limits or call.model.limits:
+        limited = _limited(key)
+        if users_limits:
+            limited.append((scope_of_user(key.account_id, call.end_user), users_limits))
+        if call.model.limits:
+            name = quote(call.model.public_name, safe="")
+            limited.append((f"model:{key.account_id}:{name}", call.model.limits))
+        return _admission(key, month, limited)
+    known = _known.get(key.key_id)
+    if known is not None and known[0] is key and known[1] == month:
+        return known[2]
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    admission = _admission(key, month, _limited(key))
+    _known[key.key_id] = key, month, admission
+    return admission
+
+
+def _admission(key: KeyFacts, month: str, limited: list[tuple[str, RateLimits]]) -> Admission:
+    rates = _rates(limited)
+    parallels = tuple((scope, limits.parallel) for scope, limits in limited if limits.parallel)
+    budgets = _budgets(key, month)
+    words = [*rate_words(rates), len(parallels), *chain(*parallels), len(budgets)]
+    for scope, period, budget in budgets:
+        words += (scope, period, "" if budget is None else budget)
+    reserved = ",".join(
+        f"art:rate:{what}:{scope}={limit}={period}" for scope, what, period, limit in rates if what != "requests"
+    )
+    opens = ",".join(scope for scope, _ in parallels)
+    return Admission(rates, parallels, budgets, tuple(words), f"{','.join(scopes_of(key))} {reserved or '-'} {opens}")
+
+
+def _budgets(key: KeyFacts, month: str) -> tuple[Budget, ...]:
     own, project, account = scopes_of(key)
-    limited = _limited(key)
-    if call.end_user and key.end_user_limits:
-        limited.append((scope_of_user(key.account_id, call.end_user), key.end_user_limits))
-    if call.model.limits:
-        name = quote(call.model.public_name, safe="")
-        limited.append((f"model:{key.account_id}:{name}", call.model.limits))
     policy = key.policy
-    budgets: list[tuple[str, str, int | None]] = [
-        (own, month, _limit(policy.monthly_budget, policy.budget_is_hard)),
-        (project, month, _limit(key.project_budget, key.project_budget_is_hard)),
-        (account, month, _limit(key.account_budget, key.account_budget_is_hard)),
-    ]
     totals = (
         (own, TOTAL, _limit(policy.total_budget, policy.budget_is_hard)),
         (project, TOTAL, _limit(key.project_total_budget, key.project_budget_is_hard)),
         (account, TOTAL, _limit(key.account_total_budget, key.account_budget_is_hard)),
     )
-    return Admission(
-        rates=tuple(rate for scope, limits in limited for rate in _rates(scope, limits)),
-        parallels=tuple((scope, limits.parallel) for scope, limits in limited if limits.parallel),
-        budgets=(*budgets, *(total for total in totals if total[2] is not None)),
+    return (
+        (own, month, _limit(policy.monthly_budget, policy.budget_is_hard)),
+        (project, month, _limit(key.project_budget, key.project_budget_is_hard)),
+        (account, month, _limit(key.account_budget, key.account_budget_is_hard)),
+        *(total for total in totals if total[2] is not None),
     )
 
 
@@ -122,18 +137,27 @@ def key_limits(key: KeyFacts) -> RateLimits:
     )
 
 
-def _rates(scope: str, limits: RateLimits) -> list[tuple[str, str, int, int]]:
-    found = (
-        (scope, "requests", MINUTE_MS, limits.rpm),
-        (scope, "tokens", MINUTE_MS, limits.tpm),
-        (scope, "day", DAY_MS, limits.tpd),
-    )
-    return [(scope, what, period, limit) for scope, what, period, limit in found if limit]
+def _rates(limited: list[tuple[str, RateLimits]]) -> tuple[Rate, ...]:
+    found = [
+        rate
+        for scope, limits in limited
+        for rate in (
+            (scope, "requests", MINUTE_MS, limits.rpm),
+            (scope, "tokens", MINUTE_MS, limits.tpm),
+            (scope, "day", DAY_MS, limits.tpd),
+        )
+    ]
+    return tuple((scope, what, period, limit) for scope, what, period, limit in found if limit)
 
 
-def key_rates(key: KeyFacts) -> Admission:
+def key_rates(key: KeyFacts) -> tuple[Rate, ...]:
     """Of an answer that needs no admission: what its headers tell of."""
-    return Admission(tuple(rate for scope, limits in _limited(key) for rate in _rates(scope, limits)), (), ())
+    return _rates(_limited(key))
+
+
+def rate_words(rates: tuple[Rate, ...]) -> list[Any]:
+    """Rates as lua/hold.lua reads them."""
+    return [len(rates), *chain(*rates)]
 
 
 def _limited(key: KeyFacts) -> list[tuple[str, RateLimits]]:

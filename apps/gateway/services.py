@@ -121,7 +121,7 @@ async def complete(call: Call) -> Answer:
     call, offer, guess, rates, limits = await _admit(runtime, call, started)
     meter = WIRES[call.endpoint].meter(prompt_estimate=guess.prompt_tokens)
     account = RunningAccount(runtime, call, call.model.price_at(started), guess.hold, meter, started)
-    account.open(limits.record(call, guess))
+    account.open(limits.record(guess))
     payload = dict(call.payload)
     if guess.forwarded_limit:
         payload[call.output_limit_field] = guess.forwarded_limit

@@ -2,7 +2,7 @@
 --
 -- ARGV: request id, key revision name, its revision, account revision name, its revision, catalog revision name, its revision,
 --   key id, hold (nano-dollars), lease of the hold (ms), now as the last use (ms), record of the hold,
---   number of rates, then for each: scope, what, period (ms), limit, quantity,
+--   tokens it may use, number of rates, then for each: scope, what, period (ms), limit,
 --   number of limits of requests at once, then for each: scope, limit,
 --   number of budgets, then for each: scope, period ("202611" or "total"), nano-dollars or ''
 -- Answer: {verdict, scope, detail, then of requests and of tokens: limit, left, ms until full}; for a refusal by rate,

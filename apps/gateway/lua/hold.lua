@@ -40,17 +40,18 @@ end
 -- Rates by the generic cell rate algorithm: one number each, the time (ms) at which the bucket will be full again. So
 -- a window slides with every request, and nobody gets two minutes' worth around the turn of a minute.
 --
--- Reads `count` rates of five words each (scope, "requests", "tokens" or "day", period in ms, limit, quantity) from
--- `argv` on; the rates and the position behind them.
+-- Reads from `argv` on the tokens of a request, how many rates it comes under, and of each four words (scope, "requests",
+-- "tokens" or "day", period in ms, limit); gives the rates and the position behind them.
 local function read_rates(argv, at, now)
   local rates, names = {}, {}
-  local count = tonumber(argv[at])
-  at = at + 1
+  local tokens, count = tonumber(argv[at]), tonumber(argv[at + 1])
+  at = at + 2
   for i = 1, count do
     local rate = {scope = argv[at], what = argv[at + 1], period = tonumber(argv[at + 2]),
-      limit = tonumber(argv[at + 3]), quantity = tonumber(argv[at + 4])}
+      limit = tonumber(argv[at + 3])}
+    rate.quantity = rate.what == 'requests' and 1 or tokens
     rates[i], names[i] = rate, 'art:rate:' .. rate.what .. ':' .. rate.scope
-    at = at + 5
+    at = at + 4
   end
   local full = count > 0 and redis.call('MGET', unpack(names)) or {}
   for i, rate in ipairs(rates) do

@@ -41,21 +41,23 @@ def admit(request_id: str = "r", **changes: Any) -> list[Any]:
     } | changes
     pairs = [word for pair in fields["revisions"].items() for word in pair]
     rates = [
-        (SCOPES[0], "requests", 60_000, fields["rpm"], 1),
-        (SCOPES[0], "tokens", 60_000, fields["tpm"], fields["tokens"]),
+        (SCOPES[0], "requests", 60_000, fields["rpm"]),
+        (SCOPES[0], "tokens", 60_000, fields["tpm"]),
         *fields.get("rates", ()),
     ]
     parallels = [(SCOPES[0], fields["parallel"]), *fields.get("parallels", ())]
     sums = [fields[name] for name in ("key_budget", "project_budget", "account_budget")]
     budgets = [(scope, fields["month"], budget) for scope, budget in zip(SCOPES, sums, strict=True)]
     budgets += fields.get("budgets", ())
-    tokens = ",".join(f"art:rate:{what}:{scope}={limit}={period}" for scope, what, period, limit, _ in rates[1:])
+    tokens = ",".join(f"art:rate:{what}:{scope}={limit}={period}" for scope, what, period, limit in rates[1:])
     opens = ",".join(scope for scope, _ in parallels)
     record = f"{fields['hold']} {fields['tokens']} {','.join(SCOPES)} {tokens} {opens}"
     lists = [
         word for rows in (rates, parallels, budgets) for word in (len(rows), *(one for row in rows for one in row))
     ]
-    answer: list[Any] = run("admit", request_id, *pairs, KEY, fields["hold"], fields["lease"], 1, record, *lists)
+    answer: list[Any] = run(
+        "admit", request_id, *pairs, KEY, fields["hold"], fields["lease"], 1, record, fields["tokens"], *lists
+    )
     verdict = answer[0].decode().partition(" ")[0]
     told = answer[1] if verdict in ("stale", "unseeded", "budget") else answer[2]
     return [verdict, told, *(answer[place] for place in (4, 5, 7, 8) if len(answer) > place)]
@@ -251,18 +253,18 @@ def wait_until_expired(request_id: str) -> None:
 
 
 def test_every_scope_has_its_own_rates_and_the_tightest_is_told() -> None:
-    project = [(SCOPES[1], "requests", 60_000, 3, 1), (SCOPES[1], "tokens", 60_000, 500, 100)]
+    project = [(SCOPES[1], "requests", 60_000, 3), (SCOPES[1], "tokens", 60_000, 500)]
     answers = [admit(name, rates=project) for name in "abcd"]
     assert [answer[0] for answer in answers] == ["ok", "ok", "ok", "requests"]
     assert [answer[2] for answer in answers] == [2, 1, 0, 0]
     assert [answer[4] for answer in answers] == [400, 300, 200, 200]
     settle("a", tokens=0)
     assert admit("e")[0] == "ok", "another project's key is free"
-    assert run("peek", 1, SCOPES[1], "tokens", 60_000, 500, 0)[3:5] == [500, 300]
+    assert run("peek", 0, 1, SCOPES[1], "tokens", 60_000, 500)[3:5] == [500, 300]
 
 
 def test_tokens_a_day_slide_with_the_clock() -> None:
-    day = [(SCOPES[2], "day", 86_400_000, 250, 100)]
+    day = [(SCOPES[2], "day", 86_400_000, 250)]
     assert [admit(name, rates=day)[0] for name in "abc"] == ["ok", "ok", "day"]
     settle("a", tokens=0)
     assert admit("d", rates=day)[0] == "ok"

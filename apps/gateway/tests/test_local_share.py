@@ -15,7 +15,7 @@ def admit(share: LocalShare, number: int, *, hold: int = 0, tokens: int = 1, **l
     call = cast(Call, SimpleNamespace(request_id=f"r{number}", key=SimpleNamespace(key_id=KEY)))
     given = {"rpm": 100, "tpm": 10_000, "parallel": 1000, **limits}
     rates = (("key:7", "requests", 60_000, given["rpm"]), ("key:7", "tokens", 60_000, given["tpm"]))
-    admission = Admission(rates, (("key:7", given["parallel"]),), ())
+    admission = Admission(rates, (("key:7", given["parallel"]),), (), (), "")
     try:
         share.admit(call, Estimate(hold=hold, tokens=tokens, prompt_tokens=1, forwarded_limit=None), admission)
     except NotAdmitted as refusal:
