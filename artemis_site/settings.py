@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "apps.catalog",
     "apps.files",
     "apps.usage",
+    "apps.billing",
     "apps.alerts",
     "apps.gateway",
     "apps.responses",
@@ -122,6 +123,8 @@ DATABASES = {
         "DISABLE_SERVER_SIDE_CURSORS": env.bool("DATABASE_POOLER", False),
     }
 }
+if ARTEMIS_ENV == "test":  # Django's tests begin anew by TRUNCATE, which the ledger otherwise refuses
+    DATABASES["default"]["OPTIONS"]["options"] = "-c artemis.ledger_may_be_emptied=on"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
@@ -138,6 +141,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(ARTEMIS_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "drain usage events": {"task": "usage.drain_events", "schedule": 1.0, "options": {"expires": 5}},
+    "post usage": {"task": "billing.post_usage", "schedule": 60.0, "options": {"expires": 60}},
+    "expire credit": {"task": "billing.expire_credit", "schedule": 60.0, "options": {"expires": 60}},
     "check budgets": {"task": "alerts.check_budgets", "schedule": 30.0, "options": {"expires": 30}},
     "mail budget alerts": {"task": "alerts.mail_waiting", "schedule": 10.0, "options": {"expires": 10}},
     "deliver webhooks": {"task": "alerts.deliver_waiting", "schedule": 5.0, "options": {"expires": 5}},
@@ -247,6 +252,9 @@ SPECTACULAR_SETTINGS = {
         "apps.api.management.inference_schema.add_errors",
     ],
 }
+
+# How much use, in US dollars, an account may owe of which staff have not said it; empty: any; 0: calls need credit
+BILLING_CREDIT_LIMIT_USD = env.str("BILLING_CREDIT_LIMIT_USD", "")
 
 # The gateway
 GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 10 * 1024 * 1024)

@@ -86,6 +86,12 @@ class Account(RateLimited, TimestampedModel):
     budget_is_hard = models.BooleanField(
         default=True, db_default=True, help_text="Its budgets stop calls; otherwise they only warn"
     )
+    credit = NanoField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Nano-dollars that it may use in all, by the ledger; empty: no limit",
+    )
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, null=True, blank=True, related_name="accounts")
     suspended_at = models.DateTimeField(null=True, blank=True)
     suspension_reason = models.CharField(

@@ -41,6 +41,10 @@ def account_row(membership: Membership) -> AccountRow:
     )
 
 
+def account_exists(*, account_id: int) -> bool:
+    return Account.objects.filter(pk=account_id).exists()
+
+
 def members_of_account(*, account_id: int) -> list[MemberRow]:
     rows = Membership.objects.filter(account_id=account_id).select_related("user").order_by("created_at", "pk")
     return [

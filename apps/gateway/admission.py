@@ -19,7 +19,7 @@ from apps.common.revisions import CATALOG, account_revision, key_revision
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call, LimitReached, RateState
 from apps.gateway.estimate import Estimate
-from apps.gateway.limits import TOTAL, Admission, key_rates, owner_of, rate_words
+from apps.gateway.limits import TOTAL, Admission, is_by_credit, key_rates, owner_of, rate_words
 from apps.gateway.local_share import LocalShare, NotAdmitted
 from apps.keys.contracts import KeyFacts
 
@@ -109,7 +109,7 @@ async def admit(
         raise UnseededError(scope.decode(), detail.decode())
     rates = _rates(state)
     if verdict != b"ok":
-        raise _refusal(verdict.decode(), scope.decode(), detail, estimate, rates)
+        raise _refusal(key, verdict.decode(), scope.decode(), detail, estimate, rates)
     local.note(key.key_id, None if detail == b"" else int(detail))
     return rates
 
@@ -146,11 +146,19 @@ def _rates(state: list[int]) -> RateState:
     )
 
 
-def _refusal(verdict: str, scope: str, detail: Any, estimate: Estimate, rates: RateState) -> LimitReached:
+def _refusal(
+    key: KeyFacts, verdict: str, scope: str, detail: Any, estimate: Estimate, rates: RateState
+) -> LimitReached:
     """Says which limit, of whom, and when to come back."""
     what, _, limit = verdict.partition(" ")
     telemetry.refused(what)
     owner = owner_of(scope)
+    if what == "budget" and is_by_credit(key, scope, detail.decode()):
+        message = (
+            f"The credit of this account does not cover this request, which may cost up to "
+            f"{format_usd(estimate.hold)}. Add credit in the portal, or lower max_tokens."
+        )
+        return LimitReached(message, code="insufficient_quota", retry_after=None, rates=rates)
     if what == "budget":
         monthly = detail != TOTAL.encode()
         message = (

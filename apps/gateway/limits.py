@@ -111,13 +111,28 @@ def _budgets(key: KeyFacts, month: str) -> tuple[Budget, ...]:
     totals = (
         (own, TOTAL, _limit(policy.total_budget, policy.budget_is_hard)),
         (project, TOTAL, _limit(key.project_total_budget, key.project_budget_is_hard)),
-        (account, TOTAL, _limit(key.account_total_budget, key.account_budget_is_hard)),
+        (account, TOTAL, _least(_limit(key.account_total_budget, key.account_budget_is_hard), key.account_credit)),
     )
     return (
         (own, month, _limit(policy.monthly_budget, policy.budget_is_hard)),
         (project, month, _limit(key.project_budget, key.project_budget_is_hard)),
         (account, month, _limit(key.account_budget, key.account_budget_is_hard)),
         *(total for total in totals if total[2] is not None),
+    )
+
+
+def _least(budget: int | None, credit: int | None) -> int | None:
+    """An account's credit is what it may use in all, by the ledger: a budget of its own kind."""
+    return min((limit for limit in (budget, credit) if limit is not None), default=None)
+
+
+def is_by_credit(key: KeyFacts, scope: str, period: str) -> bool:
+    """Whether it is the credit that a refusal by this budget is about."""
+    limit = _limit(key.account_total_budget, key.account_budget_is_hard)
+    return (
+        (scope, period) == (f"account:{key.account_id}", TOTAL)
+        and key.account_credit is not None
+        and (limit is None or key.account_credit <= limit)
     )
 
 

@@ -57,6 +57,7 @@ class KeyFacts:
     account_budget: int | None
     project_budget: int | None
     account_total_budget: int | None = None
+    account_credit: int | None = None
     project_total_budget: int | None = None
     account_budget_is_hard: bool = True
     project_budget_is_hard: bool = True

@@ -54,6 +54,7 @@ def facts_of_secret(*, secret_hash: str) -> KeyFacts | None:
         account_budget=key.account.monthly_budget,
         project_budget=key.project.monthly_budget,
         account_total_budget=key.account.total_budget,
+        account_credit=key.account.credit,
         project_total_budget=key.project.total_budget,
         account_budget_is_hard=key.account.budget_is_hard,
         project_budget_is_hard=key.project.budget_is_hard,

@@ -56,3 +56,13 @@ class RequestRow:
     cost: int
     duration_ms: int
     first_token_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpostedCharge:
+    """What an hour's use of a model cost, at one price and tier, beyond what the ledger has of it."""
+
+    id: int
+    hour: datetime
+    model: str
+    cost: int

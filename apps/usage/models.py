@@ -90,3 +90,37 @@ class UsageDay(UsageRollup):
 
     def __str__(self) -> str:
         return f"{self.api_key_id} {self.model} {self.day}"
+
+
+class UsageCharge(models.Model):
+    """What an account's requests of one hour cost, by all that sets a price; the ledger lacks `cost - posted` of it."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    hour = models.DateTimeField(help_text="Its beginning, UTC")
+    model = models.CharField(max_length=120)
+    price_version = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, null=True, related_name="+")
+    service_tier = models.CharField(max_length=12)
+    requests = models.PositiveBigIntegerField(default=0)
+    failed_requests = models.PositiveBigIntegerField(default=0)
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    cached_input_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    cost = NanoField(default=0)
+    posted = NanoField(default=0, db_default=0, help_text="What the ledger has of the cost")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "hour", "model", "price_version", "service_tier"],
+                name="usage_charge_once",
+                nulls_distinct=False,
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["hour", "account"], name="usage_charge_unposted", condition=~models.Q(cost=models.F("posted"))
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.model} {self.hour:%Y-%m-%dT%H}"

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any, Literal
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from apps.usage.contracts import RequestRow, UsageBucket, UsageShare, UsageTotals
-from apps.usage.models import Outcome, UsageDay, UsageEvent, UsageHour
+from apps.usage.models import Outcome, UsageCharge, UsageDay, UsageEvent, UsageHour
 
 GroupBy = Literal["model", "key", "project"]
 _SUMS = {
@@ -230,3 +230,21 @@ def spend_of_many(
     if since is not None:
         rows = rows.filter(day__gte=since)
     return dict(rows.order_by().values_list(f"{scope}_id").annotate(total=Sum("cost")))
+
+
+def accounts_with_unposted(*, before: datetime) -> list[int]:
+    """The accounts of whose use in the hours before this one the ledger lacks something."""
+    rows = UsageCharge.objects.filter(~Q(cost=F("posted")), hour__lt=before)
+    return list(rows.order_by("account_id").values_list("account_id", flat=True).distinct())
+
+
+def unposted_cost(*, account_id: int) -> int:
+    """Nano-dollars of recorded use that the ledger lacks, the current hour's included."""
+    rows = UsageCharge.objects.filter(~Q(cost=F("posted")), account_id=account_id)
+    return rows.aggregate(total=Sum(F("cost") - F("posted")))["total"] or 0
+
+
+def charged(*, account_id: int) -> tuple[int, int]:
+    """(cost, posted) of all of an account's use, in nano-dollars."""
+    sums = UsageCharge.objects.filter(account_id=account_id).aggregate(cost=Sum("cost"), posted=Sum("posted"))
+    return sums["cost"] or 0, sums["posted"] or 0

@@ -3,14 +3,17 @@
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 from django.db import DataError, IntegrityError, connection, transaction
+from django.db.models import F, Q
 
 from apps.common.redis import sync_redis
-from apps.usage.models import UsageDay, UsageEvent, UsageHour
+from apps.usage.contracts import UnpostedCharge
+from apps.usage.models import UsageCharge, UsageDay, UsageEvent, UsageHour
 
 STREAM = "art:usage"
 DEAD_STREAM = "art:usage:dead"
@@ -76,12 +79,8 @@ def record_events(*, events: Sequence[str]) -> int:
     new = [row for request_id, row in rows.items() if request_id not in known]
     UsageEvent.objects.bulk_create(new)
     connection.check_constraints()  # now, not when the whole drain is committed: one bad event must not undo it
-    _add(
-        UsageHour,
-        "hour",
-        _sums(new, lambda event: event.started_at.replace(minute=0, second=0, microsecond=0)),
-    )
-    _add(UsageDay, "day", _sums(new, lambda event: event.started_at.date()))
+    for rollup in ROLLUPS:
+        _add(rollup, new)
     return len(new)
 
 
@@ -97,10 +96,10 @@ def _event(text: str) -> UsageEvent:
     )
 
 
-def _sums(events: Iterable[UsageEvent], period: Any) -> dict[tuple[Any, ...], list[int]]:
+def _add(rollup: "Rollup", events: Iterable[UsageEvent]) -> None:
+    """One statement a group; groups in order, so that two writers never wait for each other in a circle."""
     sums: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(_COUNTS))
     for event in events:
-        group = (event.account_id, event.project_id, event.api_key_id, event.model, period(event))
         counts = (
             1,
             int(event.outcome == "failed"),
@@ -109,18 +108,72 @@ def _sums(events: Iterable[UsageEvent], period: Any) -> dict[tuple[Any, ...], li
             event.output_tokens,
             event.cost,
         )
+        group = rollup.group(event)
         sums[group] = [total + count for total, count in zip(sums[group], counts, strict=True)]
-    return sums
-
-
-def _add(rollup: type[UsageHour] | type[UsageDay], period: str, sums: dict[tuple[Any, ...], list[int]]) -> None:
-    """One statement a group; groups in order, so that two writers never wait for each other in a circle."""
-    table = rollup._meta.db_table
-    columns = ("account_id", "project_id", "api_key_id", "model", period, *_COUNTS)
+    columns = (*rollup.columns, *_COUNTS)
+    table = rollup.table
     updates = ", ".join(f"{name} = {table}.{name} + EXCLUDED.{name}" for name in _COUNTS)
     statement = (
         f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))}) "  # noqa: S608
-        f"ON CONFLICT (api_key_id, model, {period}) DO UPDATE SET {updates}"
+        f"ON CONFLICT ({', '.join(rollup.unique)}) DO UPDATE SET {updates}"
     )
     with connection.cursor() as cursor:
-        cursor.executemany(statement, [(*group, *counts) for group, counts in sorted(sums.items())])
+        rows = sorted(sums.items(), key=lambda row: [(value is not None, value) for value in row[0]])
+        cursor.executemany(statement, [(*group, *counts) for group, counts in rows])
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """A table of sums: by which columns, which of these make a row unique, and what they are of an event."""
+
+    table: str
+    columns: tuple[str, ...]
+    unique: tuple[str, ...]
+    group: Callable[[UsageEvent], tuple[Any, ...]]
+
+
+ROLLUPS = (
+    Rollup(
+        UsageHour._meta.db_table,
+        ("account_id", "project_id", "api_key_id", "model", "hour"),
+        ("api_key_id", "model", "hour"),
+        lambda event: (event.account_id, event.project_id, event.api_key_id, event.model, _hour(event.started_at)),
+    ),
+    Rollup(
+        UsageDay._meta.db_table,
+        ("account_id", "project_id", "api_key_id", "model", "day"),
+        ("api_key_id", "model", "day"),
+        lambda event: (event.account_id, event.project_id, event.api_key_id, event.model, event.started_at.date()),
+    ),
+    Rollup(
+        UsageCharge._meta.db_table,
+        ("account_id", "hour", "model", "price_version_id", "service_tier"),
+        ("account_id", "hour", "model", "price_version_id", "service_tier"),
+        lambda event: (
+            event.account_id,
+            _hour(event.started_at),
+            event.model,
+            event.price_version_id,
+            event.service_tier,
+        ),
+    ),
+)
+
+
+def claim_unposted(*, account_id: int, before: datetime) -> list[UnpostedCharge]:
+    """What the ledger lacks of an account's use in the hours before this one; locked until the transaction ends."""
+    rows = UsageCharge.objects.filter(~Q(cost=F("posted")), account_id=account_id, hour__lt=before)
+    return [
+        UnpostedCharge(id=row.pk, hour=row.hour, model=row.model, cost=row.cost - row.posted)
+        for row in rows.select_for_update().order_by("hour", "pk")
+    ]
+
+
+def mark_posted(*, charges: Iterable[UnpostedCharge]) -> None:
+    """To be called in the transaction that claimed them, and that brings them into the ledger."""
+    for charge in charges:
+        UsageCharge.objects.filter(pk=charge.id).update(posted=F("posted") + charge.cost)

@@ -1,8 +1,14 @@
 """Everything that changes accounts, their members, invitations and projects."""
 
-from apps.accounts.services.accounts import create_account, ensure_account, rename_account, set_account_budget
+from apps.accounts.services.accounts import (
+    create_account,
+    ensure_account,
+    first_credit,
+    rename_account,
+    set_account_budget,
+)
 from apps.accounts.services.invitations import accept_invitation, invite_member, revoke_invitation
-from apps.accounts.services.limits import save_tier, set_account_limits, set_project_limits
+from apps.accounts.services.limits import save_tier, set_account_credit, set_account_limits, set_project_limits
 from apps.accounts.services.members import add_member, change_role, remove_member
 from apps.accounts.services.people import ensure_administrator
 from apps.accounts.services.projects import archive_project, create_project, restore_project, update_project
@@ -17,6 +23,7 @@ __all__ = [
     "create_project",
     "ensure_account",
     "ensure_administrator",
+    "first_credit",
     "invite_member",
     "remove_member",
     "rename_account",
@@ -25,6 +32,7 @@ __all__ = [
     "revoke_invitation",
     "save_tier",
     "set_account_budget",
+    "set_account_credit",
     "set_account_limits",
     "set_project_limits",
     "suspend_account",

@@ -1,5 +1,6 @@
 """Makes and changes accounts."""
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.accounts.contracts import AccountRow
@@ -9,6 +10,7 @@ from apps.accounts.services.naming import clean_name, free_slug
 from apps.accounts.services.projects import create_project
 from apps.accounts.services.revisions import raise_revision
 from apps.common.errors import NotFound
+from apps.common.money import usd_to_nano
 
 
 def create_account(*, name: str, owner_id: int) -> AccountRow:
@@ -19,10 +21,17 @@ def create_account(*, name: str, owner_id: int) -> AccountRow:
             name=name,
             slug=free_slug(Account.objects.all(), name, fallback="account"),
             tier=Tier.objects.filter(is_for_new_accounts=True).first(),
+            credit=first_credit(),
         )
         membership = Membership.objects.create(account=account, user_id=owner_id, role=Role.OWNER)
         create_project(account_id=account.pk, name="default")
     return account_row(membership)
+
+
+def first_credit() -> int | None:
+    """What an account may use before it has paid or been given anything, in nano-dollars; None: there is no limit."""
+    limit: str = settings.BILLING_CREDIT_LIMIT_USD
+    return usd_to_nano(limit) if limit else None
 
 
 def ensure_account(*, user_id: int) -> AccountRow:

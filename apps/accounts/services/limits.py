@@ -25,6 +25,13 @@ def set_account_limits(*, account_id: int, values: Mapping[str, Any]) -> None:
         raise_revision(account_id)
 
 
+def set_account_credit(*, account_id: int, credit: int | None) -> None:
+    """What the ledger says that the account may use in all, since ever (nano-dollars); None: there is no limit."""
+    with transaction.atomic():
+        if Account.objects.filter(pk=account_id).exclude(credit=credit).update(credit=credit):
+            raise_revision(account_id)
+
+
 def set_project_limits(*, account_id: int, slug: str, values: Mapping[str, Any]) -> None:
     """Changes some of PROJECT_FIELDS. Raises Invalid or NotFound."""
     check_values(values, PROJECT_FIELDS)

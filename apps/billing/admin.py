@@ -1,0 +1,206 @@
+"""The staff's pages of money: what accounts have, the ledger, and bookings by hand, each with its reason."""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminSplitDateTime
+from django.http import HttpRequest
+
+from apps.billing import services
+from apps.billing.models import (
+    CreditLot,
+    Customer,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerTransaction,
+    PostedCharge,
+    TransactionKind,
+)
+from apps.billing.selectors import balance_of_account
+from apps.common.desk import Desk, ReadOnlyDesk, usd
+from apps.common.forms import UsdField
+
+BOOKINGS = {
+    TransactionKind.GRANT: ("Promotional credit", services.grant_credit),
+    TransactionKind.PAYMENT: ("Payment, taken outside Stripe", services.record_payment),
+    TransactionKind.REFUND: ("Refund of prepaid credit, paid outside Stripe", services.refund_payment),
+    TransactionKind.USAGE_REFUND: ("Refund of use", services.refund_usage),
+    TransactionKind.WRITE_OFF: ("Write-off of what is owed", services.write_off),
+}
+
+
+@admin.register(Customer)
+class CustomerAdmin(Desk):
+    """What an account has, and how much use it may owe."""
+
+    list_display = ("account", "prepaid", "promotional", "owed", "unposted", "limit")
+    list_select_related = ("account",)
+    search_fields = ("account__slug", "account__name")
+    fields = ("account", "credit_limit", "prepaid", "promotional", "owed", "unposted", "created_at", "updated_at")
+    readonly_fields = ("account", "prepaid", "promotional", "owed", "unposted", "created_at", "updated_at")
+    ordering = ("account__name",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
+        services.set_credit_limit(account_id=obj.pk, limit=form.cleaned_data["credit_limit"])
+
+    @admin.display(description="prepaid credit")
+    def prepaid(self, customer: Customer) -> str:
+        return usd(balance_of_account(account_id=customer.pk).prepaid)
+
+    @admin.display(description="promotional credit")
+    def promotional(self, customer: Customer) -> str:
+        return usd(balance_of_account(account_id=customer.pk).promotional)
+
+    @admin.display(description="owed for use")
+    def owed(self, customer: Customer) -> str:
+        return usd(balance_of_account(account_id=customer.pk).owed)
+
+    @admin.display(description="use not posted yet")
+    def unposted(self, customer: Customer) -> str:
+        return usd(balance_of_account(account_id=customer.pk).unposted)
+
+    @admin.display(description="credit limit", ordering="credit_limit")
+    def limit(self, customer: Customer) -> str:
+        return "any" if customer.credit_limit is None else usd(customer.credit_limit)
+
+
+class BookingForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A booking by hand. Its key is made with the form: sent twice, it books once."""
+
+    kind = forms.ChoiceField(choices=[(kind, label) for kind, (label, _) in BOOKINGS.items()])
+    amount = UsdField(help_text="US dollars")
+    reason = forms.CharField(max_length=200, help_text="Its people see it")
+    expires_at = forms.SplitDateTimeField(
+        required=False,
+        widget=AdminSplitDateTime,
+        help_text="Of promotional credit (UTC, rounded up to the full hour); empty: it never ends",
+    )
+    key = forms.CharField(widget=forms.HiddenInput, initial=lambda: f"staff-{uuid.uuid4()}")
+
+    class Meta:
+        model = LedgerTransaction
+        fields = ("account", "kind")
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("expires_at") and values.get("kind") != TransactionKind.GRANT:
+            self.add_error("expires_at", "Only promotional credit ends.")
+        return values
+
+
+class EntryInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = LedgerEntry
+    fields = readonly_fields = ("ledger_account", "sum")
+    extra = 0
+    can_delete = False
+
+    @admin.display(description="amount")
+    def sum(self, entry: LedgerEntry) -> str:
+        return usd(entry.amount)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ChargeInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = PostedCharge
+    fields = readonly_fields = ("charge", "sum")
+    extra = 0
+    can_delete = False
+    verbose_name_plural = "use that it posted"
+
+    @admin.display(description="cost")
+    def sum(self, posted: PostedCharge) -> str:
+        return usd(posted.cost)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(LedgerTransaction)
+class LedgerTransactionAdmin(Desk):
+    """The journal. Added to by the form of a booking; what is written is never changed."""
+
+    form = BookingForm
+    list_display = ("posted_at", "kind", "account", "occurred_at", "description", "actor")
+    list_select_related = ("account", "actor")
+    list_filter = ("kind", "posted_at")
+    date_hierarchy = "posted_at"
+    search_fields = ("=business_key", "account__slug", "description")
+    autocomplete_fields = ("account",)
+    ordering = ("-pk",)
+
+    def get_fields(self, request: HttpRequest, obj: LedgerTransaction | None = None) -> Any:
+        if obj is None:
+            return ("account", "kind", "amount", "reason", "expires_at", "key")
+        return ("kind", "business_key", "account", "occurred_at", "posted_at", "description", "actor")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: LedgerTransaction | None = None) -> Any:
+        return self.get_fields(request, obj) if obj else ()
+
+    def get_inlines(self, request: HttpRequest, obj: LedgerTransaction | None) -> Any:
+        return [EntryInline, ChargeInline] if obj else []
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: LedgerTransaction, form: Any, change: bool) -> None:
+        values = form.cleaned_data
+        _, book = BOOKINGS[TransactionKind(values["kind"])]
+        ends = {"expires_at": values["expires_at"]} if values.get("expires_at") else {}
+        booked = book(
+            account_id=values["account"].pk,
+            amount=values["amount"],
+            key=values["key"],
+            reason=values["reason"],
+            actor_id=request.user.pk,
+            **ends,
+        )
+        obj.pk = booked.transaction_id
+        obj.refresh_from_db()
+
+
+@admin.register(LedgerAccount)
+class LedgerAccountAdmin(ReadOnlyDesk):
+    """The balances; all of them together are nothing."""
+
+    list_display = ("kind", "model", "account", "lot", "sum")
+    list_select_related = ("account", "lot")
+    list_filter = ("kind",)
+    search_fields = ("account__slug", "model")
+    fields = ("kind", "model", "account", "lot", "sum")
+    ordering = ("kind", "model", "pk")
+
+    @admin.display(description="balance", ordering="balance")
+    def sum(self, account: LedgerAccount) -> str:
+        return usd(account.balance)
+
+
+@admin.register(CreditLot)
+class CreditLotAdmin(ReadOnlyDesk):
+    list_display = ("account", "description", "sum", "granted_at", "expires_at", "swept_at")
+    list_select_related = ("account",)
+    search_fields = ("account__slug", "description")
+    fields = ("account", "description", "sum", "granted_at", "expires_at", "swept_at")
+    ordering = ("-pk",)
+
+    @admin.display(description="amount", ordering="amount")
+    def sum(self, lot: CreditLot) -> str:
+        return usd(lot.amount)

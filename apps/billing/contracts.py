@@ -1,0 +1,68 @@
+"""What other rooms see of money. Sums in nano-dollars."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A transaction of the ledger; `is_new`: it was written now, not before under the same key."""
+
+    transaction_id: int
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """Promotional credit that is left of what was given at once."""
+
+    description: str
+    amount: int
+    left: int
+    granted_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What an account has. `unposted` is recorded use that the ledger lacks; `limit` how much it may owe, None: any.
+
+    `free` is what it may still use, None where nothing limits it; requests in flight hold some of that.
+    """
+
+    prepaid: int
+    promotional: int
+    owed: int
+    unposted: int
+    limit: int | None
+
+    @property
+    def available(self) -> int:
+        """Negative: that much is owed."""
+        return self.prepaid + self.promotional - self.owed - self.unposted
+
+    @property
+    def free(self) -> int | None:
+        return None if self.limit is None else self.available + self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditChange:
+    """A transaction as the customer sees it; `balance` is what it had after it."""
+
+    id: int
+    kind: str
+    description: str
+    occurred_at: datetime
+    posted_at: datetime
+    amount: int
+    balance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something in the ledger that cannot be: `what` is a stable name, `difference` in nano-dollars."""
+
+    what: str
+    where: str
+    difference: int
