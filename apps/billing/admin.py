@@ -6,19 +6,21 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminSplitDateTime
+from django.db.models import OuterRef, Subquery, Sum
 from django.http import HttpRequest
 
 from apps.billing import services
 from apps.billing.models import (
+    CUSTOMERS,
     CreditLot,
     Customer,
     LedgerAccount,
     LedgerEntry,
+    LedgerKind,
     LedgerTransaction,
     PostedCharge,
     TransactionKind,
 )
-from apps.billing.selectors import balance_of_account
 from apps.common.desk import Desk, ReadOnlyDesk, usd
 from apps.common.forms import UsdField
 
@@ -35,12 +37,15 @@ BOOKINGS = {
 class CustomerAdmin(Desk):
     """What an account has, and how much use it may owe."""
 
-    list_display = ("account", "prepaid", "promotional", "owed", "unposted", "limit")
+    list_display = ("account", "prepaid", "promotional", "owed", "used", "limit")
     list_select_related = ("account",)
     search_fields = ("account__slug", "account__name")
-    fields = ("account", "credit_limit", "prepaid", "promotional", "owed", "unposted", "created_at", "updated_at")
-    readonly_fields = ("account", "prepaid", "promotional", "owed", "unposted", "created_at", "updated_at")
+    fields = ("account", "credit_limit", "prepaid", "promotional", "owed", "used", "created_at", "updated_at")
+    readonly_fields = ("account", "prepaid", "promotional", "owed", "used", "created_at", "updated_at")
     ordering = ("account__name",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).annotate(**{kind.value: _balance(kind) for kind in CUSTOMERS})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -51,25 +56,30 @@ class CustomerAdmin(Desk):
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         services.set_credit_limit(account_id=obj.pk, limit=form.cleaned_data["credit_limit"])
 
-    @admin.display(description="prepaid credit")
-    def prepaid(self, customer: Customer) -> str:
-        return usd(balance_of_account(account_id=customer.pk).prepaid)
+    @admin.display(description="prepaid credit", ordering="prepaid")
+    def prepaid(self, customer: Any) -> str:
+        return usd(customer.prepaid or 0)
 
-    @admin.display(description="promotional credit")
-    def promotional(self, customer: Customer) -> str:
-        return usd(balance_of_account(account_id=customer.pk).promotional)
+    @admin.display(description="promotional credit", ordering="promotional")
+    def promotional(self, customer: Any) -> str:
+        return usd(customer.promotional or 0)
 
-    @admin.display(description="owed for use")
-    def owed(self, customer: Customer) -> str:
-        return usd(balance_of_account(account_id=customer.pk).owed)
+    @admin.display(description="owed for use", ordering="receivable")
+    def owed(self, customer: Any) -> str:
+        return usd(-(customer.receivable or 0))
 
-    @admin.display(description="use not posted yet")
-    def unposted(self, customer: Customer) -> str:
-        return usd(balance_of_account(account_id=customer.pk).unposted)
+    @admin.display(description="use in the ledger", ordering="posted")
+    def used(self, customer: Customer) -> str:
+        return usd(customer.posted)
 
     @admin.display(description="credit limit", ordering="credit_limit")
     def limit(self, customer: Customer) -> str:
         return "any" if customer.credit_limit is None else usd(customer.credit_limit)
+
+
+def _balance(kind: LedgerKind) -> Subquery:
+    own = LedgerAccount.objects.filter(account_id=OuterRef("pk"), kind=kind).order_by()
+    return Subquery(own.values("account_id").annotate(total=Sum("balance")).values("total"))
 
 
 class BookingForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -1,7 +1,7 @@
 """What tests have done inside the running platform; see `desk.py`, which sends them there."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -17,6 +17,10 @@ from apps.accounts.services import (
     set_project_limits,
     suspend_account,
 )
+from apps.billing.contracts import Balance
+from apps.billing.models import LedgerTransaction
+from apps.billing.selectors import balance_of_account
+from apps.billing.services import check_ledger, post_usage, record_payment, set_credit_limit
 from apps.catalog.models import AIModel
 from apps.catalog.services import raise_catalog_revision
 from apps.common.redis import sync_redis
@@ -161,6 +165,30 @@ def give_tier(account: str, name: str, values: dict[str, Any]) -> None:
 def limit_model(public_name: str, values: dict[str, Any]) -> None:
     AIModel.objects.filter(public_name=public_name).update(**values)
     raise_catalog_revision()
+
+
+def prepay(name: str, amount: int) -> Key:
+    """A key of a new account that may use this much, and no more."""
+    account_id = Account.objects.get(slug=make_account(name)).pk
+    set_credit_limit(account_id=account_id, limit=0)
+    if amount:
+        pay(account_id, amount, name)
+    issued = keys.create_key(account_id=account_id, project_slug="default", name="test", policy=KeyPolicy())
+    return Key(issued.public_id, issued.secret, account_id)
+
+
+def pay(account_id: int, amount: int, key: str) -> None:
+    record_payment(account_id=account_id, amount=amount, key=key, reason="Paid")
+
+
+def posted(account_id: int) -> Balance:
+    """What the account has once all of its use is in the ledger, which is sound."""
+    drain_events()
+    post_usage(now=datetime.now(UTC) + timedelta(hours=2))
+    findings = check_ledger()
+    assert not findings, findings
+    assert LedgerTransaction.objects.filter(account_id=account_id).exists()
+    return balance_of_account(account_id=account_id)
 
 
 def free_budget(key: Key) -> int:

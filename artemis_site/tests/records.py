@@ -13,6 +13,7 @@ from apps.accounts.models import Account, Invitation, Membership, Project, User
 from apps.accounts.tests.cast import person
 from apps.alerts.models import BudgetAlert, DeliveryAttempt, Webhook, WebhookDelivery
 from apps.batches.models import Batch
+from apps.billing import services as billing
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
 from apps.common.sealing import seal
 from apps.files.models import StoredFile
@@ -60,6 +61,8 @@ def _make(number: int, staff: User) -> IssuedKey:
     price = _on_offer(number, Account.objects.get(pk=account.id))
     _used(number, issued, price)
     _told(number, account.id)
+    billing.record_payment(account_id=account.id, amount=5_000_000_000, key=f"paid {number}", reason="Paid")
+    billing.grant_credit(account_id=account.id, amount=1_000_000_000, key=f"given {number}", reason="Welcome")
     StoredResponse.objects.create(
         public_id=f"resp_{number}",
         account_id=account.id,
