@@ -1,7 +1,7 @@
 """What other rooms see of money. Sums in nano-dollars."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,11 @@ class CreditChange:
     posted_at: datetime
     amount: int
     balance: int
+
+    @property
+    def until(self) -> datetime:
+        """The end of the hour whose use it is."""
+        return self.occurred_at + timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

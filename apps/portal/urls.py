@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from apps.portal.views import (
+    billing,
     dashboard,
     docs,
     home,
@@ -31,6 +32,7 @@ account_pages = [
     path("keys/<slug:public_id>/revoke/", keys.revoke_key, name="revoke_key"),
     path("usage/", usage.usage, name="usage"),
     path("usage/requests.csv", usage.export, name="usage_csv"),
+    path("billing/", billing.billing, name="billing"),
     path("models/", models.model_list, name="models"),
     path("projects/", projects.project_list, name="projects"),
     path("projects/<slug:project>/", projects.edit_project, name="project"),

@@ -8,7 +8,7 @@ from artemis_site.tests.platform import MODEL, Platform
 
 pytestmark = pytest.mark.browser
 PUBLIC = ("/", "/docs/", "/docs/errors/", "/accounts/login/", "/accounts/signup/")
-OWN = ("", "keys/", "keys/new/", "usage/", "models/", "projects/", "members/", "settings/")
+OWN = ("", "keys/", "keys/new/", "usage/", "billing/", "models/", "projects/", "members/", "settings/")
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
