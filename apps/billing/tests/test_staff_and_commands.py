@@ -30,8 +30,8 @@ def staff(db: None) -> Client:
 
 
 def book(client: Client, account_id: int, **fields: Any) -> str:
-    values = {"account": account_id, "kind": "payment", "amount": "5.00", "reason": "By bank", "key": "form-1", **fields}
-    return client.post(ADD, values, follow=True).content.decode()
+    known = {"account": account_id, "kind": "payment", "amount": "5.00", "reason": "By bank", "key": "form-1"}
+    return client.post(ADD, known | fields, follow=True).content.decode()
 
 
 def test_a_booking_sent_twice_books_once_and_says_who(staff: Client, cast: Cast) -> None:
@@ -63,7 +63,8 @@ def test_promotional_credit_with_an_end(staff: Client, cast: Cast) -> None:
 def test_commands(key: ApiKey, cast: Cast) -> None:
     out = StringIO()
     for _ in range(2):
-        call_command("grant_credit", "northwind", "25", reason="Welcome", key="k", credit_limit="0", stdout=out, json=True)
+        given = {"reason": "Welcome", "key": "k", "credit_limit": "0", "json": True}
+        call_command("grant_credit", "northwind", "25", stdout=out, **given)
     assert json.loads(out.getvalue().splitlines()[-1]) == {"account": "northwind", "available_nano_usd": 25 * USD}
     cast.alice.refresh_from_db()
     use(key, "r", 700)
