@@ -15,9 +15,10 @@ from apps.gateway import access, admission, counting
 from apps.gateway.admission import StaleFactsError, UnseededError
 from apps.gateway.attempts import Attempts, DeadlyRequestError, Opened
 from apps.gateway.contracts import Answer, Call, LimitReached, RateState, TokenCount
+from apps.gateway.counters import begin_counter
 from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate
 from apps.gateway.facts import Offer
-from apps.gateway.limits import TOTAL, Admission, admission_of
+from apps.gateway.limits import Admission, admission_of
 from apps.gateway.local_share import NotAdmitted
 from apps.gateway.relay import Stream, renaming
 from apps.gateway.runtime import Runtime, current
@@ -25,10 +26,8 @@ from apps.gateway.schemas import admit_schemas
 from apps.gateway.settlement import RunningAccount
 from apps.gateway.wires import WIRES
 from apps.keys.contracts import KeyFacts
-from apps.usage.selectors import spend_since
 
 MOST_READS = 8
-COUNTER_SECONDS = 100 * 24 * 3600
 RECENT_SECONDS = 1.0
 
 
@@ -190,7 +189,7 @@ async def _admit(runtime: Runtime, call: Call, started: datetime) -> Admitted:
             call = await _refresh(runtime, call, stale.what, again=stale.what in reads)
             reads.append(stale.what)
         except UnseededError as unseeded:
-            await _seed(runtime, unseeded.scope, unseeded.period)
+            await _seed(unseeded.scope, unseeded.period)
             reads.append(unseeded.scope)
         except (LimitReached, NotAdmitted):
             raise
@@ -229,16 +228,10 @@ async def _refresh(runtime: Runtime, call: Call, what: str, *, again: bool) -> C
     return call
 
 
-async def _seed(runtime: Runtime, scope: str, period: str) -> None:
-    """Begins a counter of a month's spending, or of all that was ever spent, from what PostgreSQL has recorded."""
-    kind, _, identifier = scope.partition(":")
-    first = None if period == TOTAL else datetime.strptime(period, "%Y%m").replace(tzinfo=UTC).date()
-    columns = {"key": "api_key", "project": "project", "account": "account"}
-    spent = await in_thread(
-        lambda: spend_since(since=first, scope=columns[kind], identifier=int(identifier))  # type: ignore[arg-type]
-    )
+async def _seed(scope: str, period: str) -> None:
+    """Begins a counter of a month's spending, or of all that was ever spent."""
     try:
-        await runtime.redis.set(f"art:spent:{scope}:{period}", spent, nx=True, ex=COUNTER_SECONDS)
+        await in_thread(lambda: begin_counter(scope, period))
     except RedisError as error:
         raise Unavailable("The gateway cannot check limits at the moment; try again shortly.", retry_after=2) from error
 

@@ -212,6 +212,12 @@ def is_recorded(*, request_id: str) -> bool:
     return UsageEvent.objects.filter(request_id=request_id).exists()
 
 
+def recorded_requests(*, request_ids: Collection[str]) -> set[str]:
+    """Those of these requests that are recorded."""
+    found = UsageEvent.objects.filter(request_id__in=request_ids).values_list("request_id", flat=True)
+    return set(found) if request_ids else set()
+
+
 def spend_since(*, since: date | None, scope: Literal["api_key", "project", "account"], identifier: int) -> int:
     """Nano-dollars spent by one key, project or account since a day, or ever: what a lost counter is rebuilt from."""
     rows = UsageDay.objects.filter(**{f"{scope}_id": identifier})

@@ -3,7 +3,8 @@
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -24,6 +25,20 @@ logger = logging.getLogger(__name__)
 _COUNTS = ("requests", "failed_requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost")
 
 
+@contextmanager
+def no_drain() -> Iterator[None]:
+    """Nothing is recorded while this is open."""
+    with transaction.atomic():
+        _take_the_drain()
+        yield
+
+
+def _take_the_drain() -> None:
+    """Until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_DRAIN])
+
+
 def drain_events() -> int:
     """Moves what is in the stream into PostgreSQL; how many entries there were."""
     drained = 0
@@ -39,8 +54,7 @@ def _drain_batch() -> int:
     its own, where staff find it, so that it does not hold up the others."""
     store = sync_redis()
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_DRAIN])
+        _take_the_drain()
         found = cast("list[tuple[bytes, dict[bytes, bytes]]]", store.xrange(STREAM, count=BATCH))
         entries = [(entry_id, fields.get(b"event", b"").decode()) for entry_id, fields in found]
         if not entries:
