@@ -43,6 +43,8 @@ class Chat:
 @lru_cache(maxsize=256)
 def _whole_choices(plan: Plan) -> bytes:
     message: dict[str, Any] = {"role": "assistant", "content": "".join(plan.texts), "refusal": None}
+    if plan.thoughts:
+        message["reasoning_content"] = "".join(plan.thoughts)
     if plan.tool:
         message |= {"content": None, "tool_calls": [_tool(plan.tool)]}
     logprobs = None
@@ -61,6 +63,7 @@ def _fragments(plan: Plan) -> tuple[Frame, ...]:
     indices = range(plan.choices)
     made = [_fragment(index, {"role": "assistant", "content": ""}) for index in indices]
     steps = _tool_steps(plan.tool) if plan.tool else _text_steps(plan.texts)
+    steps = [*(({"reasoning_content": one}, 1, None) for one in plan.thoughts), *steps]
     for position, (delta, tokens, token) in enumerate(steps, start=1):
         logprobs = None
         if plan.logprobs is not None and token is not None:
