@@ -5,7 +5,7 @@ from typing import Any
 
 from inference.fake.answer import Answer, Frame, encode, openai_frames, openai_refusal, openai_whole
 from inference.fake.plan import Plan, ToolCall
-from inference.fake.text import content_text, count_messages
+from inference.fake.text import content_text, count_messages, count_prefix
 
 LOGPROB = -0.25
 
@@ -20,10 +20,10 @@ class Chat:
         messages = fields["messages"]
         if not messages:
             raise ValueError("messages must not be empty")
-        prefix = ""
         if fields.get("continue_final_message") and messages[-1].get("role") == "assistant":
             prefix = content_text(messages[-1].get("content"))
-        return count_messages(messages), prefix
+            return count_messages(messages[:-1]) + count_prefix(prefix), prefix
+        return count_messages(messages), ""
 
     def whole(self, answer: Answer) -> bytes:
         head = answer.envelope(b"chatcmpl", b"chat.completion")
