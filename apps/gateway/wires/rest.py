@@ -9,8 +9,8 @@ from inference.errors import EngineGarbled
 
 
 @dataclass(slots=True, kw_only=True)
-class Rest:
-    """A RestWriter for dialects with a beginning and an end of each text and each call. A subclass writes its events.
+class RestOfParts:
+    """A RestWriter for dialects in which each text and each call has a beginning and an end. A subclass writes its events.
 
     `_finish`: the choice that ended the answer.
     """

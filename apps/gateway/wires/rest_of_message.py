@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from apps.gateway.wires.rest import Rest
+from apps.gateway.wires.rest import RestOfParts
 
 STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True, kw_only=True)
-class RestOfMessage(Rest):
+class RestOfMessage(RestOfParts):
     """`index`: of the last block that the caller has, -1 for none; `kind`: of the one that is open; `made`: tokens so
     far, for an engine that tells no count; `prompt_is_told`: message_start has told the prompt's."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from apps.gateway.wires.rest import Rest
+from apps.gateway.wires.rest import RestOfParts
 
 ITEM_BEGUN, ITEM_DONE = "response.output_item.added", "response.output_item.done"
 STAGES = (
@@ -24,7 +24,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True, kw_only=True)
-class RestOfResponse(Rest):
+class RestOfResponse(RestOfParts):
     """`number`: of the next event. `item`, `index`, `text`: of the message that the caller has, or will; `stage`: how
     many of its STAGES it has. `_output`: the items that are whole; `_called`: the call that is open."""
 
