@@ -10,7 +10,7 @@ from inference.errors import EngineGarbled
 
 @dataclass(slots=True, kw_only=True)
 class RestOfParts:
-    """A RestWriter for dialects in which each text and each call has a beginning and an end. A subclass writes its events.
+    """A RestWriter for dialects in which each text and each call begins and ends. A subclass writes the events.
 
     `_finish`: the choice that ended the answer.
     """
