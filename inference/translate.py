@@ -9,7 +9,7 @@ import msgspec
 from litellm.utils import TextCompletionStreamWrapper
 
 from inference.client import NO_LIMITS, TimeLimits
-from inference.errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
+from inference.errors import EngineError, EngineGarbled, EngineRefused, EngineTimeout, EngineUnreachable
 from inference.responses_writer import ResponsesWriter, as_chat
 from inference.router import Deployment
 
@@ -51,6 +51,7 @@ class ChunkWriter:
         return b"data: %s\n\n" % _encode(_as_openai(fields))
 
 
+_ENDS = frozenset({"response.completed", "response.incomplete"})
 _WRITERS: dict[str, Callable[[], Writer]] = {"/responses": ResponsesWriter}
 
 
@@ -75,7 +76,16 @@ class TranslatedUpstream:
             return self._writer.done
         except Exception as error:
             raise _engine_error(error) from error
-        return self._writer.event(_fields(chunk))
+        fields = _fields(chunk)
+        if fields.get("type") in _ENDS or any(choice.get("finish_reason") for choice in fields.get("choices", ())):
+            self._check_end()
+        return self._writer.event(fields)
+
+    def _check_end(self) -> None:
+        """LiteLLM ends the answer itself where a provider's stream just stops. Raises EngineGarbled."""
+        chunks = getattr(getattr(self._answer, "litellm_custom_stream_wrapper", self._answer), "chunks", None)
+        if chunks is not None and not any(choice.finish_reason for chunk in chunks for choice in chunk.choices):
+            raise EngineGarbled("the provider's stream ended before its answer did")
 
     async def close(self, *, finished: bool = False) -> None:
         """Not every provider's stream can be closed (Claude's cannot): one that nobody holds ends its connection."""
@@ -100,8 +110,11 @@ class TranslatedMessages(TranslatedUpstream):
         except Exception as error:
             raise _engine_error(error) from error
         if isinstance(event, dict):
-            return b"event: %s\ndata: %s\n\n" % (str(event.get("type")).encode(), _encode(event))
-        return event if isinstance(event, bytes) else str(event).encode()
+            event = b"event: %s\ndata: %s\n\n" % (str(event.get("type")).encode(), _encode(event))
+        data = event if isinstance(event, bytes) else str(event).encode()
+        if data.startswith(b"event: message_delta"):
+            self._check_end()
+        return data
 
 
 def _fields(answer: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -35,11 +35,20 @@ class Tokens:
     output: int
 
 
+class RestWriter(Protocol):
+    """Writes the rest of an answer that another engine tells in chat's chunks; `done` writes its end."""
+
+    def event(self, chunk: dict[str, Any]) -> bytes: ...
+
+    def done(self) -> bytes: ...
+
+
 @dataclass(slots=True)
 class Meter:
     """What one answer has used so far, in tokens. `estimated` says that the engine gave no count of its own.
 
-    A subclass reads one dialect. `broken` is what is wrong with a stream, once it is; `said` the texts that came.
+    A subclass reads one dialect. `broken` is what is wrong with a stream, once it is; `said` the texts that came;
+    `is_fragile`: what came is more than one text, and cannot be continued elsewhere.
     """
 
     prompt_estimate: int
@@ -54,7 +63,7 @@ class Meter:
     said: list[str] = field(default_factory=list)
     body_bytes: int = 0
     was_estimated: bool = False
-    prompt_is_known: bool = False
+    is_fragile: bool = False
 
     def read_body(self, body: bytes) -> None:
         """Reads a whole answer. Raises MalformedEventError for what is no JSON object, or is an error."""
@@ -101,12 +110,20 @@ class Meter:
             return Tokens(self.input_tokens, self.cached_input_tokens, self.output_tokens)
         by_length = sum(map(len, self.said)) // self.characters_per_token
         output = max(self.chunks - 1, by_length, 0) or self.body_bytes // BYTES_PER_TOKEN
-        return Tokens(self.prompt_estimate, self.cached_input_tokens, output)
+        return Tokens(self.input_tokens or self.prompt_estimate, self.cached_input_tokens, output)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the engine has said that its text is whole, and not yet that its answer is."""
+        return False
+
+    def rest(self, model: str) -> RestWriter | None:
+        """A writer that goes on where this stream is now; None where the caller has no beginning of an answer."""
+        return None
 
     def goes_on(self, so_far: Tokens) -> None:
         """Another engine goes on: its events follow, its counts will be those of the whole answer."""
         self.was_estimated = self.was_estimated or not self.counted
-        self.prompt_is_known = self.prompt_is_known or self.counted
         self.counted = self.done = False
         self.broken = None
         self.chunks = so_far.output + 1
@@ -115,6 +132,11 @@ class Meter:
     @property
     def estimated(self) -> bool:
         return self.was_estimated or (not self.counted and bool(self.chunks or self.body_bytes))
+
+
+def fresh(meter: Meter) -> Meter:
+    """One that has read nothing yet of the same answer."""
+    return type(meter)(meter.prompt_estimate, characters_per_token=meter.characters_per_token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,18 +2,15 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
-
-import msgspec
 
 from apps.common.errors import ArtemisError, Unavailable
 from apps.gateway.attempts import Attempts, Opened
-from apps.gateway.continuation import MOST_CONTINUATIONS, Continuing, Sent, can_continue
+from apps.gateway.continuation import MOST_CONTINUATIONS, Continuing, ending_of, in_chat, sent_so_far
 from apps.gateway.contracts import Write
-from apps.gateway.metering import END, MalformedEventError
+from apps.gateway.metering import END, MalformedEventError, fresh
 from apps.gateway.settlement import RunningAccount
 from apps.gateway.wires import WIRES
-from apps.gateway.wires.openai import OpenAIMeter, without_timings
+from apps.gateway.wires.openai import without_timings
 from inference.errors import EngineError, EngineGarbled
 
 BROKE_OFF = (
@@ -57,20 +54,19 @@ class Stream:
 
     async def _forward(self, write: Write) -> None:
         """Forwards the answer to its end, on other deployments where the first does not bring it there."""
-        meter = self._account.meter
         for left in reversed(range(MOST_CONTINUATIONS + 1)):
             try:
                 await self._forward_one(write)
                 return
             except (EngineError, MalformedEventError) as error:
-                if meter.finished and isinstance(error, EngineError):
+                if self._account.meter.finished:
                     break  # all that was left to come is a count
                 self._opened.broke()
                 logger.warning("%s: %s broke off: %s", self._account.call.request_id, self._opened.deployment.id, error)
                 if not left or not await self._goes_on():
                     raise
         self._account.close("completed")
-        await write(meter.ending(), last=True)
+        await write(self._account.meter.ending(), last=True)
 
     async def _forward_one(self, write: Write) -> None:
         """Forwards what one deployment says."""
@@ -94,39 +90,44 @@ class Stream:
                 raise EngineGarbled("the engine's stream ended before its answer did")
 
     async def _goes_on(self) -> bool:
-        """Whether another deployment has taken the answer up where this one left it."""
-        account, meter = self._account, self._account.meter
-        if not isinstance(meter, OpenAIMeter) or not can_continue(account.call, meter):
+        """Whether the answer goes on where this deployment left it, on another as a rule. Raises EngineError."""
+        account, attempts, meter = self._account, self._attempts, self._account.meter
+        self._pending = b""
+        await self._opened.upstream.close()
+        means = attempts.router, attempts.client, attempts.catalog
+        if account.first_byte is None:  # the caller has nothing: whoever is next begins
+            account.meter = fresh(meter)
+            return await self._found(Attempts(*means, attempts.call, attempts.payload, until=attempts.until))
+        sent = sent_so_far(account.call, meter, account.spoke)
+        if sent is None:
             return False
-        broken, self._pending = self._opened, b""
-        await broken.upstream.close()
-        try:
-            sent = sent_so_far(account, meter)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return False  # it began with garbage: there is nothing to go on with
-        attempts = self._attempts
-        continuing = Continuing(
-            attempts.router,
-            attempts.client,
-            attempts.catalog,
-            attempts.call,
-            attempts.payload,
-            until=attempts.until,
-            sent=sent,
-        )
+        if meter.is_closed:
+            self._opened.first = ending_of(attempts.call, attempts.payload, sent, self._opened.deployment)
+            if not self._opened.first:
+                return False
+        else:
+            call, payload = in_chat(attempts.call, attempts.payload)
+            if not await self._found(Continuing(*means, call, payload, until=attempts.until, sent=sent)):
+                return False
+        meter.goes_on(sent.tokens)
+        self._rename = _unchanged
+        return True
+
+    async def _found(self, attempts: Attempts) -> bool:
+        """Whether there is one that answers: from now on it is heard."""
+        account = self._account
         try:
             try:
-                opened = await continuing.open(meter, without=account.spoke)
+                opened = await attempts.open(account.meter, without=account.spoke)
             except Unavailable:  # nobody else; the one that broke off may be well again
-                opened = await continuing.open(meter)
+                opened = await attempts.open(account.meter)
         except ArtemisError as error:
             logger.warning("%s: nobody goes on with the answer: %s", account.call.request_id, error)
             return False
-        broken.ended(well=False)
-        meter.goes_on(sent.tokens)
+        self._opened.ended(well=False)
         self._opened = account.opened = opened
+        self._rename = renaming(opened, account)
         account.spoke.append(opened.deployment.id)
-        self._rename = _unchanged
         return True
 
     def _take(self, data: bytes) -> bytes:
@@ -158,18 +159,3 @@ def renaming(opened: Opened, account: RunningAccount) -> Callable[[bytes], bytes
 
 def _unchanged(data: bytes) -> bytes:
     return data
-
-
-def sent_so_far(account: RunningAccount, meter: OpenAIMeter) -> Sent:
-    """What the caller has. Tokens that no engine has counted yet are estimated, as they would be for the bill."""
-    head: dict[str, Any] = msgspec.json.decode(meter.head.removeprefix(b"data:"))
-    kept: dict[str, Any] = {
-        name: head[name] for name in ("id", "object", "created", "system_fingerprint") if name in head
-    }
-    return Sent(
-        text="".join(meter.said),
-        head={**kept, "model": account.call.model.public_name},
-        tokens=meter.so_far(),
-        is_counted=meter.counted or meter.prompt_is_known,
-        deployments=tuple(account.spoke),
-    )

@@ -49,12 +49,13 @@ class _Usage(msgspec.Struct):
 
 
 class Answered(msgspec.Struct):
-    """What an engine's response says itself."""
+    """What an engine's response says itself; `artemis`: who spoke, where it was more than one."""
 
     status: str
     output: list[Item]
     usage: _Usage | None = None
     incomplete_details: dict[str, Any] | None = None
+    artemis: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Draft:
             incomplete_details=details,
             usage=answered.usage and _usage(answered.usage),
             completed_at=int(time.time()) if answered.status == "completed" else None,
+            **({"artemis": answered.artemis} if answered.artemis else {}),
         )
 
     def _object(self, **told: Any) -> dict[str, Any]:

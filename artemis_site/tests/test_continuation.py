@@ -131,6 +131,18 @@ def test_a_cut_tool_call_is_an_error(platform: Platform, desk: Desk) -> None:
     assert platform.second.log() == []
 
 
+def test_garbage_in_place_of_the_first_event_is_asked_elsewhere(platform: Platform, desk: Desk) -> None:
+    """Whatever was asked for, for the caller has nothing of it: two choices here."""
+    platform.primary.script(malformed_after=0)
+    key = desk.key()
+    events = events_of(ask(platform, key, stream=True, n=2))
+    assert events[-1] == "[DONE]"
+    told = [choice for event in events[:-1] for choice in event["choices"]]
+    assert [sum(choice["index"] == index for choice in told) for index in (0, 1)] == [9, 9]
+    (request,) = desk.bill(key, requests=1).requests
+    assert (request.outcome, request.output_tokens) == ("completed", 16)
+
+
 def test_a_completion_goes_on_with_a_longer_prompt(platform: Platform, desk: Desk) -> None:
     platform.primary.script(cut_after=3)
     key = desk.key()

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from artemis_site.tests import messages
 from artemis_site.tests.desk import Desk
 from artemis_site.tests.errands import Key
 from artemis_site.tests.platform import MODEL, SMALL_MODEL, Platform
@@ -148,6 +149,39 @@ def test_fault(platform: Platform, desk: Desk, fault: Fault, stream: bool) -> No
         assert request.cost == PROMPT_TOKENS * INPUT_PRICE + 8 * OUTPUT_PRICE
     platform.reset_engines()
     wait_until_well(platform, key)
+
+
+MIDDLES = {
+    "cut": {"cut_after": 6},
+    "stall": {"stall_after": 6},
+    "malformed event": {"malformed_after": 6},
+    "an error event": {"error_after": 6},
+}
+
+
+@pytest.mark.parametrize("broken", MIDDLES)
+@pytest.mark.parametrize("dialect", ["messages", "responses"])
+def test_fault_in_the_middle_of_another_dialect(platform: Platform, desk: Desk, dialect: str, broken: str) -> None:
+    platform.primary.script(**MIDDLES[broken])
+    key = desk.key()
+    began = time.monotonic()
+    if dialect == "messages":
+        with messages.client_of(platform, key.secret) as client:
+            text = messages.text_of(messages.ask(client, stream=True))
+    else:
+        asked = {"model": MODEL, "input": messages.PROMPT, "max_output_tokens": 8}
+        *_, last = platform.client(key.secret).responses.create(**asked, stream=True)
+        text = last.response.output_text
+    took = time.monotonic() - began
+    tries = tuple(len(engine.log()) for engine in (platform.primary, platform.second, platform.claude))
+    (request,) = desk.bill(key, requests=1).requests
+    name = f"{broken} in the middle, {dialect}"
+    ROWS.append((name, True, WHOLE, took, tries, request.output_tokens, request.cost))
+
+    assert text == numbered(8), "neither cut nor doubled"
+    assert (tries, request.outcome, request.output_tokens) == ((1, 1, 0), "completed", 8)
+    assert request.cost == PROMPT_TOKENS * INPUT_PRICE + 8 * OUTPUT_PRICE
+    assert took < SECONDS
 
 
 def wait_until_well(platform: Platform, key: Key) -> None:

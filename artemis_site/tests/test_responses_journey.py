@@ -376,7 +376,6 @@ BREAKS: dict[str, tuple[str, dict[str, Any]]] = {
     "stalled": ("primary", {"stall_after": 6}),
     "garbled": ("primary", {"malformed_after": 6}),
     "an error event": ("primary", {"error_after": 6}),
-    "cut before the last event": ("primary", {"cut_after": 15}),
     "Claude's, cut": ("claude", {"cut_after": 6}),
     "Claude's, cut before its end": ("claude", {"cut_after": 11}),
     "Claude's error event": ("claude", {"error_after": 6}),
@@ -387,7 +386,10 @@ BREAKS: dict[str, tuple[str, dict[str, Any]]] = {
 def test_a_stream_that_breaks_ends_in_an_error(
     platform: Platform, desk: Desk, key: Key, fault: dict[str, Any], answering: str
 ) -> None:
-    engine(platform, answering).script(**fault)
+    """Where nobody is left to go on with it."""
+    engine(platform, answering).script(**fault, times=1)
+    own_engines_down(platform)
+    platform.claude.script(status=529)
     events = events_of(ask(platform, key, stream=True))
     kinds = [event["type"] for event in events]
 
@@ -407,7 +409,9 @@ def test_a_stream_that_breaks_ends_in_an_error(
 
 
 def test_the_client_raises_what_broke(platform: Platform, client: openai.OpenAI) -> None:
-    platform.primary.script(cut_after=6)
+    platform.primary.script(cut_after=6, times=1)
+    own_engines_down(platform)
+    platform.claude.script(status=529)
     kinds = [event.type for event in client.responses.create(model=MODEL, input=QUESTION, stream=True)]
     assert kinds[-1] == "error"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from inference.fake.answer import Answer, Frame, encode, openai_frames, openai_refusal, openai_whole
 from inference.fake.plan import Plan, ToolCall
-from inference.fake.text import content_text, count_messages
+from inference.fake.text import content_text, count_messages, count_prefix
 
 LOGPROB = -0.25
 
@@ -20,10 +20,10 @@ class Chat:
         messages = fields["messages"]
         if not messages:
             raise ValueError("messages must not be empty")
-        prefix = ""
         if fields.get("continue_final_message") and messages[-1].get("role") == "assistant":
             prefix = content_text(messages[-1].get("content"))
-        return count_messages(messages), prefix
+            return count_messages(messages[:-1]) + count_prefix(prefix), prefix
+        return count_messages(messages), ""
 
     def whole(self, answer: Answer) -> bytes:
         head = answer.envelope(b"chatcmpl", b"chat.completion")
@@ -43,6 +43,8 @@ class Chat:
 @lru_cache(maxsize=256)
 def _whole_choices(plan: Plan) -> bytes:
     message: dict[str, Any] = {"role": "assistant", "content": "".join(plan.texts), "refusal": None}
+    if plan.thoughts:
+        message["reasoning_content"] = "".join(plan.thoughts)
     if plan.tool:
         message |= {"content": None, "tool_calls": [_tool(plan.tool)]}
     logprobs = None
@@ -61,6 +63,7 @@ def _fragments(plan: Plan) -> tuple[Frame, ...]:
     indices = range(plan.choices)
     made = [_fragment(index, {"role": "assistant", "content": ""}) for index in indices]
     steps = _tool_steps(plan.tool) if plan.tool else _text_steps(plan.texts)
+    steps = [*(({"reasoning_content": one}, 1, None) for one in plan.thoughts), *steps]
     for position, (delta, tokens, token) in enumerate(steps, start=1):
         logprobs = None
         if plan.logprobs is not None and token is not None:

@@ -23,6 +23,9 @@ KINDS = {
     529: "overloaded_error",
 }
 
+Block = tuple[dict[str, Any], list[tuple[dict[str, Any], int]]]
+"""How a block begins, and its deltas, each with the number of tokens that it carries."""
+
 
 class Messages:
     done = b""
@@ -39,7 +42,8 @@ class Messages:
         block: dict[str, Any] = {"type": "text", "text": "".join(plan.texts)}
         if plan.tool:
             block = {**_tool_block(plan), "input": json.loads(plan.tool.arguments)}
-        message = {**_message(answer), "content": [block], **_stop(plan)}
+        thought = [{"type": "thinking", "thinking": "".join(plan.thoughts), "signature": ""}] if plan.thoughts else []
+        message = {**_message(answer), "content": [*thought, block], **_stop(plan)}
         if answer.omit_usage:
             del message["usage"]
         else:
@@ -68,19 +72,27 @@ def event(kind: str, fields: dict[str, Any]) -> bytes:
 
 @lru_cache(maxsize=256)
 def _blocks(plan: Plan) -> tuple[Frame, ...]:
+    """The arguments of a tool in two halves. A call counts as one token."""
     if plan.tool:
-        block: dict[str, Any] = {**_tool_block(plan), "input": {}}
-        deltas = [({"type": "input_json_delta", "partial_json": plan.tool.arguments}, 1)]
+        half = len(plan.tool.arguments) // 2
+        parts = [(plan.tool.arguments[:half], 1), (plan.tool.arguments[half:], 0)]
+        deltas = [({"type": "input_json_delta", "partial_json": part}, tokens) for part, tokens in parts]
+        blocks: list[Block] = [({**_tool_block(plan), "input": {}}, deltas)]
     else:
-        block = {"type": "text", "text": ""}
-        deltas = [({"type": "text_delta", "text": one}, 1) for one in plan.texts]
-    opening = event("content_block_start", {"index": 0, "content_block": block})
-    return (
-        (opening, 0),
-        (event("ping", {}), 0),
-        *((event("content_block_delta", {"index": 0, "delta": delta}), tokens) for delta, tokens in deltas),
-        (event("content_block_stop", {"index": 0}), 0),
-    )
+        blocks = [({"type": "text", "text": ""}, [({"type": "text_delta", "text": one}, 1) for one in plan.texts])]
+    if plan.thoughts:
+        thoughts = [({"type": "thinking_delta", "thinking": one}, 1) for one in plan.thoughts]
+        blocks.insert(0, ({"type": "thinking", "thinking": "", "signature": ""}, thoughts))
+    return tuple(frame for index, (block, deltas) in enumerate(blocks) for frame in _block(index, block, deltas))
+
+
+def _block(index: int, block: dict[str, Any], deltas: list[tuple[dict[str, Any], int]]) -> list[Frame]:
+    return [
+        (event("content_block_start", {"index": index, "content_block": block}), 0),
+        *([(event("ping", {}), 0)] if index == 0 else []),
+        *((event("content_block_delta", {"index": index, "delta": delta}), tokens) for delta, tokens in deltas),
+        (event("content_block_stop", {"index": index}), 0),
+    ]
 
 
 def _tool_block(plan: Plan) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Plan:
     finish_reason: str
     """In OpenAI's words, but for `stop_sequence`."""
     tool: ToolCall | None = None
+    thoughts: tuple[str, ...] = ()
     choices: int = 1
     logprobs: int | None = None
     """Number of top logprobs; None for none."""
@@ -34,14 +35,14 @@ class Plan:
 
     @property
     def completion_tokens(self) -> int:
-        return max(1, len(self.texts)) * self.choices
+        return (max(1, len(self.texts)) + len(self.thoughts)) * self.choices
 
 
 def make_plan(fields: dict[str, Any], script: Script, *, prefix: str = "") -> Plan:
     """`prefix` is the beginning of the answer where the caller gave one: the numbering goes on after it."""
     choices = fields.get("n") or 1
     if script.tool_call and fields.get("tools"):
-        return Plan((), script.finish_reason or "tool_calls", _tool_call(fields["tools"], script), choices)
+        return Plan((), script.finish_reason or "tool_calls", _tool_call(fields["tools"], script), choices=choices)
     wanted = script.texts or _json_texts(fields)
     if wanted is None:
         first = text.next_number(prefix)
@@ -52,6 +53,7 @@ def make_plan(fields: dict[str, Any], script: Script, *, prefix: str = "") -> Pl
     reason = "length" if limit < len(wanted) else "stop_sequence" if stop and "stop" not in fields else "stop"
     return Plan(
         texts=wanted[:limit],
+        thoughts=script.thoughts,
         finish_reason=script.finish_reason or reason,
         choices=choices,
         logprobs=_logprobs(fields),

@@ -63,34 +63,54 @@ def _plan_frames(plan: Plan) -> tuple[Frame, ...]:
 
 @lru_cache(maxsize=256)
 def _steps(plan: Plan) -> tuple[Step, ...]:
-    return tuple(_call_steps(plan.tool) if plan.tool else _text_steps(plan))
+    thought = _thought_steps(plan) if plan.thoughts else []
+    return (*thought, *(_call_steps(plan.tool, len(_thoughts(plan))) if plan.tool else _text_steps(plan)))
 
 
-def _text_steps(plan: Plan) -> list[Step]:
-    whole = _item(plan)
+def _thought_steps(plan: Plan) -> list[Step]:
+    (whole,) = _thoughts(plan)
     place = {"item_id": whole["id"], "output_index": 0, "content_index": 0}
-    part = whole["content"][0]
+    deltas = [("response.reasoning_text.delta", {**place, "delta": one}, 1) for one in plan.thoughts]
     return [
         ("response.output_item.added", _at(0, {**whole, "content": [], "status": "in_progress"}), 0),
-        ("response.content_part.added", {**place, "part": {**part, "text": ""}}, 0),
-        *(("response.output_text.delta", {**place, "delta": one, "logprobs": []}, 1) for one in plan.texts),
-        ("response.output_text.done", {**place, "text": part["text"], "logprobs": []}, 0),
-        ("response.content_part.done", {**place, "part": part}, 0),
+        *deltas,
+        ("response.reasoning_text.done", {**place, "text": "".join(plan.thoughts)}, 0),
         ("response.output_item.done", _at(0, whole), 0),
     ]
 
 
-def _call_steps(tool: ToolCall) -> list[Step]:
+def _thoughts(plan: Plan) -> list[dict[str, Any]]:
+    """The item of what was thought, if anything was."""
+    text = {"type": "reasoning_text", "text": "".join(plan.thoughts)}
+    item = {"type": "reasoning", "id": "rs_fake", "summary": [], "content": [text], "status": None}
+    return [item] if plan.thoughts else []
+
+
+def _text_steps(plan: Plan) -> list[Step]:
+    whole, index = _item(plan), len(_thoughts(plan))
+    place = {"item_id": whole["id"], "output_index": index, "content_index": 0}
+    part = whole["content"][0]
+    return [
+        ("response.output_item.added", _at(index, {**whole, "content": [], "status": "in_progress"}), 0),
+        ("response.content_part.added", {**place, "part": {**part, "text": ""}}, 0),
+        *(("response.output_text.delta", {**place, "delta": one, "logprobs": []}, 1) for one in plan.texts),
+        ("response.output_text.done", {**place, "text": part["text"], "logprobs": []}, 0),
+        ("response.content_part.done", {**place, "part": part}, 0),
+        ("response.output_item.done", _at(index, whole), 0),
+    ]
+
+
+def _call_steps(tool: ToolCall, index: int) -> list[Step]:
     """The arguments in two halves. A call counts as one token."""
     whole = _call(tool)
-    place = {"item_id": whole["id"], "output_index": 0}
+    place = {"item_id": whole["id"], "output_index": index}
     half = len(tool.arguments) // 2
     deltas = [(tool.arguments[:half], 1), (tool.arguments[half:], 0)]
     return [
-        ("response.output_item.added", _at(0, {**whole, "arguments": "", "status": "in_progress"}), 0),
+        ("response.output_item.added", _at(index, {**whole, "arguments": "", "status": "in_progress"}), 0),
         *(("response.function_call_arguments.delta", {**place, "delta": one}, tokens) for one, tokens in deltas),
         ("response.function_call_arguments.done", {**place, "name": tool.name, "arguments": tool.arguments}, 0),
-        ("response.output_item.done", _at(0, whole), 0),
+        ("response.output_item.done", _at(index, whole), 0),
     ]
 
 
@@ -152,7 +172,7 @@ def _finished(answer: Answer) -> dict[str, Any]:
         **_response(answer),
         "status": "incomplete" if cut else "completed",
         "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
-        "output": [_item(plan)],
+        "output": [*_thoughts(plan), _item(plan)],
         "usage": None if answer.omit_usage else _usage(answer),
     }
 

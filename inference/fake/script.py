@@ -24,6 +24,8 @@ class Script:
     output_tokens: int = 16
     texts: tuple[str, ...] | None = None
     """The tokens themselves, in place of the numbered words."""
+    thoughts: tuple[str, ...] = ()
+    """Tokens that are thought before the answer."""
     tokens_per_second: float | None = None
     header_delay: float = 0.0
     first_token_delay: float = 0.0
@@ -81,9 +83,8 @@ class Script:
         for name, allowed in (("error", get_args(Preset)), ("malformed", get_args(Malformation))):
             if fields.get(name) is not None and fields[name] not in allowed:
                 raise ScriptError(f"{name} is one of {', '.join(allowed)}")
-        if fields.get("texts") is not None:
-            fields = {**fields, "texts": tuple(fields["texts"])}
-        return cls(**fields)
+        listed = {name: tuple(fields[name]) for name in ("texts", "thoughts") if fields.get(name) is not None}
+        return cls(**{**fields, **listed})
 
 
 class ScriptBook:

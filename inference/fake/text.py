@@ -23,6 +23,11 @@ def next_number(prefix: str) -> int:
     return int(found.group(1)) + 1 if found else 1
 
 
+def count_prefix(prefix: str) -> int:
+    """Tokens of an answer that was begun elsewhere, as many as it was made of where it is ours."""
+    return next_number(prefix) - 1 or count_tokens(prefix)
+
+
 def count_tokens(text: str) -> int:
     """One per word."""
     return len(text.split())

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from apps.gateway.estimate import BYTES_PER_TOKEN
 from apps.gateway.metering import END, MalformedEventError, Meter, Wire, decoded
 from apps.gateway.wires.openai import Tokens
+from apps.gateway.wires.rest_of_message import RestOfMessage
 
 EVENT, DATA = b"event: ", b"data:"
 ERROR = b'"error"'
@@ -37,10 +37,16 @@ class Message(msgspec.Struct):
     usage: Usage | None = None
 
 
+class Block(msgspec.Struct):
+    type: str
+
+
 class Event(msgspec.Struct):
     """The parts of an event, or of a whole answer, that concern the bill and the protocol."""
 
     type: str
+    index: int = 0
+    content_block: Block | None = None
     message: Message | None = None
     delta: Delta | None = None
     usage: Usage | None = None
@@ -54,8 +60,14 @@ _events = msgspec.json.Decoder(list[Event])
 
 @dataclass(slots=True)
 class MessagesMeter(Meter):
-    """Its input includes what was cached, which Anthropic counts apart."""
+    """Its input includes what was cached, which Anthropic counts apart.
 
+    `_index`, `_kind`: of the block that began last; of none, once it has ended.
+    """
+
+    _begun: bool = False
+    _index: int = -1
+    _kind: str = ""
     _uncached: int = 0
     _cache_writes: int = 0
     _stopped: bool = False
@@ -114,10 +126,6 @@ class MessagesMeter(Meter):
             self.chunks += 1
             if delta is not None:
                 self.said.append(delta.text or delta.thinking or delta.partial_json or "")
-        elif kind == "message_start":
-            if event.message is not None and event.message.usage is not None:
-                self._usage(event.message.usage)
-                self.output_tokens = 0  # Claude names the first token before it has come
         elif kind == "message_delta":
             self._stopped = self._stopped or bool(delta and delta.stop_reason)
             if event.usage is not None:
@@ -129,6 +137,21 @@ class MessagesMeter(Meter):
             self.done = True
         elif kind == "error" or event.error is not None:
             raise MalformedEventError("the engine reported an error in its stream")
+        else:
+            self._place(event)
+
+    def _place(self, event: Event) -> None:
+        if event.type == "message_start":
+            if event.message is not None and event.message.usage is not None:
+                self._usage(event.message.usage)
+                self.output_tokens = 0  # Claude names the first token before it has come
+            self._begun = True
+            self.chunks += 1  # as a chat's first chunk: without a token
+        elif event.type == "content_block_start":
+            self._index, self._kind = event.index, event.content_block.type if event.content_block else ""
+            self.is_fragile = self.is_fragile or self._kind != "text"
+        elif event.type == "content_block_stop":
+            self._kind = ""
 
     @staticmethod
     def is_refusal(first: bytes) -> bool:
@@ -148,12 +171,15 @@ class MessagesMeter(Meter):
         body = msgspec.json.encode({"type": "error", "error": error, "request_id": request_id})
         return b"event: error\ndata: " + body + END
 
-    def close(self) -> None:
-        """A stream that broke off has told its input already; of its output each delta is a token or more."""
-        if self.estimated:
-            self.input_tokens = self.input_tokens or self.prompt_estimate
-            by_length = sum(map(len, self.said)) // self.characters_per_token
-            self.output_tokens = max(self.chunks, by_length) or self.body_bytes // BYTES_PER_TOKEN
+    @property
+    def is_closed(self) -> bool:
+        return self._index >= 0 and not self._kind
+
+    def rest(self, model: str) -> RestOfMessage | None:
+        if not self._begun or (self.said and self._index < 0):
+            return None
+        made, is_told = self.so_far().output, self.input_tokens > 0
+        return RestOfMessage(index=self._index, kind=self._kind, made=made, prompt_is_told=is_told)
 
     def _usage(self, usage: Usage) -> None:
         if usage.input_tokens is not None:

@@ -13,6 +13,7 @@ DONE = b"[DONE]"
 DONE_EVENT = b"data: [DONE]\n\n"
 PLAIN, BETWEEN, LAST = b"data: {", b"\n\ndata: ", b"\n\ndata: [DONE]"
 ERROR = b'"error"'
+HEAD = ("id", "object", "created", "system_fingerprint")
 _TIMINGS = re.compile(rb',"timings":\{[^{}]*\}|"timings":\{[^{}]*\},')
 _RUNNING_USAGE = re.compile(rb',"usage":\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}')
 
@@ -52,16 +53,29 @@ class Event(msgspec.Struct):
     error: Any = None
 
 
+_encode = msgspec.json.Encoder().encode
 _event = msgspec.json.Decoder(Event)
 _events = msgspec.json.Decoder(list[Event])
 
 
+@dataclass(frozen=True, slots=True)
+class RestOfChunks:
+    """Chunks that bear the id, the time and the model of those which the caller has."""
+
+    head: dict[str, Any]
+
+    def event(self, chunk: dict[str, Any]) -> bytes:
+        return b"data: %b\n\n" % _encode({**chunk, **self.head})
+
+    def done(self) -> bytes:
+        return DONE_EVENT
+
+
 @dataclass(slots=True)
 class OpenAIMeter(Meter):
-    """`head` is the first event; `is_fragile`: what came is more than one text, and cannot be continued elsewhere."""
+    """`head` is the first event."""
 
     head: bytes = b""
-    is_fragile: bool = False
     _begun: set[int] = field(default_factory=set)
     _ended: set[int] = field(default_factory=set)
 
@@ -171,6 +185,13 @@ class OpenAIMeter(Meter):
 
     def ending(self) -> bytes:
         return DONE_EVENT
+
+    def rest(self, model: str) -> RestOfChunks | None:
+        try:
+            first = msgspec.json.decode(self.head.removeprefix(DATA), type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None  # it began with garbage, or not at all
+        return RestOfChunks({name: first[name] for name in HEAD if name in first} | {"model": model})
 
     @staticmethod
     def error_event(message: str, *, code: str, request_id: str) -> bytes:

@@ -1,11 +1,13 @@
 """OpenAI's responses: one object, or typed events of which one carries the finished response and ends the stream."""
 
+import secrets
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 
 from apps.gateway.metering import END, MalformedEventError, Meter, Wire, decoded
+from apps.gateway.wires.rest_of_response import STAGES, TEXT_BEGUN, RestOfResponse
 
 EVENT, DATA = b"event: ", b"data: "
 ENDS = frozenset({"response.completed", "response.incomplete"})
@@ -32,7 +34,10 @@ class Usage(msgspec.Struct):
 
 
 class Item(msgspec.Struct):
+    """Or a part of one."""
+
     type: str
+    id: str | None = None
 
 
 class Response(msgspec.Struct):
@@ -49,6 +54,8 @@ class Event(msgspec.Struct):
     type: str
     sequence_number: int = -1
     delta: str | None = None
+    item: Item | None = None
+    part: Item | None = None
     response: Response | None = None
 
 
@@ -59,7 +66,11 @@ _events = msgspec.json.Decoder(list[Event])
 
 @dataclass(slots=True)
 class ResponsesMeter(Meter):
-    _last: int = -1  # the number of the last event
+    """`_last`: the number of the last event. `_item`, `_stage`: of the message that came, and how much of it did."""
+
+    _last: int = -1
+    _item: str = ""
+    _stage: int = 0
 
     def read_body(self, body: bytes) -> None:
         self._finish(decoded(body, _response))
@@ -114,9 +125,21 @@ class ResponsesMeter(Meter):
         elif event.delta is not None:
             self.chunks += 1
             self.said.append(event.delta)
-        elif self._last < 0:
-            self.chunks += 1  # as a chat's first chunk: without a token
+        else:
+            self._place(event)
         self._last = max(event.sequence_number, self._last + 1)
+
+    def _place(self, event: Event) -> None:
+        if self._last < 0:
+            self.chunks += 1  # as a chat's first chunk: without a token
+        if event.type not in STAGES:
+            return
+        if event.part is not None and event.part.type != "output_text":
+            self.is_fragile = True
+        if event.item is not None and event.type == STAGES[0]:
+            self.is_fragile = self.is_fragile or event.item.type != "message" or self._stage > 0
+            self._item = event.item.id or ""
+        self._stage = STAGES.index(event.type) + 1
 
     def _finish(self, response: Response) -> None:
         """Raises MalformedEventError for a response that has not come to its end."""
@@ -138,6 +161,16 @@ class ResponsesMeter(Meter):
     def ending(self) -> bytes:
         """Nothing: the event that finishes the answer ends the stream, too."""
         return b""
+
+    @property
+    def is_closed(self) -> bool:
+        return self._stage > TEXT_BEGUN
+
+    def rest(self, model: str) -> RestOfResponse | None:
+        if self._last < 0 or (self.said and self._stage < TEXT_BEGUN):
+            return None
+        text, item = "".join(self.said), self._item or f"msg_{secrets.token_hex(20)}"
+        return RestOfResponse(number=self._last + 1, item=item, index=0, stage=self._stage, text=text)
 
     def error_event(self, message: str, *, code: str, request_id: str) -> bytes:  # type: ignore[override]
         error = {"type": "error", "sequence_number": self._last + 1, "code": code, "message": message, "param": None}
