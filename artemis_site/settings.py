@@ -1,5 +1,7 @@
 """Settings, all from the environment; the table in README.md says what each does."""
 
+from pathlib import Path
+
 import csp.constants as csp
 
 from artemis_site.environment import (
@@ -270,6 +272,8 @@ ALERTS_ALLOW_PRIVATE_ADDRESSES = env.bool("ALERTS_ALLOW_PRIVATE_ADDRESSES", not 
 
 # Prometheus: /metrics answers these networks, and whoever has the token; everybody else is told that it is not there
 METRICS_NETWORKS = networks(env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]), "METRICS_NETWORKS")
+# Where workers are told to keep their numbers (their PROMETHEUS_MULTIPROC_DIR); /metrics adds them to the gateway's.
+WORKER_METRICS_DIR = Path(env.str("WORKER_METRICS_DIR", str(ARTEMIS_HOME / "metrics-worker")))
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 LOGGING = {

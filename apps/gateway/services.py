@@ -80,9 +80,14 @@ async def count_tokens(model: ModelFacts, payload: dict[str, Any]) -> TokenCount
 
 
 async def permitted(key: KeyFacts, *, endpoint: str, address: str) -> KeyFacts:
-    """The key as it is now, for an endpoint that needs no admission. Raises Unauthenticated or Forbidden."""
-    key, _ = await _true_now(key, await current().offers.get(), address)
+    """The key as it is now, for an endpoint that asks no engine; it counts as one of the key's requests a minute.
+
+    Raises Unauthenticated, Forbidden or LimitReached.
+    """
+    runtime = current()
+    key, _ = await _true_now(key, await runtime.offers.get(), address)
     access.check_endpoint(key, endpoint)
+    await admission.take(runtime.pipe, key)
     return key
 
 
