@@ -18,3 +18,8 @@ def mail_waiting_task() -> None:
 @shared_task(name="alerts.deliver_waiting")
 def deliver_waiting_task() -> None:
     services.deliver_waiting()
+
+
+@shared_task(name="alerts.delete_old")
+def delete_old_task() -> None:
+    services.delete_old()
