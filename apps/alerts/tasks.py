@@ -8,6 +8,7 @@ from apps.alerts import services
 @shared_task(name="alerts.check_budgets")
 def check_budgets_task() -> None:
     services.check_budgets()
+    services.check_refusals()
 
 
 @shared_task(name="alerts.mail_waiting")

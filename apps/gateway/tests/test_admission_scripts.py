@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from apps.alerts.contracts import REFUSALS
 from apps.common.redis import sync_redis
 from apps.gateway.admission import script
 from apps.gateway.selectors import open_holds
@@ -170,7 +171,7 @@ def test_a_refusal_takes_nothing() -> None:
     before = sorted(sync_redis().keys("art:*"))
     for changes in ({"parallel": 1}, {"tokens": 10**6}, {"key_budget": 1}):
         assert admit("b", **changes)[0] in ("parallel", "too_large", "budget")
-    assert sorted(sync_redis().keys("art:*")) == before
+    assert sorted(sync_redis().keys("art:*")) == sorted([*before, REFUSALS.encode()])
     assert held() == [1000] * 3
 
 
@@ -305,3 +306,11 @@ def test_what_holds_nothing_counts_as_a_request_too() -> None:
     store.delete(f"art:rate:requests:{SCOPES[0]}")
     store.set(f"art:rate:tokens:{SCOPES[0]}", str(int(time.time() * 1000) + 500_000))
     assert take()[0] == b"ok"  # tokens that are used up refuse nothing that needs none
+
+
+def test_only_a_budget_that_refuses_is_noted_for_the_alert() -> None:
+    assert admit("a", key_budget=1000)[0] == "ok"
+    assert sync_redis().smembers(REFUSALS) == set()
+    assert admit("b", key_budget=1000)[0] == "budget"
+    assert admit("c", account_budget=10)[0] == "budget"
+    assert sync_redis().smembers(REFUSALS) == {f"key:{KEY} {MONTH}".encode(), f"account:{ACCOUNT} {MONTH}".encode()}
