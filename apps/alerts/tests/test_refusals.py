@@ -40,7 +40,7 @@ def test_it_is_told_once_a_period_before_and_after_the_thresholds(cast: Cast, re
     assert (check_budgets(), check_budgets()) == (1, 0)  # that it is spent is told all the same
 
     assert deliver_waiting() == 2
-    first, second = (json.loads(body) for _, body in receiver.got)
+    first, second = sorted((json.loads(body) for _, body in receiver.got), key=lambda told: str(told["type"]))
     assert (first["type"], second["type"]) == ("budget.calls_refused", "budget.threshold_reached")
     assert "threshold_percent" not in first["data"] and second["data"]["threshold_percent"] == 100
     assert (first["data"]["spent_nano_usd"], first["data"]["id"]) == (300, key.public_id)
