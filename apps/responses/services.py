@@ -93,6 +93,7 @@ def _make_room_of(account_id: int, most: int, most_bytes: int) -> int:
     while True:
         with connection.cursor() as cursor:
             cursor.execute(_BEYOND, [account_id, most, most_bytes, DELETED_AT_ONCE])
-            deleted += cursor.rowcount
-            if cursor.rowcount < DELETED_AT_ONCE:
-                return deleted
+            part: int = cursor.rowcount
+        deleted += part
+        if part < DELETED_AT_ONCE:
+            return deleted

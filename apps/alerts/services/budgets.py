@@ -7,6 +7,7 @@ webhooks go out from what is noted here, in the same transaction, and so are not
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
@@ -30,7 +31,7 @@ def check_budgets() -> int:
 def check_refusals() -> int:
     """How many alerts were made of budgets that refuse calls. Raises RedisError."""
     store = sync_redis()
-    marks = store.smembers(REFUSALS)
+    marks: Any = store.smembers(REFUSALS)
     if not marks:
         return 0
     names = {_refused(mark.decode()) for mark in marks}
