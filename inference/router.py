@@ -68,6 +68,8 @@ class Deployment:
     """Its engine takes requests by their `priority`: vLLM with `--scheduling-policy priority`."""
     one_choice: bool = False
     """Its engine counts only the first choice of an answer: see `apart.py`."""
+    unsupported: frozenset[str] = frozenset()
+    """Request fields that its engine passes over in silence."""
     endpoints: frozenset[str] | None = None
     """What its engine answers itself, where that is not what its provider does (see SPOKEN)."""
 

@@ -123,6 +123,7 @@ def deployment_of(model_group: str, facts: DeploymentFacts) -> Deployment:
         priority_scheduling=bool(info.get("priority_scheduling")),
         one_choice=bool(info.get("one_choice")),
         endpoints=_endpoints(info.get("endpoints")),
+        unsupported=catalog_selectors.unsupported_by(facts),
     )
 
 

@@ -17,6 +17,7 @@ from apps.gateway.attempts import Attempts, DeadlyRequestError, Opened
 from apps.gateway.contracts import Answer, Call, LimitReached, RateState, TokenCount
 from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate
 from apps.gateway.facts import Offer
+from apps.gateway.fitting import check_supported
 from apps.gateway.limits import TOTAL, Admission, admission_of
 from apps.gateway.local_share import NotAdmitted
 from apps.gateway.relay import Stream, renaming
@@ -27,6 +28,19 @@ from apps.gateway.wires import WIRES
 from apps.keys.contracts import KeyFacts
 from apps.usage.selectors import spend_since
 
+__all__ = [
+    "authenticate",
+    "authorize",
+    "check_supported",
+    "complete",
+    "count_tokens",
+    "model_for",
+    "model_now",
+    "models_for",
+    "permitted",
+    "rate_headers",
+    "readiness",
+]
 MOST_READS = 8
 COUNTER_SECONDS = 100 * 24 * 3600
 RECENT_SECONDS = 1.0
