@@ -1,5 +1,7 @@
 """Settings, all from the environment; the table in README.md says what each does."""
 
+from pathlib import Path
+
 import csp.constants as csp
 
 from artemis_site.environment import (
@@ -156,6 +158,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "make room for responses": {
+        "task": "responses.make_room",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "delete old alerts": {"task": "alerts.delete_old", "schedule": 3600.0, "options": {"expires": 3600}},
     "run batches": {"task": "batches.run", "schedule": 5.0, "options": {"expires": 5}},
     "sweep files": {"task": "batches.sweep_files", "schedule": 600.0, "options": {"expires": 600}},
     "note keys' last use": {"task": "keys.note_last_use", "schedule": 30.0, "options": {"expires": 30}},
@@ -261,6 +269,11 @@ GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 10 * 1024 * 1024)
 GATEWAY_MAX_FILE_BYTES = env.int("GATEWAY_MAX_FILE_BYTES", 100 * 1024 * 1024)
 GATEWAY_MAX_ACCOUNT_FILE_BYTES = env.int("GATEWAY_MAX_ACCOUNT_FILE_BYTES", 2 * 1024**3)
 GATEWAY_MAX_OPEN_BATCHES = env.int("GATEWAY_MAX_OPEN_BATCHES", 20)
+# Kept responses of an account: past either, the oldest go first.
+RESPONSES_MOST_KEPT = env.int("RESPONSES_MOST_KEPT", 100_000)
+RESPONSES_MOST_KEPT_BYTES = env.int("RESPONSES_MOST_KEPT_BYTES", 2 * 1024 * 1024 * 1024)
+# A month's alert must outlive its month, or it is told again.
+ALERTS_KEEP_DAYS = max(32, env.int("ALERTS_KEEP_DAYS", 90))
 GATEWAY_BATCH_PARALLEL = env.int("GATEWAY_BATCH_PARALLEL", 16)
 GATEWAY_BODY_SECONDS = env.float("GATEWAY_BODY_SECONDS", 60)
 GATEWAY_DEFAULT_RPM = env.int("GATEWAY_DEFAULT_RPM", 600)
@@ -278,6 +291,8 @@ ALERTS_ALLOW_PRIVATE_ADDRESSES = env.bool("ALERTS_ALLOW_PRIVATE_ADDRESSES", not 
 
 # Prometheus: /metrics answers these networks, and whoever has the token; everybody else is told that it is not there
 METRICS_NETWORKS = networks(env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]), "METRICS_NETWORKS")
+# Where workers are told to keep their numbers (their PROMETHEUS_MULTIPROC_DIR); /metrics adds them to the gateway's.
+WORKER_METRICS_DIR = Path(env.str("WORKER_METRICS_DIR", str(ARTEMIS_HOME / "metrics-worker")))
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 LOGGING = {

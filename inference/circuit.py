@@ -26,6 +26,11 @@ class Circuit:
         self._probing_since: float | None = None
         self._reopened = 0
 
+    def follow(self, *, allowed_fails: int, cooldown_time: float) -> None:
+        """From now on by these rules, with all that is known of the deployment."""
+        self._allowed_fails = allowed_fails
+        self._cooldown = cooldown_time
+
     def allows(self) -> bool:
         """Whether a request may go there now."""
         if self._open_until is None:

@@ -55,6 +55,8 @@ class EngineProfile:
     capabilities: Capabilities = field(default_factory=Capabilities)
     extensions: frozenset[str] = frozenset()
     """Harmless request fields beyond OpenAI's that the engine understands. Nested ones with a dot."""
+    unsupported: frozenset[str] = frozenset()
+    """OpenAI's request fields that the engine passes over in silence with this model; callers are told instead."""
     continuous_usage_stats: bool = False
     one_choice: bool = False
     """Of several choices, or of several prompts, the engine's usage counts only the first: see `apart.py`."""
@@ -91,6 +93,7 @@ VLLM_EXTENSIONS = frozenset(
         "continue_final_message",
     }
 )
+VLLM_UNSUPPORTED = frozenset({"best_of", "functions"})  # the latter are the old name of tools
 LLAMACPP_EXTENSIONS = frozenset(
     {
         "top_k",
@@ -170,6 +173,7 @@ PROFILES: Mapping[str, EngineProfile] = {
             max_output_tokens=2048,
             capabilities=Capabilities(json_schema=True, logprobs=True),
             extensions=LLAMACPP_EXTENSIONS,
+            unsupported=frozenset({"best_of", "tools", "functions"}),  # the model's template has no tools
             one_choice=True,
             metrics_prefix="llamacpp",
             memory_mib=450,
@@ -184,6 +188,7 @@ PROFILES: Mapping[str, EngineProfile] = {
             max_output_tokens=2048,
             capabilities=Capabilities(json_schema=True, logprobs=True),
             extensions=VLLM_EXTENSIONS,
+            unsupported=VLLM_UNSUPPORTED,
             continuous_usage_stats=True,
             memory_mib=3700,
             startup_seconds=600.0,
@@ -205,6 +210,7 @@ PROFILES: Mapping[str, EngineProfile] = {
             context_length=8192,
             max_output_tokens=8192,
             capabilities=Capabilities(tools=True, json_schema=True, logprobs=True),
+            unsupported=VLLM_UNSUPPORTED,
             extensions=VLLM_EXTENSIONS | {"chat_template_kwargs.enable_thinking"},
             continuous_usage_stats=True,
             memory_mib=11_000,

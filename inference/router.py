@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Collection, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -67,8 +68,18 @@ class Deployment:
     """Its engine takes requests by their `priority`: vLLM with `--scheduling-policy priority`."""
     one_choice: bool = False
     """Its engine counts only the first choice of an answer: see `apart.py`."""
+    unsupported: frozenset[str] = frozenset()
+    """Request fields that its engine passes over in silence."""
     endpoints: frozenset[str] | None = None
     """What its engine answers itself, where that is not what its provider does (see SPOKEN)."""
+
+    def is_same_place(self, other: "Deployment") -> bool:
+        """Whether what is known of the one holds for the other: not at a new address, nor with a new key."""
+
+        def place(one: "Deployment") -> tuple[str, ...]:
+            return one.id, one.provider, one.upstream_model, one.api_base, one.api_key
+
+        return place(self) == place(other)
 
     def speaks(self, endpoint: str) -> bool:
         """Whether its engine answers this endpoint itself.
@@ -118,8 +129,14 @@ class EngineRouter:
         routing_strategy: str = "simple-shuffle",
         strategies: Mapping[str, str] | None = None,
         board: LoadBoard | None = None,
+        before: "EngineRouter | None" = None,
     ) -> None:
-        """`strategies`: of model groups that have one of their own."""
+        """`strategies`: of model groups that have one of their own.
+
+        `before`: the router whose place this one takes. What it knows of deployments that stay where they were is
+        shared with it, so that requests which end there are learned from here. Its LiteLLM Routers take a while to
+        make: in a thread, while `before` goes on.
+        """
         self._default = routing_strategy
         self._strategies = dict(strategies or {})
         self._deployments = {deployment.id: deployment for deployment in deployments}
@@ -130,9 +147,13 @@ class EngineRouter:
             name: Circuit(allowed_fails=allowed_fails, cooldown_time=cooldown_time) for name in self._deployments
         }
         self._board = board or LoadBoard()
-        self._prefixes = PrefixTable()
-        self._litellm = {name: self._litellm_router(name) for name in LITELLM_STRATEGIES}
-        self.retries = RetryBudget()
+        self._prefixes: PrefixTable = PrefixTable() if before is None else before._prefixes
+        self.retries: RetryBudget = RetryBudget() if before is None else before.retries
+        self._entries = {name: self._litellm_entries(name) for name in LITELLM_STRATEGIES}
+        self._litellm = {name: self._litellm_router(name, before) for name in LITELLM_STRATEGIES}
+        for kept in self._kept(before):
+            self._circuits[kept] = before._circuits[kept]  # type: ignore[union-attr]
+            self._circuits[kept].follow(allowed_fails=allowed_fails, cooldown_time=cooldown_time)
 
     def deployments(self) -> Collection[Deployment]:
         return self._deployments.values()
@@ -214,14 +235,40 @@ class EngineRouter:
             return tier[0]
         return await self._ask_litellm(strategy, model_group, tier)
 
-    def _litellm_router(self, strategy: str) -> Router | None:
-        """LiteLLM's Router for the groups that have something to choose by this strategy."""
+    def _kept(self, before: "EngineRouter | None") -> list[str]:
+        """The deployments that are where `before` had them."""
+        known = before._deployments if before is not None else {}
+        return [name for name, one in self._deployments.items() if name in known and one.is_same_place(known[name])]
+
+    def _litellm_entries(self, strategy: str) -> list[dict[str, Any]]:
+        """Of the groups that have something to choose by this strategy."""
         groups = [name for name, group in self._groups.items() if self._strategy(name) == strategy and len(group) > 1]
-        if not groups:
+        return [one.litellm_entry() for name in groups for one in self._groups[name]]
+
+    def _litellm_router(self, strategy: str, before: "EngineRouter | None") -> Router | None:
+        """LiteLLM's Router of this strategy; the one before where it would be the same."""
+        entries = self._entries[strategy]
+        if before is not None and before._entries[strategy] == entries:
+            return before._litellm[strategy]
+        if not entries:
             return None
-        entries = [one.litellm_entry() for name in groups for one in self._groups[name]]
         # Circuits stand in front of it: theirs, unlike its cooldowns, let one request probe before all the others.
-        return Router(model_list=entries, routing_strategy=strategy, num_retries=0, disable_cooldowns=True)
+        # LiteLLM writes into what it is given.
+        router = Router(model_list=deepcopy(entries), routing_strategy=strategy, num_retries=0, disable_cooldowns=True)
+        # It learns from us alone. LiteLLM's lists would keep it, and tell it of calls that it did not route, for ever.
+        router.discard()
+        if strategy == LATENCY:
+            manager, observer = litellm.logging_callback_manager, router.lowestlatency_logger
+            manager.remove_callback_from_list_by_object(litellm.callbacks, observer, require_self=False)
+        if strategy == LATENCY and before is not None and (known := before._litellm[LATENCY]) is not None:
+            self._hand_on_latencies(known, router, frozenset(self._kept(before)))
+        return router
+
+    def _hand_on_latencies(self, known: Router, router: Router, kept: frozenset[str]) -> None:
+        for group in self._groups:
+            latencies = known.cache.get_cache(key=f"{group}_map") or {}
+            if still := {name: value for name, value in latencies.items() if name in kept}:
+                router.cache.set_cache(key=f"{group}_map", value=still)
 
     async def _ask_litellm(self, strategy: str, model_group: str, tier: list[Deployment]) -> Deployment:
         router = self._litellm[strategy]

@@ -17,13 +17,14 @@ class BudgetAlertAdmin(ReadOnlyDesk):
         "name",
         "period",
         "threshold",
+        "refused",
         "cost",
         "sum",
         "is_hard",
         "mailed_at",
     )
     list_select_related = ("account",)
-    list_filter = ("scope", "threshold", "created_at")
+    list_filter = ("scope", "threshold", "refused", "created_at")
     date_hierarchy = "created_at"
     search_fields = ("account__slug", "name", "reference")
     ordering = ("-pk",)

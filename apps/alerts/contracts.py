@@ -5,6 +5,8 @@ from datetime import datetime
 
 THRESHOLDS = (50, 80, 100)
 TOTAL = "total"
+REFUSALS = "art:refused"
+"""In Redis: the budgets ("key:7 202611") that refused calls since they were last looked at; admission adds them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class AlertRow:
     spent: int
     budget: int
     is_hard: bool
+    refused: bool
     mailed_at: datetime | None
 
 

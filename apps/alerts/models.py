@@ -9,7 +9,9 @@ from apps.common.money import NanoField
 
 
 class BudgetAlert(models.Model):
-    """A budget of which so many per cent were spent. The database lets each be told once a period."""
+    """A budget of which so many per cent were spent, or that refuses calls. The database lets each be told once a
+    period.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
     scope = models.CharField(max_length=8, help_text="key, project or account")
@@ -17,7 +19,8 @@ class BudgetAlert(models.Model):
     reference = models.CharField(max_length=60, help_text="A key's id, a project's or an account's slug")
     name = models.CharField(max_length=120, help_text="What it was called then")
     period = models.CharField(max_length=7, help_text="A month, such as 2026-11, or total")
-    threshold = models.PositiveSmallIntegerField(help_text="Per cent")
+    threshold = models.PositiveSmallIntegerField(help_text="Per cent; 100 where calls are refused")
+    refused = models.BooleanField(default=False, db_default=False, help_text="Told because a call was refused")
     spent = NanoField()
     budget = NanoField()
     is_hard = models.BooleanField(help_text="Whether the budget stopped calls, or only warned")
@@ -28,7 +31,9 @@ class BudgetAlert(models.Model):
     class Meta:
         ordering = ["-pk"]
         constraints = [
-            models.UniqueConstraint(fields=["scope", "scope_id", "period", "threshold"], name="alert_told_once")
+            models.UniqueConstraint(
+                fields=["scope", "scope_id", "period", "threshold", "refused"], name="alert_told_once_of_a_kind"
+            )
         ]
         indexes = [
             models.Index(fields=["account", "-id"], name="alert_account_newest"),
@@ -36,7 +41,8 @@ class BudgetAlert(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.threshold} % of {self.scope} {self.name}, {self.period}"
+        what = "refusals by the budget" if self.refused else f"{self.threshold} %"
+        return f"{what} of {self.scope} {self.name}, {self.period}"
 
 
 class Webhook(TimestampedModel):

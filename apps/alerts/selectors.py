@@ -84,6 +84,7 @@ def alerts_of_account(*, account_id: int) -> list[AlertRow]:
             spent=alert.spent,
             budget=alert.budget,
             is_hard=alert.is_hard,
+            refused=alert.refused,
             mailed_at=alert.mailed_at,
         )
         for alert in BudgetAlert.objects.filter(account_id=account_id)[:NEWEST]
@@ -107,6 +108,10 @@ def deliveries_of_account(*, account_id: int) -> list[DeliveryRow]:
     return [_delivery_row(delivery) for delivery in rows[:NEWEST]]
 
 
+def _reached(alert: BudgetAlert) -> str:
+    return "calls refused" if alert.refused else f"{alert.threshold} %"
+
+
 def _delivery_row(delivery: WebhookDelivery) -> DeliveryRow:
     attempts = list(delivery.attempts.all())
     alert = delivery.alert
@@ -114,7 +119,7 @@ def _delivery_row(delivery: WebhookDelivery) -> DeliveryRow:
     return DeliveryRow(
         message_id=delivery.message_id,
         kind=delivery.kind,
-        about=f"{alert.scope.capitalize()} {alert.name}, {alert.threshold} %" if alert else "Test",
+        about=f"{alert.scope.capitalize()} {alert.name}, {_reached(alert)}" if alert else "Test",
         created_at=delivery.created_at,
         state="delivered" if delivery.delivered_at else "waiting" if waits else "failed",
         attempts=len(attempts),

@@ -8,6 +8,7 @@ from apps.alerts import services
 @shared_task(name="alerts.check_budgets")
 def check_budgets_task() -> None:
     services.check_budgets()
+    services.check_refusals()
 
 
 @shared_task(name="alerts.mail_waiting")
@@ -18,3 +19,8 @@ def mail_waiting_task() -> None:
 @shared_task(name="alerts.deliver_waiting")
 def deliver_waiting_task() -> None:
     services.deliver_waiting()
+
+
+@shared_task(name="alerts.delete_old")
+def delete_old_task() -> None:
+    services.delete_old()

@@ -14,6 +14,7 @@ from apps.keys.contracts import KeyFacts
 from inference.client import NO_LIMITS, TimeLimits
 
 Body = dict[str, Any]
+NOTHING = frozenset[str]()
 
 
 def as_it_is(body: Body) -> Body:
@@ -45,7 +46,10 @@ class Endpoint:
         if model.kind != self.kind:
             raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
         extensions = model.extensions if self.extensible else frozenset[str]()
-        return check(self.normalised(body), self.schema, extensions=extensions)
+        parsed, payload = check(self.normalised(body), self.schema, extensions=extensions)
+        if model.unsupported:
+            services.check_supported(model, payload)
+        return parsed, payload
 
 
 async def answer(
@@ -87,5 +91,6 @@ async def answer(
         end_user=end_user(parsed.end_user),
         limits=limits,
         schemas=digest(parsed.json_schemas()),
+        extensions=frozenset(payload.keys() - endpoint.schema.__struct_fields__) if model.extensions else NOTHING,
     )
     return parsed, await endpoint.complete(call, parsed)

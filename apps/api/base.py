@@ -1,6 +1,7 @@
 """The base of all /v1 endpoints: DRF declares them, one asynchronous dispatch runs them."""
 
 import logging
+import time
 from typing import Any, ClassVar
 
 from rest_framework.exceptions import APIException
@@ -10,7 +11,7 @@ from apps.api.authentication import ApiKeyAuthentication
 from apps.api.errors import OPENAI, Dialect
 from apps.api.http import Request, Response
 from apps.common.errors import ArtemisError
-from apps.gateway import services
+from apps.gateway import services, telemetry
 from apps.keys.contracts import KeyFacts
 
 logger = logging.getLogger(__name__)
@@ -28,11 +29,14 @@ class V1View(APIView):
     view_is_async = True
     authenticator = ApiKeyAuthentication()
     dialect: ClassVar[Dialect] = OPENAI
+    route: ClassVar[str] = ""
+    """Of an endpoint that asks no engine: its name in the metrics."""
     request_id: str
     key: KeyFacts | None = None
 
     async def dispatch(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         self.request_id = request.request_id
+        began = time.monotonic()
         handler = getattr(self, request.method.lower(), None)
         if handler is None or request.method == "OPTIONS":
             return self._method_not_allowed(request)
@@ -49,6 +53,8 @@ class V1View(APIView):
         if self.key is not None and RATE_HEADER not in response.headers:
             response.headers.update(await services.rate_headers(self.key))
         response.headers.update(self.dialect.headers(self.request_id))
+        if self.route:
+            telemetry.called(request.method, self.route, response.status, time.monotonic() - began)
         return response
 
     def _method_not_allowed(self, request: Request) -> Response:

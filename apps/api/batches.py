@@ -23,6 +23,8 @@ MOMENTS = (
 
 
 class BatchesView(V1View):
+    route = "/v1/batches"
+
     async def get(self, request: Request, key: KeyFacts) -> Response:
         key = await services.permitted(key, endpoint="batches", address=request.caller)
         query = query_of(request.query, BatchesQuery)
@@ -52,6 +54,8 @@ class BatchesView(V1View):
 
 
 class BatchView(V1View):
+    route = "/v1/batches/{batch_id}"
+
     async def get(self, request: Request, key: KeyFacts, batch_id: str) -> Response:
         key = await services.permitted(key, endpoint="batches", address=request.caller)
         batch = await in_thread(
@@ -61,6 +65,8 @@ class BatchView(V1View):
 
 
 class BatchCancelView(V1View):
+    route = "/v1/batches/{batch_id}/cancel"
+
     async def post(self, request: Request, key: KeyFacts, batch_id: str) -> Response:
         key = await services.permitted(key, endpoint="batches", address=request.caller)
         batch = await in_thread(

@@ -25,6 +25,9 @@ _CODES = {
 }
 
 
+_HOPELESS = frozenset({"request_quarantined"})
+
+
 class Dialect:
     """OpenAI's way to tell an error; a subclass has another's."""
 
@@ -45,6 +48,8 @@ class Dialect:
             headers |= error.rates.headers()
         if error.retry_after is not None:
             headers["Retry-After"] = str(math.ceil(error.retry_after))
+        if told := _retrying(error):
+            headers["x-should-retry"] = told
         if isinstance(error, Unauthenticated):
             headers["WWW-Authenticate"] = 'Bearer realm="artemis"'
         return self._answer(
@@ -75,6 +80,17 @@ class Dialect:
         telemetry.error_answered(status, code)
         body = self.envelope(message, status=status, kind=kind, code=code, param=param, request_id=request_id)
         return Response(status, body, headers={**headers, **self.headers(request_id)})
+
+
+def _retrying(error: ArtemisError) -> str:
+    """For `x-should-retry`, which OpenAI's and Anthropic's clients obey: without it they repeat any 429 and 5xx.
+
+    Only what time mends is worth it: not a budget that is spent, a request that no limit will ever let pass, or one
+    that takes down engines. Of faults of our own that nobody foresaw, nothing is said.
+    """
+    if error.retry_after is not None:
+        return "true"
+    return "false" if error.status in (409, 429) or error.code in _HOPELESS else ""
 
 
 class AnthropicDialect(Dialect):

@@ -25,6 +25,7 @@ USUAL_LIFETIME = timedelta(days=30)  # as OpenAI keeps what is uploaded for a ba
 
 class FilesView(V1View):
     takes_uploads = True
+    route = "/v1/files"
 
     async def get(self, request: Request, key: KeyFacts) -> Response:
         key = await services.permitted(key, endpoint="files", address=request.caller)
@@ -61,6 +62,8 @@ class FilesView(V1View):
 
 
 class FileView(V1View):
+    route = "/v1/files/{file_id}"
+
     async def get(self, request: Request, key: KeyFacts, file_id: str) -> Response:
         return json_response(_card(await _file(request, key, file_id)))
 
@@ -73,6 +76,8 @@ class FileView(V1View):
 
 
 class FileContentView(V1View):
+    route = "/v1/files/{file_id}/content"
+
     async def get(self, request: Request, key: KeyFacts, file_id: str) -> Response:
         file = await _file(request, key, file_id)
         headers = {

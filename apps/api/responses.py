@@ -60,6 +60,8 @@ class KeptView(V1View):
 
 
 class ResponseView(KeptView):
+    route = "/v1/responses/{response_id}"
+
     async def get(self, request: Request, key: KeyFacts, public_id: str) -> Response:
         if query_of(request.query, Reading).stream in ("true", "1"):
             raise Invalid("stream", "A stored response is read whole: only those in the background can be streamed.")
@@ -87,6 +89,8 @@ class Reading(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class InputItemsView(KeptView):
+    route = "/v1/responses/{response_id}/input_items"
+
     async def get(self, request: Request, key: KeyFacts, public_id: str) -> Response:
         asked = query_of(request.query, Paging)
         paging = {"limit": asked.limit, "order": asked.order, "after": asked.after}
@@ -97,5 +101,7 @@ class InputItemsView(KeptView):
 
 
 class CancelView(KeptView):
+    route = "/v1/responses/{response_id}/cancel"
+
     async def post(self, request: Request, key: KeyFacts, public_id: str) -> Response:
         return await self.kept(request, key, services.cancel_response, public_id=public_id)

@@ -45,7 +45,7 @@ def open_batches(*, limit: int) -> list[int]:
 
 
 def own_batch(rows: QuerySet[Batch], public_id: str) -> Batch:
-    row = rows.filter(public_id=public_id[:100]).first()
+    row = rows.filter(public_id=public_id[:100]).first() if public_id.isprintable() else None  # a NUL is an error there
     if row is None:
         raise NotFound(f"There is no batch {public_id[:100]!r}.", code="batch_not_found")
     return row

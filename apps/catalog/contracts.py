@@ -52,6 +52,8 @@ class ModelFacts:
     prices: tuple[Price, ...]  # newest first
     deployments: tuple[DeploymentFacts, ...]
     limits: RateLimits = NO_LIMITS
+    unsupported: frozenset[str] = frozenset()
+    """Request fields that the engines of all its deployments pass over in silence."""
 
     def price_at(self, moment: datetime) -> Price | None:
         return next((price for price in self.prices if price.valid_from <= moment), None)

@@ -122,6 +122,7 @@ _INFO: dict[str, type | tuple[type, ...]] = {
     "connect_timeout": (int, float),
     "max_waiting": int,
     "endpoints": list,
+    "unsupported": list,
     "priority_scheduling": bool,
 }
 _ROUTER: dict[str, type | tuple[type, ...]] = {

@@ -39,7 +39,14 @@ def models_for_account(*, account_id: int) -> list[ModelFacts]:
     return [model for model in catalog().models.values() if model.account_id in (None, account_id)]
 
 
+def unsupported_by(facts: DeploymentFacts) -> frozenset[str]:
+    """What its engine passes over in silence; nothing for what is no list: staff edit a deployment's facts by hand."""
+    named = facts.model_info.get("unsupported")
+    return frozenset(map(str, named)) if isinstance(named, list) else frozenset()
+
+
 def _model_facts(model: AIModel) -> ModelFacts:
+    deployments = tuple(_deployment_facts(deployment) for deployment in model.deployments.all())
     return ModelFacts(
         public_name=model.public_name,
         kind=model.kind,
@@ -54,7 +61,8 @@ def _model_facts(model: AIModel) -> ModelFacts:
         created_at=model.created_at,
         prices=tuple(_price(price) for price in model.prices.all()),
         limits=model.limits,
-        deployments=tuple(_deployment_facts(deployment) for deployment in model.deployments.all()),
+        deployments=deployments,
+        unsupported=frozenset.intersection(*map(unsupported_by, deployments)) if deployments else frozenset(),
     )
 
 

@@ -20,7 +20,7 @@ class LineTooLongError(Exception):
 
 def file_of_project(*, account_id: int, project_id: int, public_id: str) -> FileFacts:
     """Raises NotFound, also for what is somebody else's, deleted or expired."""
-    row = _present(account_id, project_id).filter(public_id=public_id[:100]).first()
+    row = named(_present(account_id, project_id), public_id)
     if row is None:
         raise NotFound(f"There is no file {public_id[:100]!r}.", code="file_not_found")
     return facts(row)
@@ -66,6 +66,11 @@ def lines_of_file(*, file: FileFacts, longest: int) -> Iterator[tuple[int, bytes
             raise LineTooLongError(number + 1)
     if rest.strip():
         yield number + 1, rest
+
+
+def named(rows: QuerySet[StoredFile], public_id: str) -> StoredFile | None:
+    """The one of this id. What cannot be printed names none: PostgreSQL would choke on a NUL."""
+    return rows.filter(public_id=public_id[:100]).first() if public_id.isprintable() else None
 
 
 def facts(row: StoredFile) -> FileFacts:

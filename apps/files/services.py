@@ -14,7 +14,7 @@ from django.utils.crypto import get_random_string
 from apps.common.errors import Invalid, NotFound
 from apps.files.contracts import CHUNK_BYTES, FileFacts
 from apps.files.models import FileChunk, Purpose, StoredFile
-from apps.files.selectors import facts
+from apps.files.selectors import facts, named
 
 LONGEST_NAME = 255
 ONE_ACCOUNT = 0x66696C  # an advisory lock of PostgreSQL: one upload of an account at a time is added up
@@ -53,7 +53,7 @@ def keep_output(
 def delete_file(*, account_id: int, project_id: int, public_id: str) -> None:
     """Raises NotFound."""
     rows = StoredFile.objects.select_for_update().filter(account_id=account_id, project_id=project_id)
-    row = rows.filter(public_id=public_id[:100], deleted_at=None).first()
+    row = named(rows.filter(deleted_at=None), public_id)
     if row is None:
         raise NotFound(f"There is no file {public_id[:100]!r}.", code="file_not_found")
     _delete(row)

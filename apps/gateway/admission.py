@@ -126,6 +126,18 @@ async def withdraw(pipe: RedisPipe, request_id: str) -> None:
     logger.error("%s may hold its budget until its lease runs out: Redis is away", request_id)
 
 
+async def take(pipe: RedisPipe, key: KeyFacts) -> None:
+    """Counts a request that asks no engine. Raises LimitReached; while Redis is away, nobody is refused for that."""
+    try:
+        verdict, scope, wait, *state = await run_script(pipe, "take", *key_rates(key).rate_words(0))
+    except RedisError:
+        return
+    if verdict != b"ok":
+        what, _, limit = verdict.decode().partition(" ")
+        telemetry.refused(what)
+        raise _too_soon(what, limit, owner_of(scope.decode()), wait, _rates(state))
+
+
 async def peek(pipe: RedisPipe, key: KeyFacts) -> RateState | None:
     """The state of a key's rates for an answer that needed no admission; None where Redis does not tell."""
     try:
@@ -174,7 +186,11 @@ def _refusal(
             f"{'day' if period == 'day' else 'minute'}. Shorten the prompt or lower max_tokens."
         )
         return LimitReached(message, code="tokens_limit_exceeded", retry_after=None, rates=rates)
-    wait = int(detail) / 1000
+    return _too_soon(what, limit, owner, int(detail), rates)
+
+
+def _too_soon(what: str, limit: str, owner: str, wait_ms: int, rates: RateState) -> LimitReached:
+    wait = wait_ms / 1000
     kinds = {"requests": "requests a minute", "tokens": "tokens a minute", "day": "tokens a day"}
     kind = kinds.get(what, "requests at once")
     message = f"The {owner}'s limit of {limit} {kind} is reached. Try again in {wait:.1f} seconds."

@@ -27,6 +27,7 @@ from apps.catalog.contracts import Catalog
 from apps.common.errors import ArtemisError, Invalid, LimitExceeded, Unavailable
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call
+from apps.gateway.fitting import fitted, suits
 from apps.gateway.metering import MalformedEventError, Meter, Wire
 from apps.gateway.refusals import CONTEXT_TOO_LONG, is_callers_fault, refusal
 from apps.gateway.wires import WIRES
@@ -155,6 +156,8 @@ class Attempts:
                 self.retry_after = max(1.0, error.retry_after)
                 return None
             tried.add(deployment.id)
+            if not suits(deployment, self.call, self.catalog):
+                continue
             if self.call.choices > 1 and self.call.endpoint in SEVERAL and not deployment.speaks(self.call.endpoint):
                 self._gives_one = True  # LiteLLM would leave the other choices out without a word
                 continue
@@ -265,7 +268,8 @@ class Attempts:
     def _payload(self, deployment: Deployment) -> dict[str, Any]:
         """The request as this deployment gets it; without a model's name, as LiteLLM gets it."""
         model = deployment.upstream_model if deployment.speaks(self.call.endpoint) else None
-        running, payload = deployment.continuous_usage_stats, dict(self.payload)
+        running = deployment.continuous_usage_stats
+        payload = dict(fitted(self.payload, deployment, self.call, self.catalog))
         if deployment.priority_scheduling and self.call.service_tier == "batch":
             payload["priority"] = AFTER_OTHERS
         return self._wire.payload(payload, model=model, stream=self.call.stream, running=running)

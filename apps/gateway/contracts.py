@@ -17,6 +17,7 @@ class Call:
     `prompt_bytes` bounds the prompt: a token is at least one byte. `choices` is how many answers are generated for
     it (n for each prompt), `output_limit` the caller's limit of tokens for each, None where it gave none. `schemas` is
     a digest of the JSON schemas in it, empty where it has none.
+    `extensions`: the fields in it that are the asked model's engines' own.
     `service_tier`: "default", or "batch" at half the price; `prepaid`: charged before, under another id, and so for
     nothing now.
     """
@@ -38,6 +39,7 @@ class Call:
     end_user: str = ""
     limits: TimeLimits = NO_LIMITS
     schemas: str = ""
+    extensions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

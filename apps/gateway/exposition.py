@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
+from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -31,11 +33,23 @@ class Queues(Collector):  # type: ignore[misc]
         )
 
 
+class Kept(Collector):  # type: ignore[misc]
+    """What this machine's gateway processes and its workers, who answer batches, have kept in files."""
+
+    def collect(self) -> Iterable[Metric]:
+        own, workers = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]), settings.WORKER_METRICS_DIR
+        files = [*own.glob("*.db")]
+        if own != workers:  # of the workers no gauges: what is in flight there is no matter of a live process
+            files += [*workers.glob("counter_*.db"), *workers.glob("histogram_*.db")]
+        metrics: Iterable[Metric] = MultiProcessCollector.merge(map(str, files), accumulate=True)
+        return metrics
+
+
 def exposition() -> bytes:
     """Reads files and asks Redis: for a thread, not for the event loop."""
     shared = CollectorRegistry()
     shared.register(Queues())
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(shared)
+        shared.register(Kept())
         return bytes(generate_latest(shared))
     return bytes(generate_latest(REGISTRY)) + bytes(generate_latest(shared))

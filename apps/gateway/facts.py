@@ -79,7 +79,8 @@ class Offer:
     read_at: float
 
 
-def router_of(catalog: Catalog, board: LoadBoard) -> EngineRouter:
+def router_of(catalog: Catalog, board: LoadBoard, before: EngineRouter | None = None) -> EngineRouter:
+    """A catalog's router, with what the one before knows of the same deployments."""
     routing = catalog.routing
     return EngineRouter(
         (deployment_of(model.public_name, facts) for model in catalog.models.values() for facts in model.deployments),
@@ -93,6 +94,7 @@ def router_of(catalog: Catalog, board: LoadBoard) -> EngineRouter:
             if (strategy := facts.model_info.get("routing_strategy"))
         },
         board=board,
+        before=before,
     )
 
 
@@ -121,6 +123,7 @@ def deployment_of(model_group: str, facts: DeploymentFacts) -> Deployment:
         priority_scheduling=bool(info.get("priority_scheduling")),
         one_choice=bool(info.get("one_choice")),
         endpoints=_endpoints(info.get("endpoints")),
+        unsupported=catalog_selectors.unsupported_by(facts),
     )
 
 
@@ -161,9 +164,9 @@ class OfferCache:
             raise
 
     async def read(self, *, alone: bool = False) -> Offer:
-        """Reads the catalog from PostgreSQL; keeps the router, and what it knows of failures, where nothing changed.
+        """Reads the catalog from PostgreSQL; keeps the router where nothing changed.
 
-        `alone`: not by joining a read that has begun.
+        Who has been admitted goes on with the offer that admitted it. `alone`: not by joining a read that has begun.
         """
         return await (self._read() if alone else self._flights.do("catalog", self._read))
 
@@ -173,5 +176,7 @@ class OfferCache:
         if old and old.catalog == catalog:
             self._offer = replace(old, read_at=time.monotonic())
         else:
-            self._offer = Offer(catalog, router_of(catalog, self._board), time.monotonic())
+            before = old.router if old else None
+            router = await asyncio.to_thread(router_of, catalog, self._board, before)
+            self._offer = Offer(catalog, router, time.monotonic())
         return self._offer

@@ -18,6 +18,7 @@ from apps.gateway.contracts import Answer, Call, LimitReached, RateState, TokenC
 from apps.gateway.counters import begin_counter
 from apps.gateway.estimate import BYTES_PER_TOKEN, Estimate, estimate
 from apps.gateway.facts import Offer
+from apps.gateway.fitting import check_supported
 from apps.gateway.limits import Admission, admission_of
 from apps.gateway.local_share import NotAdmitted
 from apps.gateway.relay import Stream, renaming
@@ -27,6 +28,19 @@ from apps.gateway.settlement import RunningAccount
 from apps.gateway.wires import WIRES
 from apps.keys.contracts import KeyFacts
 
+__all__ = [
+    "authenticate",
+    "authorize",
+    "check_supported",
+    "complete",
+    "count_tokens",
+    "model_for",
+    "model_now",
+    "models_for",
+    "permitted",
+    "rate_headers",
+    "readiness",
+]
 MOST_READS = 8
 RECENT_SECONDS = 1.0
 
@@ -79,9 +93,14 @@ async def count_tokens(model: ModelFacts, payload: dict[str, Any]) -> TokenCount
 
 
 async def permitted(key: KeyFacts, *, endpoint: str, address: str) -> KeyFacts:
-    """The key as it is now, for an endpoint that needs no admission. Raises Unauthenticated or Forbidden."""
-    key, _ = await _true_now(key, await current().offers.get(), address)
+    """The key as it is now, for an endpoint that asks no engine; it counts as one of the key's requests a minute.
+
+    Raises Unauthenticated, Forbidden or LimitReached.
+    """
+    runtime = current()
+    key, _ = await _true_now(key, await runtime.offers.get(), address)
     access.check_endpoint(key, endpoint)
+    await admission.take(runtime.pipe, key)
     return key
 
 

@@ -74,6 +74,12 @@ REQUESTS = Counter("artemis_requests", "Settled requests", ("model", "endpoint",
 ATTEMPTS = Counter("artemis_upstream_attempts", "Tries of deployments", ("deployment", "outcome"))
 LIMIT_REFUSALS = Counter("artemis_limit_refusals", "Requests that a limit or budget did not admit", ("limit",))
 ERROR_ANSWERS = Counter("artemis_error_answers", "Errors that callers were told", ("status", "code"))
+API_CALLS = Histogram(
+    "http_server_request_duration_seconds",
+    "Of calls that ask no engine: files, batches, kept responses",
+    ("http_request_method", "http_route", "http_response_status_code"),
+    buckets=SECONDS,
+)
 IN_FLIGHT = Gauge(
     "artemis_requests_in_flight",
     "Admitted and not yet settled, by the second",
@@ -223,6 +229,12 @@ def refused(limit: str) -> None:
 @harmless
 def error_answered(status: int, code: str) -> None:
     ERROR_ANSWERS.labels(str(status), _codes(code)).inc()
+
+
+@harmless
+def called(method: str, route: str, status: int, seconds: float) -> None:
+    """Notes a call of an endpoint that asks no engine; `route` as it is declared, without anybody's ids."""
+    API_CALLS.labels(method, route, str(status)).observe(seconds)
 
 
 @harmless

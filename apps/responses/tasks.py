@@ -1,10 +1,10 @@
-"""Deletes responses a month after they were made."""
+"""Deletes responses a month after they were made, and sooner those of accounts that keep too many."""
 
 import logging
 
 from celery import shared_task
 
-from apps.responses.services import delete_expired
+from apps.responses.services import delete_expired, make_room
 
 logger = logging.getLogger(__name__)
 
@@ -13,3 +13,9 @@ logger = logging.getLogger(__name__)
 def delete_expired_task() -> None:
     if deleted := delete_expired():
         logger.info("deleted %d responses that were a month old", deleted)
+
+
+@shared_task(name="responses.make_room")
+def make_room_task() -> None:
+    if deleted := make_room():
+        logger.warning("deleted %d responses of accounts that keep more than they may", deleted)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 
 from django.db import transaction
@@ -21,9 +22,10 @@ from apps.billing.contracts import Balance
 from apps.billing.models import LedgerTransaction
 from apps.billing.selectors import balance_of_account
 from apps.billing.services import check_ledger, post_usage, record_payment, set_credit_limit
-from apps.catalog.models import AIModel
+from apps.catalog.models import AIModel, Deployment
 from apps.catalog.services import raise_catalog_revision
 from apps.common.redis import sync_redis
+from apps.common.sealing import seal
 from apps.gateway.selectors import open_holds, spending_of_key
 from apps.keys import services as keys
 from apps.keys.contracts import KeyPolicy
@@ -136,7 +138,10 @@ def bill_of(public_id: str) -> Bill:
 
 @transaction.atomic
 def renew_catalog() -> None:
-    """The gateways read the catalog anew, and forget what they hold against deployments."""
+    """The gateways read the catalog anew and, as each deployment has a new key, hold nothing against any."""
+    for deployment in Deployment.objects.all():
+        deployment.api_key_env, deployment.api_key_sealed = "", seal(f"engine-key-{token_hex(8)}")
+        deployment.save(update_fields=["api_key_env", "api_key_sealed"])
     raise_catalog_revision()
 
 

@@ -15,7 +15,7 @@ import pytest
 from apps.keys.tokens import new_token
 from artemis_site.tests.desk import Desk
 from artemis_site.tests.errands import disable_key, give_model, make_account, make_project, revoke_key
-from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform, models_yaml
+from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, RERANK_MODEL, SMALL_MODEL, Platform, models_yaml
 from artemis_site.tests.wire import WireAnswer, exchange, request_bytes
 
 CHAT: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5}
@@ -24,6 +24,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "/v1/completions": {"model": MODEL, "prompt": "Hello", "max_tokens": 5},
     "/v1/responses": {"model": MODEL, "input": "Hello", "max_output_tokens": 16},
     "/v1/embeddings": EMBED,
+    "/v1/rerank": {"model": RERANK_MODEL, "query": "Hello", "documents": ["a", "b"]},
+    "/v1/messages": CHAT,
+}
+BATCH: dict[str, Any] = {
+    "input_file_id": "file-of-nobody",
+    "endpoint": "/v1/chat/completions",
+    "completion_window": "24h",
 }
 FOREIGN_MODEL = "only-for-others"
 JUNK_KEY = "sk-art-0000000000000000000000000000000000000000000000junk"
@@ -363,7 +370,104 @@ ELSEWHERE = [
         ("/v1/responses", "input", [{"role": "user", "content": [{"type": "input_image", "image_url": "file:///x"}]}]),
     ]
 ]
+RERANK = [
+    Case(f"/v1/rerank {name} = {json.dumps(value)[:20]}", param=name, fields={name: value}, path="/v1/rerank")
+    for name, value in [
+        *(("query", value) for value in (None, "", "  ", 5, ["a"])),
+        *(("documents", value) for value in (None, [], "a", [""], ["a", " "], [5], [{"title": "x"}], ["a"] * 1001)),
+        *(("top_n", value) for value in (0, -1, "5", True, 1.5)),
+        ("return_documents", "yes"),
+        ("model", MODEL),
+    ]
+]
+MESSAGES_API = [
+    Case(f"/v1/messages {name} = {json.dumps(value)[:20]}", param=name, fields={name: value}, path="/v1/messages")
+    for name, value in [
+        *(("max_tokens", value) for value in (None, -1, "5", True, 2**40)),
+        *(
+            ("messages", value)
+            for value in (None, [], "Hello", [{"role": "system", "content": "x"}], [{"role": "user"}])
+        ),
+        *(("temperature", value) for value in (1.5, "1", True)),
+        ("stop_sequences", "moon"),
+        ("tools", [{"type": "web_search_20250305", "name": "web_search"}]),
+        ("tools", [{"name": "look", "input_schema": NESTED_SCHEMA}]),
+        ("tools", [{"name": "look", "input_schema": {"properties": {"child": {"$ref": "#"}}}}]),
+    ]
+]
+NO_SUCH = "of-nobody"
+KEPT = [
+    Case(f"{method} {path}", status, code, param, method=method, path=path)
+    for method, path, status, code, param in [
+        *(
+            ("GET", f"/v1/{what}?{query}", 400, None, query.partition("=")[0] if named else None)
+            for what in ("files", "batches", "responses/resp_of-nobody/input_items")
+            for query, named in (
+                *(("limit=0", True), ("limit=x", True), ("limit=1000000", True), ("moon=1", True)),
+                *(("limit=1&limit=2", False), ("after=a%00b", False), ("after=%ff", False)),
+            )
+        ),
+        ("GET", "/v1/files?order=moon", 400, None, "order"),
+        ("GET", "/v1/responses/resp_of-nobody/input_items?order=moon", 400, None, "order"),
+        ("GET", "/v1/responses/resp_of-nobody?stream=moon", 400, None, "stream"),
+        *(
+            (method, f"/v1/{path}", 404, code, None)
+            for absent in (NO_SUCH, "a" * 1000, "a%00b", "%27%20OR%201=1", "%E2%80%AE")
+            for method, path, code in (
+                ("GET", f"files/{absent}", None),
+                ("DELETE", f"files/{absent}", None),
+                ("GET", f"files/{absent}/content", None),
+                ("GET", f"batches/{absent}", None),
+                ("POST", f"batches/{absent}/cancel", None),
+                ("GET", f"responses/{absent}", "response_not_found"),
+                ("DELETE", f"responses/{absent}", "response_not_found"),
+                ("POST", f"responses/{absent}/cancel", "response_not_found"),
+                ("GET", f"responses/{absent}/input_items", "response_not_found"),
+            )
+        ),
+    ]
+] + [
+    Case(f"{key or 'no'} key: {method} {path}", 401, code, key=key, method=method, path=path)
+    for key, code in ((None, "missing_api_key"), ("revoked", "invalid_api_key"), ("expired", "api_key_expired"))
+    for method, path in (
+        *(("GET", "/v1/files"), ("POST", "/v1/files"), ("DELETE", "/v1/files/file-x"), ("GET", "/v1/batches")),
+        *(("POST", "/v1/batches"), ("POST", "/v1/batches/batch_x/cancel"), ("GET", "/v1/responses/resp_x")),
+    )
+]
+BATCHES = [
+    Case("a batch that is not JSON", code="invalid_json", raw=b"endpoint=chat", path="/v1/batches"),
+    Case(
+        "a batch with a key twice",
+        code="invalid_json",
+        raw=b'{"metadata":{},' + dumped(BATCH)[1:-1] + b',"metadata":{}}',
+        path="/v1/batches",
+    ),
+    Case("a batch as a form", 415, "unsupported_media_type", content_type="multipart/form-data", path="/v1/batches"),
+    Case(
+        "a batch that is too large", 413, "request_too_large", raw=dumped(BATCH) + b" " * TOO_LARGE, path="/v1/batches"
+    ),
+    Case("a batch of an absent file", 404, raw=dumped(BATCH), path="/v1/batches"),
+    *(
+        Case(
+            f"a batch with {name} = {json.dumps(value)[:20]}",
+            param=name,
+            raw=dumped(BATCH | {name: value}),
+            path="/v1/batches",
+        )
+        for name, value in [
+            *(("input_file_id", value) for value in (None, "", 5, "f" * 101)),
+            *(("endpoint", value) for value in (None, "/v1/moon", "/v1/responses", "http://169.254.169.254/")),
+            *(("completion_window", value) for value in (None, "1h", 24)),
+            *(("metadata", value) for value in ("x", {"a": 1}, {"a": "b" * 513}, {str(n): "x" for n in range(17)})),
+            *(("output_expires_after", value) for value in (5, {"anchor": "created_at", "seconds": 1})),
+            ("moon", 1),
+        ]
+    ),
+    Case("a file that is JSON", 415, raw=b"{}", path="/v1/files"),
+    Case("a file as a form without a boundary", 400, content_type="multipart/form-data", raw=b"x", path="/v1/files"),
+]
 CASES = [*UNAUTHENTICATED, *NOT_JSON, *TRANSPORT, *UNKNOWN, *MODELS, *OUT_OF_BOUNDS, *SCHEMAS, *ELSEWHERE]
+CASES += [*RERANK, *MESSAGES_API, *KEPT, *BATCHES]
 
 
 @pytest.fixture(scope="module")

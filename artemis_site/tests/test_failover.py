@@ -13,6 +13,7 @@ import pytest
 
 from artemis_site.tests.desk import Desk
 from artemis_site.tests.errands import Key, end_users_of
+from artemis_site.tests.messages import load_engine
 from artemis_site.tests.platform import CLAUDE, MODEL, SMALL_MODEL, Platform
 from artemis_site.tests.wire import request_bytes
 
@@ -545,3 +546,36 @@ def test_an_engine_that_dies_is_replaced_by_the_next(platform: Platform, desk: D
         platform.primary.start()
     bill = desk.bill(key, requests=2)
     assert {request.deployment for request in bill.requests} == {"moon-b"}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_claude_is_not_sent_what_only_our_engines_know(platform: Platform, desk: Desk, stream: bool) -> None:
+    """The own engine, which comes first, is."""
+    platform.primary.script(status=503)
+    platform.second.script(status=503)
+    extensions = {"top_k": 7, "chat_template_kwargs": {"enable_thinking": False}}
+    answer = ask(platform, desk.key(), stream=stream, **extensions)
+    assert (answer.status_code, answer.headers["x-artemis-deployment"]) == (200, "claude")
+    sent_to_us = platform.primary.log()[0]["body"]
+    assert extensions.items() <= sent_to_us.items()
+    (sent,) = platform.claude.log()
+    assert not {"top_k", "chat_template_kwargs", "extra_body"} & sent["body"].keys()
+
+
+def test_a_field_that_the_engine_would_pass_over_is_refused_before_it_is_asked(platform: Platform, desk: Desk) -> None:
+    load_engine(platform, "moon-plain", unsupported=["tools", "best_of"])
+    key = desk.key()
+    for path, fields, param in (
+        ("chat/completions", {"messages": MESSAGES, "tools": [TOOL]}, "tools"),
+        ("completions", {"prompt": "Hello", "best_of": 2}, "best_of"),
+        ("responses", {"input": "Hello", "tools": [{"type": "function", "name": "look_up"}]}, "tools"),
+    ):
+        answer = platform.post(f"/v1/{path}", api_key=key.secret, json={"model": "moon-plain", **fields})
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (400, "unsupported_parameter", param)
+    tools = [{"name": "look_up", "input_schema": {"type": "object"}}]
+    body = {"model": "moon-plain", "messages": MESSAGES, "max_tokens": 4, "tools": tools}
+    answer = platform.post("/v1/messages", api_key=key.secret, json=body)
+    assert (answer.status_code, answer.json()["error"]["details"]["error_code"]) == (400, "unsupported_parameter")
+    assert platform.primary.log() == []
+    assert ask(platform, key, model="moon-plain").status_code == 200

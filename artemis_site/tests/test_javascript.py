@@ -123,6 +123,32 @@ def test_responses(platform: Platform, key: Key) -> None:
     assert told["gone"] == 404
 
 
+def test_a_streamed_response_calls_a_function(platform: Platform, key: Key) -> None:
+    platform.primary.script(times=1, tool_call=True)
+    told = run(platform, "streaming", key)
+
+    assert (told["events"][0], told["events"][-1]) == ("response.created", "response.completed")
+    assert "response.output_item.added" in told["events"]
+    assert told["events"].count("response.function_call_arguments.done") == 1
+    assert json.loads(told["given"]) == {"word": "fake engine"}
+    assert told["call"] == {"name": "look_up", "arguments": told["given"], "status": "completed"}
+    assert told["said"] == told["after"] == numbered(16)
+    assert told["continues"] and told["items"] == ["function_call_output"]
+    assert told["inOrder"]
+
+
+def test_files_and_batches(platform: Platform, key: Key) -> None:
+    told = run(platform, "batches", key)
+
+    assert told["same"] and told["listed"] and told["found"] and told["deleted"]
+    assert (told["begun"], told["status"]) == ("validating", "completed")
+    assert told["counts"] == {"total": 2, "completed": 2, "failed": 0}
+    assert told["metadata"] == {"run": "night"}
+    assert told["answers"] == {"first": numbered(5), "second": numbered(5)}
+    assert told["cancelled"] in ("cancelling", "cancelled", "batch_not_cancellable")
+    assert told["gone"] == {"status": 404, "code": "file_not_found"}
+
+
 def test_errors_are_the_clients_own_exceptions(platform: Platform, desk: Desk, key: Key) -> None:
     platform.primary.script(match="cut", cut_after=3)
     slow = desk.key(rpm_limit=1)

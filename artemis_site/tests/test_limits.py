@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import anthropic
 import httpx
+import openai
 import pytest
 
 from artemis_site.tests.desk import Desk
@@ -31,6 +34,7 @@ from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Pla
 
 INPUT_PRICE, OUTPUT_PRICE = 1000, 2000  # nano-dollars a token, as platform.py sets them
 TEMPLATE_TOKENS = 256
+GREETING: Any = {"role": "user", "content": "Hello"}
 RATE_HEADERS = [f"x-ratelimit-{what}-{of}" for what in ("limit", "remaining", "reset") for of in ("requests", "tokens")]
 
 
@@ -107,6 +111,7 @@ def test_tokens_a_minute(platform: Platform, desk: Desk) -> None:
     too_large = ask(platform, key, body_of("x" * 400, max_tokens=300))
     assert (too_large.status_code, code(too_large)) == (429, "tokens_limit_exceeded")
     assert "retry-after" not in too_large.headers  # waiting would not help
+    assert too_large.headers["x-should-retry"] == "false"
 
 
 def test_too_many_tokens_in_one_minute(platform: Platform, desk: Desk) -> None:
@@ -130,6 +135,7 @@ def test_requests_at_once(platform: Platform, desk: Desk) -> None:
     assert len(refused) == 9
     assert {code(answer) for answer in refused} == {"rate_limit_exceeded"}
     assert all(answer.headers["retry-after"] == "1" for answer in refused)
+    assert all(answer.headers["x-should-retry"] == "true" for answer in refused)
     desk.bill(key, requests=3)
     assert ask(platform, key).status_code == 200
 
@@ -437,3 +443,32 @@ def test_a_thousand_requests_race_for_a_budget_of_a_hundred(platform: Platform, 
     assert bill.cost == (1 + statuses.count(200)) * price <= 101 * price
     assert bill.held == [0, 0, 0]
     assert desk.call(free_budget, key) == 101 * price - bill.cost
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+def test_the_official_clients_repeat_what_time_mends_and_not_what_it_does_not(
+    platform: Platform, desk: Desk, dialect: str
+) -> None:
+    """Each of them with retries on, as they are unless told otherwise."""
+    spent, slow = desk.key(monthly_budget=1), desk.key(rpm_limit=60)
+
+    def call(key: Key) -> None:
+        if dialect == "openai":
+            client = platform.client(key.secret, max_retries=3)
+            client.chat.completions.create(model=MODEL, messages=[GREETING], max_tokens=4)
+            return
+        with anthropic.Anthropic(base_url=platform.base_url, api_key=key.secret, max_retries=3) as claude:
+            claude.messages.create(model=MODEL, messages=[GREETING], max_tokens=4)
+
+    before = refusals(platform)
+    with pytest.raises((openai.RateLimitError, anthropic.RateLimitError)) as refused:
+        call(spent)
+    assert refused.value.response.headers["x-should-retry"] == "false"
+    assert refusals(platform) - before == 1  # asked once
+    for _ in range(61):  # the last of them has to wait a second, and does
+        call(slow)
+
+
+def refusals(platform: Platform) -> float:
+    text = httpx.get(f"{platform.base_url}/metrics").text
+    return sum(float(value) for value in re.findall(r'artemis_limit_refusals_total\{limit="budget"\} (\S+)', text))

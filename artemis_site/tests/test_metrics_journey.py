@@ -5,7 +5,9 @@ import time
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from artemis_site.tests.desk import Desk
 from artemis_site.tests.platform import MODEL, Platform
+from artemis_site.tests.test_batches_journey import begin, chat, ended
 
 MESSAGES = [{"role": "user", "content": "Say hello to the moon."}]
 CALLS = 24
@@ -71,3 +73,52 @@ def test_nothing_in_the_metrics_names_a_key(platform: Platform) -> None:
     text = httpx.get(f"{platform.base_url}/metrics").text
     for private in (key["key"], key["id"], "a-name-of-the-caller", "a-person"):
         assert private not in text
+
+
+def routes(platform: Platform) -> dict[tuple[str, str, str], float]:
+    """How many calls of endpoints that ask no engine, by method, route and status."""
+    text = httpx.get(f"{platform.base_url}/metrics").raise_for_status().text
+    return {
+        (labels["http_request_method"], labels["http_route"], labels["http_response_status_code"]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "http_server_request_duration_seconds_count" and (labels := sample.labels)
+    }
+
+
+def test_files_and_batches_are_limited_and_counted(platform: Platform, desk: Desk) -> None:
+    key = desk.key(rpm_limit=4)
+    before = routes(platform)
+    headers = {"Authorization": f"Bearer {key.secret}"}
+    answers = [httpx.get(f"{platform.base_url}/v1/{path}", headers=headers) for path in ("files", "batches") * 3]
+    answers.append(httpx.get(f"{platform.base_url}/v1/files/file-of-nobody", headers=headers))
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [200] * 4 + [429] * 3
+    refused = answers[4]
+    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.headers["x-ratelimit-limit-requests"] == "4"
+    body = {"model": MODEL, "messages": MESSAGES, "max_tokens": 5}
+    assert platform.post("/v1/chat/completions", api_key=key.secret, json=body).status_code == 429
+
+    after = routes(platform)
+    rises = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
+    assert rises == {
+        ("GET", "/v1/files", "200"): 2,
+        ("GET", "/v1/batches", "200"): 2,
+        ("GET", "/v1/files", "429"): 1,
+        ("GET", "/v1/batches", "429"): 1,
+        ("GET", "/v1/files/{file_id}", "429"): 1,
+    }
+
+
+def test_the_lines_of_a_batch_are_counted_though_a_worker_answers_them(platform: Platform, desk: Desk) -> None:
+    client = platform.client(desk.key().secret)
+    before = samples(platform)
+    batch = ended(client, begin(client, *(chat(f"line {number}") for number in range(7))))
+    assert batch.status == "completed"
+    after = samples(platform)
+    for name in ("artemis_requests_total", "gen_ai_server_request_duration_seconds_count"):
+        assert after[name] - before.get(name, 0) == 7
+    assert after["gen_ai_client_token_usage_count"] - before.get("gen_ai_client_token_usage_count", 0) == 14
+    assert after["artemis_requests_in_flight"] == 0

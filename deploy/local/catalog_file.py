@@ -44,6 +44,7 @@ def _entry(profile: EngineProfile, port: int, engine_key: str) -> dict[str, Any]
         "description": f"{profile.model}, served by this machine's own engine ({profile.name})",
         "max_input_tokens": profile.context_length,
         "extensions": sorted(profile.extensions),
+        "unsupported": sorted(profile.unsupported),
         "continuous_usage_stats": profile.continuous_usage_stats,
         "one_choice": profile.one_choice,
         **(CHAT_PRICES if chat else EMBEDDING_PRICES),

@@ -220,6 +220,10 @@ class Platform:
 
     async def start_worker(self) -> None:
         self.say("starting the worker")
+        metrics = self.home / "metrics-worker"  # settings.WORKER_METRICS_DIR
+        metrics.mkdir(exist_ok=True)
+        for file in metrics.glob("*.db"):
+            file.unlink()
         await self.run(
             ProcessSpec(
                 name="worker",
@@ -227,7 +231,7 @@ class Platform:
                     *(sys.executable, "-m", "celery", "-A", "artemis_site", "worker", "--beat"),
                     *("--concurrency", "2", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
                 ],
-                env=self.child_environment(),
+                env=self.child_environment(PROMETHEUS_MULTIPROC_DIR=str(metrics)),
                 cwd=ROOT,
                 log_path=self.home / "logs" / "worker.log",
                 signal_group=False,

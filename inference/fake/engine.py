@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from inference.fake.journal import Entry, Journal
 from inference.fake.plan import make_plan
 from inference.fake.script import Script, ScriptBook
 from inference.fake.settings import Settings
-from inference.fake.text import last_user_message
+from inference.fake.text import count_messages, last_user_message
 
 Fields = dict[str, Any]
 Work = Callable[[Fields, Script, Entry, Delivery], Awaitable[None]]
@@ -39,6 +40,7 @@ class Engine:
         self.journal = Journal()
         self.scripts = ScriptBook(settings.script)
         self.queue_rejections = 0
+        self._read_before: set[bytes] = set()
         self._slots = asyncio.Semaphore(settings.max_running)
         self._bearer = f"Bearer {settings.api_key}"
 
@@ -146,7 +148,7 @@ class Engine:
             raise RefusedError(400, f"validation error: {error!r}") from error
         if prompt_tokens > self.settings.max_model_len:
             raise self._too_long(prompt_tokens)
-        cached = min(script.cached_tokens, prompt_tokens)
+        cached = self._known_tokens(fields) if script.prefix_cache else min(script.cached_tokens, prompt_tokens)
         self.journal.totals["prompt_tokens"] += prompt_tokens
         self.journal.totals["cached_tokens"] += cached
         return Answer(
@@ -161,6 +163,14 @@ class Engine:
             omit_usage=script.omit_usage,
             timings=script.timings,
         )
+
+    def _known_tokens(self, fields: Fields) -> int:
+        """Of the messages that this engine has read before; from now on it knows them all."""
+        messages = fields["messages"]
+        beginnings = [msgspec.json.encode(messages[:end]) for end in range(1, len(messages) + 1)]
+        known = sum(1 for _ in takewhile(self._read_before.__contains__, beginnings))
+        self._read_before.update(beginnings)
+        return count_messages(messages[:known]) if known else 0
 
     async def _deliver(
         self, dialect: Dialect, fields: Fields, answer: Answer, delivery: Delivery, script: Script

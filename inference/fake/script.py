@@ -33,6 +33,8 @@ class Script:
     tool_call: bool | str = False
     """Call this tool (True: the first one), where the request has tools."""
     cached_tokens: int = 0
+    prefix_cache: bool = False
+    """Of a chat, count as cached what this engine has read before: whole messages from the first one on."""
     timings: bool = False
     """With llama.cpp's account of the time that it took, beside the usage."""
     omit_usage: bool = False

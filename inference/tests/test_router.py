@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import litellm
 import pytest
 
 from inference.affinity import prefix_of
@@ -171,3 +173,61 @@ async def test_litellm_chooses_only_among_those_that_may(strategy: str) -> None:
     router = EngineRouter([deployment(name) for name in "abc"], routing_strategy=strategy)
     served = {(await router.pick("moon", tried={"a"})).id for _ in range(40)}
     assert "a" not in served and served <= {"b", "c"}
+
+
+async def test_a_new_router_knows_what_the_one_before_it_knew() -> None:
+    a, b, c = (deployment(name) for name in "abc")
+    before = EngineRouter([a, b, c], allowed_fails=0, cooldown_time=20, strategies={"moon": "prefix-aware"})
+    conversation = prefix_of(b"m" * 4096)
+    home = await before.pick("moon", prefix=conversation)
+    began = before.began(home)
+    after = EngineRouter(
+        [replace(one, weight=3) for one in (a, b, c)],
+        allowed_fails=0,
+        cooldown_time=20,
+        strategies={"moon": "prefix-aware"},
+        before=before,
+    )
+    assert {(await after.pick("moon", prefix=conversation)).id for _ in range(5)} == {home.id}
+
+    before.failed(home)  # a request that was under way as the catalog changed
+    before.ended(home, began, well=False)
+    assert not after.is_closed(home)
+    assert (await after.pick("moon", prefix=conversation)).id != home.id
+    elsewhere = EngineRouter([replace(home, api_base="http://elsewhere/v1"), a, b, c][:1], before=after)
+    assert elsewhere.is_closed(home)  # nothing is held against a new address
+
+
+async def test_latencies_are_handed_on_of_those_that_stay() -> None:
+    a, b, c = (deployment(name) for name in "abc")
+    before = EngineRouter([a, b], routing_strategy="latency-based-routing")
+    now = datetime.now(UTC)
+    before.ended(a, now - timedelta(seconds=5), well=True)
+    before.ended(b, now - timedelta(seconds=1), well=True)
+    after = EngineRouter([a, replace(b, weight=2)], routing_strategy="latency-based-routing", before=before)
+    assert set(await picks(after)) == {"b"}
+    moved = replace(b, api_base="http://elsewhere/v1")
+    later = EngineRouter([a, moved, c], routing_strategy="latency-based-routing", before=after)
+    assert set(await picks(later, 60)) & {"c", "b"}  # LiteLLM tries first what it has not measured
+
+
+def test_what_litellm_chooses_from_is_made_anew_only_where_it_changed() -> None:
+    """Nor does LiteLLM keep the routers that were replaced."""
+
+    def heard() -> int:
+        lists = (litellm.callbacks, litellm.success_callback, litellm.failure_callback, litellm._async_success_callback)
+        return sum(map(len, lists))
+
+    a, b = deployment("a"), deployment("b")
+    first = EngineRouter([a, b], routing_strategy="latency-based-routing")
+    known = heard()
+    routers = [first]
+    for timeout in (1, 2, 3):
+        again = [replace(one, timeout=timeout) for one in (a, b)]
+        routers.append(EngineRouter(again, routing_strategy="latency-based-routing", before=routers[-1]))
+    same = EngineRouter(
+        [replace(one, max_waiting=2) for one in again], routing_strategy="latency-based-routing", before=routers[-1]
+    )
+    assert same._litellm == routers[-1]._litellm
+    assert len({id(one._litellm["latency-based-routing"]) for one in routers}) == 4
+    assert heard() == known

@@ -1,28 +1,54 @@
 """Compares what was spent with every budget that is set, and notes what is to be told.
 
 Of a budget the highest threshold that is reached is told, if none as high was told in this period: so a raised budget
-does not repeat itself, and one that is used up at once says so once. Mails and webhooks go out from what is noted here,
-in the same transaction, and so are not lost with a worker.
+does not repeat itself, and one that is used up at once says so once. That a budget refuses calls is told apart, once a
+period as well: it does so before it is spent, where what is left does not cover what a call may cost. Mails and
+webhooks go out from what is noted here, in the same transaction, and so are not lost with a worker.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 
 from apps.accounts.selectors import account_name
-from apps.alerts.contracts import BudgetStatus
+from apps.alerts.contracts import REFUSALS, TOTAL, BudgetStatus
 from apps.alerts.models import BudgetAlert
 from apps.alerts.selectors import budgets_of_everybody
 from apps.alerts.services.deliveries import enqueue
 from apps.common.errors import NotFound
+from apps.common.redis import sync_redis
 
 
 def check_budgets() -> int:
     """How many alerts were made. Whoever runs this at the same time tells nothing twice."""
     reached = [status for status in budgets_of_everybody() if status.crossed]
     told = _told(reached)
-    return sum(_tell(status) for status in reached if status.crossed > told.get(_name(status), 0))
+    return sum(_tell(status, status.crossed) for status in reached if status.crossed > told.get(_name(status), 0))
+
+
+def check_refusals() -> int:
+    """How many alerts were made of budgets that refuse calls. Raises RedisError."""
+    store = sync_redis()
+    marks: Any = store.smembers(REFUSALS)
+    if not marks:
+        return 0
+    names = {_refused(mark.decode()) for mark in marks}
+    made = sum(
+        _tell(status, 100, refused=True)
+        for status in budgets_of_everybody()
+        if status.is_hard and _name(status) in names
+    )
+    store.srem(REFUSALS, *marks)  # not before: what this process does not get to, the next one does
+    return made
+
+
+def _refused(mark: str) -> tuple[str, int, str]:
+    """ "key:7 202611" as the name of a budget."""
+    owner, _, period = mark.partition(" ")
+    scope, _, identifier = owner.partition(":")
+    return scope, int(identifier), period if period == TOTAL else f"{period[:4]}-{period[4:]}"
 
 
 def _name(status: BudgetStatus) -> tuple[str, int, str]:
@@ -31,14 +57,14 @@ def _name(status: BudgetStatus) -> tuple[str, int, str]:
 
 def _told(reached: Sequence[BudgetStatus]) -> dict[tuple[str, int, str], int]:
     rows = BudgetAlert.objects.filter(
-        scope_id__in={status.id for status in reached}, period__in={status.period for status in reached}
+        refused=False, scope_id__in={status.id for status in reached}, period__in={status.period for status in reached}
     )
     highest = rows.order_by().values_list("scope", "scope_id", "period").annotate(threshold=Max("threshold"))
     return {(scope, scope_id, period): threshold for scope, scope_id, period, threshold in highest}
 
 
 @transaction.atomic
-def _tell(status: BudgetStatus) -> bool:
+def _tell(status: BudgetStatus, threshold: int, *, refused: bool = False) -> bool:
     try:
         _, slug = account_name(account_id=status.account_id)
     except NotFound:
@@ -47,7 +73,8 @@ def _tell(status: BudgetStatus) -> bool:
         scope=status.scope,
         scope_id=status.id,
         period=status.period,
-        threshold=status.crossed,
+        threshold=threshold,
+        refused=refused,
         defaults={
             "account_id": status.account_id,
             "reference": status.reference,
@@ -58,18 +85,20 @@ def _tell(status: BudgetStatus) -> bool:
         },
     )
     if is_new:
-        enqueue(account_id=status.account_id, kind="budget.threshold_reached", data=_data(slug, alert), alert=alert)
+        kind = "budget.calls_refused" if refused else "budget.threshold_reached"
+        enqueue(account_id=status.account_id, kind=kind, data=_data(slug, alert), alert=alert)
     return is_new
 
 
 def _data(slug: str, alert: BudgetAlert) -> dict[str, object]:
+    reached = {} if alert.refused else {"threshold_percent": alert.threshold}
     return {
         "account": slug,
         "scope": alert.scope,
         "id": alert.reference,
         "name": alert.name,
         "period": alert.period,
-        "threshold_percent": alert.threshold,
+        **reached,
         "spent_nano_usd": alert.spent,
         "budget_nano_usd": alert.budget,
         "budget_is_hard": alert.is_hard,

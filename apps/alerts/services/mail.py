@@ -68,7 +68,11 @@ def _letter(alert: BudgetAlert) -> tuple[str, str]:
         "usage_page": settings.PUBLIC_URL + reverse("portal:usage", args=[slug]),
         "settings_page": settings.PUBLIC_URL + reverse("portal:settings", args=[slug]),
     }
-    subject = f"{alert.threshold} % of the budget of {what} is spent"
+    subject = (
+        f"Calls are refused: the budget of {what} does not cover them"
+        if alert.refused
+        else f"{alert.threshold} % of the budget of {what} is spent"
+    )
     if alert.scope != "account":
         subject += f" ({name})"
     return subject, render_to_string("alerts/email/budget.txt", context)

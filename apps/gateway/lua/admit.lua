@@ -52,7 +52,11 @@ for i, budget in ipairs(budgets) do
   if not spent then return {'unseeded', budget.scope, budget.period} end
   if budget.sum ~= '' then
     local left = tonumber(budget.sum) - spent - held - hold
-    if left < 0 then return answer('budget', budget.scope, budget.period, 'before') end
+    if left < 0 then
+      -- For apps/alerts, which tells the account once; of a refusal only, so that who is admitted pays nothing for it.
+      redis.call('SADD', 'art:refused', budget.scope .. ' ' .. budget.period)
+      return answer('budget', budget.scope, budget.period, 'before')
+    end
     if free == '' or left < free then free = left end
   end
 end

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from apps.alerts.contracts import REFUSALS
 from apps.common.redis import sync_redis
 from apps.gateway.admission import script
 from apps.gateway.selectors import open_holds
@@ -172,7 +173,7 @@ def test_a_refusal_takes_nothing() -> None:
     before = sorted(sync_redis().keys("art:*"))
     for changes in ({"parallel": 1}, {"tokens": 10**6}, {"key_budget": 1}):
         assert admit("b", **changes)[0] in ("parallel", "too_large", "budget")
-    assert sorted(sync_redis().keys("art:*")) == before
+    assert sorted(sync_redis().keys("art:*")) == sorted([*before, REFUSALS.encode()])
     assert held() == [1000] * 3
 
 
@@ -289,3 +290,29 @@ def test_a_total_budget_is_over_all_months() -> None:
     assert int(sync_redis().get(f"art:spent:{SCOPES[1]}:total") or 0) == 1400
     assert admit("c", budgets=total, hold=1100)[0] == "ok"
     assert admit("d", budgets=total, hold=1)[0] == "budget"
+
+
+def take(*, rpm: int = 3, tokens_quantity: int = 0) -> list[Any]:
+    rates = [(SCOPES[0], "requests", 60_000, rpm, 1), (SCOPES[0], "tokens", 60_000, 1000, tokens_quantity)]
+    return list(run("take", len(rates), *(word for rate in rates for word in rate)))
+
+
+def test_what_holds_nothing_counts_as_a_request_too() -> None:
+    taken = [take() for _ in range(4)]
+    assert [one[0] for one in taken] == [b"ok", b"ok", b"ok", b"requests 3"]
+    assert [one[4] for one in taken] == [2, 1, 0, 0]  # left
+    assert 0 < taken[3][2] <= 20_000
+    assert admit(rpm=3)[0] == "requests"
+    assert held() == [0, 0, 0]
+    store = sync_redis()
+    store.delete(f"art:rate:requests:{SCOPES[0]}")
+    store.set(f"art:rate:tokens:{SCOPES[0]}", str(int(time.time() * 1000) + 500_000))
+    assert take()[0] == b"ok"  # tokens that are used up refuse nothing that needs none
+
+
+def test_only_a_budget_that_refuses_is_noted_for_the_alert() -> None:
+    assert admit("a", key_budget=1000)[0] == "ok"
+    assert sync_redis().smembers(REFUSALS) == set()
+    assert admit("b", key_budget=1000)[0] == "budget"
+    assert admit("c", account_budget=10)[0] == "budget"
+    assert sync_redis().smembers(REFUSALS) == {f"key:{KEY} {MONTH}".encode(), f"account:{ACCOUNT} {MONTH}".encode()}

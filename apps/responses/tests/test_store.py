@@ -156,3 +156,34 @@ def test_a_month_later_it_is_gone(cast: Cast) -> None:
     assert services.delete_expired() == services.DELETED_AT_ONCE + 1
     assert services.delete_expired() == 0
     assert sorted(StoredResponse.objects.values_list("public_id", flat=True)) == ["resp_heir", "resp_young"]
+
+
+@pytest.mark.parametrize("by", ["number", "bytes"])
+def test_past_its_quota_an_accounts_oldest_responses_go_first(cast: Cast, settings: Any, by: str) -> None:
+    mine, others = owner(cast.northwind), owner(cast.charlies)
+    for place in range(5):
+        keep(mine, f"mine{place}", size=100)
+        keep(others, f"others{place}", size=1)
+    if by == "number":
+        settings.RESPONSES_MOST_KEPT = 5
+        keep(mine, "mine5", size=100)
+        assert services.make_room() == 1
+    else:
+        settings.RESPONSES_MOST_KEPT_BYTES = 350
+        assert services.make_room() == 2
+    kept = sorted(StoredResponse.objects.values_list("public_id", flat=True))
+    assert kept == sorted(
+        [f"resp_others{place}" for place in range(5)]
+        + [f"resp_mine{place}" for place in (range(1, 6) if by == "number" else range(2, 5))]
+    )
+    assert services.make_room() == 0
+
+
+def test_room_is_made_in_parts(cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.RESPONSES_MOST_KEPT = 1
+    monkeypatch.setattr(services, "DELETED_AT_ONCE", 2)
+    mine = owner(cast.northwind)
+    for place in range(6):
+        keep(mine, f"mine{place}")
+    assert services.make_room() == 5
+    assert list(StoredResponse.objects.values_list("public_id", flat=True)) == ["resp_mine5"]
