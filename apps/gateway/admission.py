@@ -129,7 +129,7 @@ async def withdraw(pipe: RedisPipe, request_id: str) -> None:
 async def take(pipe: RedisPipe, key: KeyFacts) -> None:
     """Counts a request that asks no engine. Raises LimitReached; while Redis is away, nobody is refused for that."""
     try:
-        verdict, scope, wait, *state = await run_script(pipe, "take", *key_rates(key).rate_words(0))
+        verdict, scope, wait, *state = await run_script(pipe, "take", 0, *rate_words(key_rates(key)))
     except RedisError:
         return
     if verdict != b"ok":

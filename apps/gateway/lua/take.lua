@@ -1,5 +1,5 @@
 -- Takes one request of the rates, for what holds nothing and costs nothing: a list of files, a look at a batch.
--- ARGV: number of rates, then the rates as admit.lua has them, of no tokens.
+-- ARGV: 0 tokens, number of rates, then the rates as admit.lua has them.
 -- Answer: {'ok' or "requests " with the limit, scope, ms to wait, then the state as admission reports it}
 local now = clock()
 local rates = read_rates(ARGV, 1, now)
