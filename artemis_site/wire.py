@@ -1,7 +1,8 @@
-"""uvicorn's HTTP protocol, with an answer's head and the beginning of its body in one system call.
+"""uvicorn's HTTP protocol, with an answer's head and the beginning of its body in one system call, and a last call.
 
 uvicorn writes headers and body apart, two calls for each answer; a system call costs more than what builds the answer.
-And it tells of a caller who hangs up only to who waits for it: a task more for each request.
+It tells of a caller who hangs up only to who waits for it: a task more for each request. And as it stops it closes what
+is idle at once, while a request may be on its way there, or be in the socket unread.
 """
 
 import asyncio
@@ -13,6 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from apps.common.asgi import WHEN_GONE
 
 HEAD = b"HTTP/1.1 "
+LAST_CALL_SECONDS = 2.0
+CLOSING = (b"connection", b"close")
 
 
 class CorkedTransport:
@@ -61,3 +64,13 @@ class CorkedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(error)
         for tell in tuple(self._when_gone):
             tell()
+
+    def shutdown(self) -> None:
+        """Called for each connection when the server begins to stop. From now on every answer says that it is the
+        connection's last; one that nobody asks anything is closed a little later."""
+        if CLOSING not in self.server_state.default_headers:
+            self.server_state.default_headers = [*self.server_state.default_headers, CLOSING]
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LAST_CALL_SECONDS, super().shutdown)
+        else:
+            super().shutdown()

@@ -1,5 +1,6 @@
 """Gunicorn's configuration for every plane: one master that loads the application, workers that share its memory."""
 
+import asyncio
 import gc
 import os
 from pathlib import Path
@@ -72,3 +73,16 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         # uvicorn would wait for ever, and the master then kill: cancelled before that, a stream is settled.
         "timeout_graceful_shutdown": max(1, graceful_timeout - 3),
     }
+
+    async def _serve(self) -> None:
+        beating = asyncio.create_task(self._beat())
+        try:
+            await super()._serve()
+        finally:
+            beating.cancel()
+
+    async def _beat(self) -> None:
+        """uvicorn no longer tells the master that it lives once it stops: the last streams would be cut with it."""
+        while True:
+            self.notify()
+            await asyncio.sleep(max(0.1, self.timeout / 2))

@@ -13,8 +13,11 @@ from artemis_site.tests.test_failover import INPUT_PRICE, OUTPUT_PRICE, PROMPT_T
 
 def workers(platform: Platform) -> list[int]:
     """gunicorn's, below their master."""
-    master = platform.child("gunicorn")
-    return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+    return children(platform.child("gunicorn"))
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_holds_of_killed_workers_are_released_and_what_was_settled_stays(platform: Platform, desk: Desk) -> None:

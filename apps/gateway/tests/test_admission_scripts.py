@@ -292,9 +292,9 @@ def test_a_total_budget_is_over_all_months() -> None:
     assert admit("d", budgets=total, hold=1)[0] == "budget"
 
 
-def take(*, rpm: int = 3, tokens_quantity: int = 0) -> list[Any]:
-    rates = [(SCOPES[0], "requests", 60_000, rpm, 1), (SCOPES[0], "tokens", 60_000, 1000, tokens_quantity)]
-    return list(run("take", len(rates), *(word for rate in rates for word in rate)))
+def take(*, rpm: int = 3) -> list[Any]:
+    rates = [(SCOPES[0], "requests", 60_000, rpm), (SCOPES[0], "tokens", 60_000, 1000)]
+    return list(run("take", 0, len(rates), *(word for rate in rates for word in rate)))
 
 
 def test_what_holds_nothing_counts_as_a_request_too() -> None:
