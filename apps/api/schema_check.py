@@ -45,8 +45,20 @@ def check_schemas(schemas: Iterable[Located]) -> None:
 def check_depth(values: Iterable[Located]) -> None:
     """Raises Invalid for what is nested too deeply for the recursive programs that it goes through."""
     for at, value in values:
-        if any(depth > DEEPEST for _, depth in _walk(value)):
+        level = _containers([value])
+        for _ in range(DEEPEST):  # level by level: there may be a million values, and few of them contain any
+            level = [inner for outer in level for inner in _containers(outer)]
+        if level:
             raise _too_deep(at)
+
+
+def _containers(outer: dict[str, Any] | list[Any]) -> list[Any]:
+    """The objects and lists that stand in it."""
+    return [
+        member
+        for member in (outer.values() if isinstance(outer, dict) else outer)
+        if isinstance(member, (dict, list))
+    ]
 
 
 def digest(schemas: list[Located]) -> str:

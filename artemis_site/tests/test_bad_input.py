@@ -127,6 +127,9 @@ NOT_JSON = [
     Case("100,000 brackets", code="invalid_json", raw=b"[" * 100_000 + b"]" * 100_000),
     Case("100,000 objects", code="invalid_json", raw=b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
     Case("100,000 open brackets", code="invalid_json", raw=b"[" * 100_000),
+    Case("9 MB of brackets", code="invalid_json", raw=b'{"messages":[' + b"[]," * 3_000_000 + b"[]]}"),
+    Case("6 MB of commas", code="invalid_json", raw=b'{"messages":[' + b"1," * 3_000_000 + b"1]}"),
+    Case("9 MB of texts", code="invalid_json", raw=b'{"messages":[' + b'"",' * 3_000_000 + b'""]}'),
     Case(
         "800 levels in a message",
         raw=json.dumps(CHAT | {"messages": [{"role": "user", "content": ["?"]}]})
