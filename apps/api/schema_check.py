@@ -55,9 +55,7 @@ def check_depth(values: Iterable[Located]) -> None:
 def _containers(outer: dict[str, Any] | list[Any]) -> list[Any]:
     """The objects and lists that stand in it."""
     return [
-        member
-        for member in (outer.values() if isinstance(outer, dict) else outer)
-        if isinstance(member, (dict, list))
+        member for member in (outer.values() if isinstance(outer, dict) else outer) if isinstance(member, (dict, list))
     ]
 
 
