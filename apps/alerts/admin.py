@@ -1,11 +1,9 @@
 """The staff's pages of budget alerts, webhooks and deliveries: read, never written."""
 
-from typing import Any
-
 from django.contrib import admin
 
 from apps.alerts.models import BudgetAlert, DeliveryAttempt, Webhook, WebhookDelivery
-from apps.common.desk import ReadOnlyDesk, usd
+from apps.common.desk import ReadOnlyDesk, ReadOnlyInline, usd
 
 
 @admin.register(BudgetAlert)
@@ -47,14 +45,9 @@ class WebhookAdmin(ReadOnlyDesk):
     ordering = ("-pk",)
 
 
-class AttemptInline(admin.TabularInline):  # type: ignore[type-arg]
+class AttemptInline(ReadOnlyInline):
     model = DeliveryAttempt
     fields = readonly_fields = ("at", "status", "error")
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: Any, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(WebhookDelivery)

@@ -21,7 +21,7 @@ from apps.billing.models import (
     PostedCharge,
     TransactionKind,
 )
-from apps.common.desk import Desk, ReadOnlyDesk, usd
+from apps.common.desk import Desk, ReadOnlyDesk, ReadOnlyInline, usd
 from apps.common.forms import UsdField
 
 BOOKINGS = {
@@ -106,39 +106,23 @@ class BookingForm(forms.ModelForm):  # type: ignore[type-arg]
         return values
 
 
-class EntryInline(admin.TabularInline):  # type: ignore[type-arg]
+class EntryInline(ReadOnlyInline):
     model = LedgerEntry
     fields = readonly_fields = ("ledger_account", "sum")
-    extra = 0
-    can_delete = False
 
     @admin.display(description="amount")
     def sum(self, entry: LedgerEntry) -> str:
         return usd(entry.amount)
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class ChargeInline(admin.TabularInline):  # type: ignore[type-arg]
+class ChargeInline(ReadOnlyInline):
     model = PostedCharge
     fields = readonly_fields = ("charge", "sum")
-    extra = 0
-    can_delete = False
     verbose_name_plural = "use that it posted"
 
     @admin.display(description="cost")
     def sum(self, posted: PostedCharge) -> str:
         return usd(posted.cost)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(LedgerTransaction)

@@ -67,6 +67,19 @@ class Desk(admin.ModelAdmin):  # type: ignore[type-arg]
             self.message_user(request, f"{done}: {count}.", messages.SUCCESS)
 
 
+class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]
+    """Records on the page of what they belong to: looked at, never changed. Name `fields` and `readonly_fields`."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 class ReadOnlyDesk(Desk):
     """A record: looked at, never changed."""
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from apps.catalog.admin.desk import CatalogDesk
 from apps.catalog.models import PriceVersion
-from apps.common.desk import Desk, usd
+from apps.common.desk import Desk, ReadOnlyInline, usd
 
 UNIT = "US dollars a million tokens"
 PRICES = ("input_price", "cached_input_price", "output_price")
@@ -38,21 +38,13 @@ class ShownInUsd:
 SHOWN = ("input", "cached_input", "output")
 
 
-class PriceInline(ShownInUsd, admin.TabularInline):  # type: ignore[type-arg]
+class PriceInline(ShownInUsd, ReadOnlyInline):
     """What is and was; a new version is added beside it."""
 
     model = PriceVersion
     verbose_name_plural = f"prices ({UNIT})"
     fields = readonly_fields = ("valid_from", *SHOWN)
-    extra = 0
-    can_delete = False
     ordering = ("-valid_from",)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class NewPriceInline(admin.TabularInline):  # type: ignore[type-arg]
