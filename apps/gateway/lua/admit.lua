@@ -23,9 +23,8 @@ local function answer(verdict, scope, detail, field)
 end
 for _, rate in ipairs(rates) do
   if rate.quantity > rate.limit then return answer('too_large', rate.scope, rate.what .. ' ' .. rate.limit, 'before') end
-  if rate.after - now > rate.period + 1 then
-    return answer(rate.what .. ' ' .. rate.limit, rate.scope, math.ceil(rate.after - now - rate.period), 'before')
-  end
+  local wait = wait_for(rate, now)
+  if wait then return answer(rate.what .. ' ' .. rate.limit, rate.scope, wait, 'before') end
 end
 
 for _ = 1, tonumber(ARGV[at]) do
@@ -61,10 +60,7 @@ for i, budget in ipairs(budgets) do
   end
 end
 
-for _, rate in ipairs(rates) do
-  -- No rate is remembered longer than it can matter.
-  redis.call('SET', rate.name, string.format('%.3f', rate.after), 'PX', rate.period * 11)
-end
+keep_rates(rates)
 open_hold(id, ARGV[12], now + ARGV[10])
 redis.call('HSET', 'art:last-use', key, ARGV[11])
 return answer('ok', '', free == '' and '' or string.format('%.0f', free), 'after')

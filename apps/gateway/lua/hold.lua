@@ -65,6 +65,22 @@ local function read_rates(argv, at, now)
   return rates, at
 end
 
+-- Milliseconds until a rate lets the request through; nothing where it does now, or where it uses none of it.
+local function wait_for(rate, now)
+  if rate.quantity > 0 and rate.after - now > rate.period + 1 then
+    return math.ceil(rate.after - now - rate.period)
+  end
+end
+
+-- The request counts from now on. No rate is remembered longer than it can matter.
+local function keep_rates(rates)
+  for _, rate in ipairs(rates) do
+    if rate.quantity > 0 then
+      redis.call('SET', rate.name, string.format('%.3f', rate.after), 'PX', rate.period * 11)
+    end
+  end
+end
+
 -- {limit, left, ms until full} of the requests and of the tokens a minute of which the least is left.
 local function state(rates, now, field)
   local answer = {0, 0, 0, 0, 0, 0}

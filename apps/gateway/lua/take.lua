@@ -4,14 +4,8 @@
 local now = clock()
 local rates = read_rates(ARGV, 1, now)
 for _, rate in ipairs(rates) do
-  if rate.quantity > 0 and rate.after - now > rate.period + 1 then
-    local wait = math.ceil(rate.after - now - rate.period)
-    return {rate.what .. ' ' .. rate.limit, rate.scope, wait, unpack(state(rates, now, 'before'))}
-  end
+  local wait = wait_for(rate, now)
+  if wait then return {rate.what .. ' ' .. rate.limit, rate.scope, wait, unpack(state(rates, now, 'before'))} end
 end
-for _, rate in ipairs(rates) do
-  if rate.quantity > 0 then
-    redis.call('SET', rate.name, string.format('%.3f', rate.after), 'PX', rate.period * 11)
-  end
-end
+keep_rates(rates)
 return {'ok', '', 0, unpack(state(rates, now, 'after'))}
