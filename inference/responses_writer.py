@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+ENDS = frozenset({"response.completed", "response.incomplete"})
+"""The events that carry the finished response."""
 _encode = msgspec.json.Encoder().encode
 _WITH_LOGPROBS = frozenset({"response.output_text.delta", "response.output_text.done"})
 

@@ -10,7 +10,7 @@ from litellm.utils import TextCompletionStreamWrapper
 
 from inference.client import NO_LIMITS, TimeLimits
 from inference.errors import EngineError, EngineGarbled, EngineRefused, EngineTimeout, EngineUnreachable
-from inference.responses_writer import ResponsesWriter, as_chat
+from inference.responses_writer import ENDS, ResponsesWriter, as_chat
 from inference.router import Deployment
 
 litellm.suppress_debug_info = True
@@ -51,7 +51,6 @@ class ChunkWriter:
         return b"data: %s\n\n" % _encode(_as_openai(fields))
 
 
-_ENDS = frozenset({"response.completed", "response.incomplete"})
 _WRITERS: dict[str, Callable[[], Writer]] = {"/responses": ResponsesWriter}
 
 
@@ -77,7 +76,7 @@ class TranslatedUpstream:
         except Exception as error:
             raise _engine_error(error) from error
         fields = _fields(chunk)
-        if fields.get("type") in _ENDS or any(choice.get("finish_reason") for choice in fields.get("choices", ())):
+        if fields.get("type") in ENDS or any(choice.get("finish_reason") for choice in fields.get("choices", ())):
             self._check_end()
         return self._writer.event(fields)
 

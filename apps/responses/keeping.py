@@ -15,11 +15,11 @@ from apps.gateway.contracts import Call, EventStream, Write
 from apps.responses.contracts import Item
 from apps.responses.draft import Answered, Draft
 from apps.responses.models import StoredResponse
+from inference.responses_writer import ENDS
 
 END = b"\n\n"
 CARRIES = b'"response":'  # within a JSON text its quotes would be escaped
 BEGINS = frozenset({"response.created", "response.queued", "response.in_progress"})
-ENDS = frozenset({"response.completed", "response.incomplete"})
 KEEP_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode

@@ -8,9 +8,9 @@ import msgspec
 
 from apps.gateway.metering import END, MalformedEventError, Meter, Wire, decoded
 from apps.gateway.wires.rest_of_response import STAGES, TEXT_BEGUN, RestOfResponse
+from inference.responses_writer import ENDS
 
 EVENT, DATA = b"event: ", b"data: "
-ENDS = frozenset({"response.completed", "response.incomplete"})
 FAILS = frozenset({"response.failed", "response.cancelled", "error"})
 WELL = frozenset({"completed", "incomplete"})
 
