@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Collection
 
+from django.conf import settings
 from django.db.models import Q
 
 from apps.accounts.contracts import AccountRow, BudgetRow, InvitationRow, MemberRow, ProjectRow
 from apps.accounts.models import Account, Invitation, Membership, Project
 from apps.common.errors import NotFound
+from apps.common.money import usd_to_nano
 
 HAS_BUDGET = Q(monthly_budget__isnull=False) | Q(total_budget__isnull=False)
 
@@ -43,6 +45,12 @@ def account_row(membership: Membership) -> AccountRow:
 
 def account_exists(*, account_id: int) -> bool:
     return Account.objects.filter(pk=account_id).exists()
+
+
+def first_credit() -> int | None:
+    """What an account may use before it has paid or been given anything, in nano-dollars; None: there is no limit."""
+    limit: str = settings.BILLING_CREDIT_LIMIT_USD
+    return usd_to_nano(limit) if limit else None
 
 
 def members_of_account(*, account_id: int) -> list[MemberRow]:

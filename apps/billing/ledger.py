@@ -1,6 +1,5 @@
 """Writes to the ledger: the customer's row locked, a transaction once by its business key, entries that sum to zero."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,9 +7,10 @@ from typing import Self
 
 from django.db.models import F, Sum
 
-from apps.accounts.selectors import account_exists
-from apps.accounts.services import first_credit, set_account_credit
+from apps.accounts.selectors import account_exists, first_credit
+from apps.accounts.services import set_account_credit
 from apps.billing.models import (
+    CUSTOMERS,
     CreditLot,
     Customer,
     LedgerAccount,
@@ -21,7 +21,7 @@ from apps.billing.models import (
 )
 from apps.common.errors import Invalid, NotFound
 
-SPENDABLE = (LedgerKind.PREPAID, LedgerKind.PROMOTIONAL, LedgerKind.RECEIVABLE)
+FIRST_TO_END = (F("lot__expires_at").asc(nulls_last=True), "lot_id")  # the order in which promotional credit is spent
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ def system(kind: LedgerKind, model: str = "") -> LedgerAccount:
 
 def balance_of(account_id: int) -> int:
     """What a customer has, less what it owes for use."""
-    own = LedgerAccount.objects.filter(account_id=account_id, kind__in=SPENDABLE)
+    own = LedgerAccount.objects.filter(account_id=account_id, kind__in=CUSTOMERS)
     return own.aggregate(total=Sum("balance"))["total"] or 0
 
 
@@ -130,10 +130,3 @@ def _gained(transaction: LedgerTransaction) -> int:
     """What the customer gained by it."""
     entries = LedgerEntry.objects.filter(transaction=transaction, ledger_account__account=transaction.account_id)
     return entries.aggregate(total=Sum("amount"))["total"] or 0
-
-
-def sums(amounts: Iterable[tuple[str, int]]) -> dict[str, int]:
-    found: dict[str, int] = defaultdict(int)
-    for name, amount in amounts:
-        found[name] += amount
-    return found

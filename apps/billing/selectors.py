@@ -1,9 +1,10 @@
 """Reads what accounts have, by the ledger. Everything owned is asked for by account."""
 
-from django.db.models import F, Sum
+from django.db.models import Sum
 
-from apps.accounts.services import first_credit
+from apps.accounts.selectors import first_credit
 from apps.billing.contracts import Balance, CreditChange, Lot
+from apps.billing.ledger import FIRST_TO_END
 from apps.billing.models import Customer, LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
 from apps.usage.selectors import unposted_cost
 
@@ -36,7 +37,7 @@ def lots_of_account(*, account_id: int) -> list[Lot]:
             granted_at=row.lot.granted_at,
             expires_at=row.lot.expires_at,
         )
-        for row in rows.select_related("lot").order_by(F("lot__expires_at").asc(nulls_last=True), "lot_id")
+        for row in rows.select_related("lot").order_by(*FIRST_TO_END)
         if row.lot is not None
     ]
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from apps.common.moments import hour_of
+
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
@@ -20,7 +22,7 @@ class Period:
 
     def times(self, now: datetime) -> list[datetime]:
         """The beginnings of its hours or days, oldest first; the last one holds `now`."""
-        last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        last = hour_of(now.astimezone(UTC))
         if not self.by_hour:
             last = last.replace(hour=0)
         return [last - self.step * back for back in range(self.slots - 1, -1, -1)]

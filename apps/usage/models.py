@@ -52,12 +52,10 @@ class UsageEvent(models.Model):
         return self.request_id
 
 
-class UsageRollup(models.Model):
-    """Sums of events by account, project, key and model over a period."""
+class UsageSums(models.Model):
+    """Sums of an account's events of a model."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
-    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+")
     model = models.CharField(max_length=120)
     requests = models.PositiveBigIntegerField(default=0)
     failed_requests = models.PositiveBigIntegerField(default=0)
@@ -65,6 +63,16 @@ class UsageRollup(models.Model):
     cached_input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
     cost = NanoField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class UsageRollup(UsageSums):
+    """By project and key as well, over a period."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         abstract = True
@@ -92,20 +100,12 @@ class UsageDay(UsageRollup):
         return f"{self.api_key_id} {self.model} {self.day}"
 
 
-class UsageCharge(models.Model):
+class UsageCharge(UsageSums):
     """What an account's requests of one hour cost, by all that sets a price; the ledger lacks `cost - posted` of it."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
     hour = models.DateTimeField(help_text="Its beginning, UTC")
-    model = models.CharField(max_length=120)
     price_version = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, null=True, related_name="+")
     service_tier = models.CharField(max_length=12)
-    requests = models.PositiveBigIntegerField(default=0)
-    failed_requests = models.PositiveBigIntegerField(default=0)
-    input_tokens = models.PositiveBigIntegerField(default=0)
-    cached_input_tokens = models.PositiveBigIntegerField(default=0)
-    output_tokens = models.PositiveBigIntegerField(default=0)
-    cost = NanoField(default=0)
     posted = NanoField(default=0, db_default=0, help_text="What the ledger has of the cost")
 
     class Meta:

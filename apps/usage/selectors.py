@@ -248,9 +248,3 @@ def unposted_cost(*, account_id: int) -> int:
     """Nano-dollars of recorded use that the ledger lacks, the current hour's included."""
     rows = UsageCharge.objects.filter(~Q(cost=F("posted")), account_id=account_id)
     return rows.aggregate(total=Sum(F("cost") - F("posted")))["total"] or 0
-
-
-def charged(*, account_id: int) -> tuple[int, int]:
-    """(cost, posted) of all of an account's use, in nano-dollars."""
-    sums = UsageCharge.objects.filter(account_id=account_id).aggregate(cost=Sum("cost"), posted=Sum("posted"))
-    return sums["cost"] or 0, sums["posted"] or 0

@@ -12,6 +12,7 @@ from typing import Any, cast
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import F, Q
 
+from apps.common.moments import hour_of
 from apps.common.redis import sync_redis
 from apps.usage.contracts import UnpostedCharge
 from apps.usage.models import UsageCharge, UsageDay, UsageEvent, UsageHour
@@ -136,10 +137,6 @@ def _add(rollup: "Rollup", events: Iterable[UsageEvent]) -> None:
         cursor.executemany(statement, [(*group, *counts) for group, counts in rows])
 
 
-def _hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
-
-
 @dataclass(frozen=True, slots=True)
 class Rollup:
     """A table of sums: by which columns, which of these make a row unique, and what they are of an event."""
@@ -155,7 +152,7 @@ ROLLUPS = (
         UsageHour._meta.db_table,
         ("account_id", "project_id", "api_key_id", "model", "hour"),
         ("api_key_id", "model", "hour"),
-        lambda event: (event.account_id, event.project_id, event.api_key_id, event.model, _hour(event.started_at)),
+        lambda event: (event.account_id, event.project_id, event.api_key_id, event.model, hour_of(event.started_at)),
     ),
     Rollup(
         UsageDay._meta.db_table,
@@ -169,7 +166,7 @@ ROLLUPS = (
         ("account_id", "hour", "model", "price_version_id", "service_tier"),
         lambda event: (
             event.account_id,
-            _hour(event.started_at),
+            hour_of(event.started_at),
             event.model,
             event.price_version_id,
             event.service_tier,
@@ -188,6 +185,5 @@ def claim_unposted(*, account_id: int, before: datetime) -> list[UnpostedCharge]
 
 
 def mark_posted(*, charges: Iterable[UnpostedCharge]) -> None:
-    """To be called in the transaction that claimed them, and that brings them into the ledger."""
-    for charge in charges:
-        UsageCharge.objects.filter(pk=charge.id).update(posted=F("posted") + charge.cost)
+    """To be called in the transaction that claimed them, and so keeps them as they are, and posts them."""
+    UsageCharge.objects.filter(pk__in=[charge.id for charge in charges]).update(posted=F("cost"))

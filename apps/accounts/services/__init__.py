@@ -3,7 +3,6 @@
 from apps.accounts.services.accounts import (
     create_account,
     ensure_account,
-    first_credit,
     rename_account,
     set_account_budget,
 )
@@ -23,7 +22,6 @@ __all__ = [
     "create_project",
     "ensure_account",
     "ensure_administrator",
-    "first_credit",
     "invite_member",
     "remove_member",
     "rename_account",

@@ -1,16 +1,14 @@
 """Makes and changes accounts."""
 
-from django.conf import settings
 from django.db import transaction
 
 from apps.accounts.contracts import AccountRow
 from apps.accounts.models import Account, Membership, Role, Tier, User
-from apps.accounts.selectors import account_row
+from apps.accounts.selectors import account_row, first_credit
 from apps.accounts.services.naming import clean_name, free_slug
 from apps.accounts.services.projects import create_project
 from apps.accounts.services.revisions import raise_revision
 from apps.common.errors import NotFound
-from apps.common.money import usd_to_nano
 
 
 def create_account(*, name: str, owner_id: int) -> AccountRow:
@@ -26,12 +24,6 @@ def create_account(*, name: str, owner_id: int) -> AccountRow:
         membership = Membership.objects.create(account=account, user_id=owner_id, role=Role.OWNER)
         create_project(account_id=account.pk, name="default")
     return account_row(membership)
-
-
-def first_credit() -> int | None:
-    """What an account may use before it has paid or been given anything, in nano-dollars; None: there is no limit."""
-    limit: str = settings.BILLING_CREDIT_LIMIT_USD
-    return usd_to_nano(limit) if limit else None
 
 
 def ensure_account(*, user_id: int) -> AccountRow:

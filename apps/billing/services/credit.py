@@ -4,12 +4,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from apps.billing.contracts import Booked
 from apps.billing.ledger import Book, system
-from apps.billing.models import CreditLot, Customer, LedgerAccount, LedgerKind, LedgerTransaction, TransactionKind
+from apps.billing.models import CreditLot, Customer, LedgerAccount, LedgerEntry, LedgerKind, TransactionKind
 from apps.common.errors import Invalid
+from apps.common.moments import hour_of
 from apps.common.money import NANO_PER_USD, format_usd
 
 MOST = 1_000_000 * NANO_PER_USD  # at once: what is more is a slip of the hand
@@ -72,13 +74,9 @@ def refund_usage(*, account_id: int, amount: int, key: str, reason: str, actor_i
     """
 
     def amounts(book: Book) -> Amounts:
-        refunds = LedgerTransaction.objects.filter(account_id=account_id, kind=TransactionKind.USAGE_REFUND)
-        given = sum(
-            entry.amount
-            for refund in refunds.prefetch_related("entries__ledger_account")
-            for entry in refund.entries.all()
-            if entry.ledger_account.account_id is not None
-        )
+        own = LedgerEntry.objects.filter(ledger_account__account=account_id, transaction__account=account_id)
+        refunds = own.filter(transaction__kind=TransactionKind.USAGE_REFUND)
+        given = refunds.aggregate(total=Sum("amount"))["total"] or 0
         if given + amount > book.customer.posted:
             left = format_usd(book.customer.posted - given)
             raise Invalid("amount", f"Only {left} of its use is posted and not refunded.")
@@ -156,5 +154,5 @@ def _full_hour(moment: datetime | None) -> datetime | None:
     """Use is posted by the hour; a lot that ended within one would share it."""
     if moment is None:
         return None
-    begin = moment.replace(minute=0, second=0, microsecond=0)
+    begin = hour_of(moment)
     return begin if begin == moment else begin + timedelta(hours=1)

@@ -6,6 +6,7 @@ hour by another transaction. Nothing that is written is changed.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -14,8 +15,9 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from apps.billing.ledger import Book, sums, system
+from apps.billing.ledger import FIRST_TO_END, Book, system
 from apps.billing.models import CreditLot, LedgerAccount, LedgerKind, LedgerTransaction, PostedCharge, TransactionKind
+from apps.common.moments import hour_of
 from apps.usage import selectors as usage
 from apps.usage.contracts import UnpostedCharge
 from apps.usage.services import claim_unposted, mark_posted
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 def post_usage(*, now: datetime | None = None) -> int:
     """Posts the use of all hours that are over; how many transactions were written."""
-    end = _hour((now or timezone.now()) - GRACE)
+    end = hour_of((now or timezone.now()) - GRACE)
     written = 0
     for account_id in usage.accounts_with_unposted(before=end):
         try:
@@ -57,7 +59,9 @@ def _post_hour(book: Book, hour: datetime, charges: list[UnpostedCharge]) -> Non
     earlier = LedgerTransaction.objects.filter(
         account_id=account_id, kind=TransactionKind.USAGE, occurred_at=hour
     ).count()
-    revenue = sums((charge.model, charge.cost) for charge in charges)
+    revenue: Counter[str] = Counter()
+    for charge in charges:
+        revenue[charge.model] += charge.cost
     written = book.write(
         TransactionKind.USAGE,
         f"{name}:{earlier + 1}",
@@ -76,8 +80,7 @@ def _post_hour(book: Book, hour: datetime, charges: list[UnpostedCharge]) -> Non
 
 def _paid_from(book: Book, hour: datetime, cost: int) -> Iterable[tuple[LedgerAccount, int]]:
     """What pays for an hour's use: promotional credit that ends first, then prepaid credit; the rest is owed."""
-    for lot in _lots(book.customer.pk, hour):
-        own = book.own(LedgerKind.PROMOTIONAL, lot)
+    for own, lot in _lots(book.customer.pk, hour):
         swept = min(cost, lot.swept)
         if swept:  # it was taken back at its end, but this use was before that
             CreditLot.objects.filter(pk=lot.pk).update(swept=F("swept") - swept)
@@ -93,10 +96,9 @@ def _paid_from(book: Book, hour: datetime, cost: int) -> Iterable[tuple[LedgerAc
     yield book.own(LedgerKind.RECEIVABLE), used - cost
 
 
-def _lots(account_id: int, hour: datetime) -> Iterable[CreditLot]:
-    alive = Q(expires_at=None) | Q(expires_at__gt=hour)
-    return CreditLot.objects.filter(alive, account_id=account_id).order_by(F("expires_at").asc(nulls_last=True), "pk")
-
-
-def _hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
+def _lots(account_id: int, hour: datetime) -> Iterable[tuple[LedgerAccount, CreditLot]]:
+    """Promotional credit that did not end before this hour, and of which something is left or was taken back."""
+    alive = Q(lot__expires_at=None) | Q(lot__expires_at__gt=hour)
+    own = LedgerAccount.objects.filter(alive, account_id=account_id, kind=LedgerKind.PROMOTIONAL)
+    rows = own.exclude(balance=0, lot__swept=0).select_related("lot").order_by(*FIRST_TO_END)
+    return [(row, row.lot) for row in rows if row.lot is not None]

@@ -19,6 +19,7 @@ from apps.api.management.outputs import (
     TotalsSerializer,
 )
 from apps.common.errors import Invalid
+from apps.common.moments import hour_of
 from apps.keys.selectors import key_of_account
 from apps.usage import selectors
 from apps.usage.contracts import RequestRow
@@ -69,7 +70,7 @@ class SeriesView(UsageView):
             raise Invalid("since", f"Ask for the last {longest.days} days at most, or for longer intervals.")
         options = {"group_by": values.get("group_by"), **self.owned(values)}
         if values["interval"] == "hour":
-            hour = since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            hour = hour_of(since.astimezone(UTC))
             return listed(BucketSerializer, selectors.hourly_series(since=hour, until=until, **options))
         day, end = since.astimezone(UTC).date(), until and until.astimezone(UTC).date()
         return listed(BucketSerializer, selectors.daily_series(since=day, until=end, **options))
