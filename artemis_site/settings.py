@@ -269,11 +269,6 @@ GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 10 * 1024 * 1024)
 GATEWAY_MAX_FILE_BYTES = env.int("GATEWAY_MAX_FILE_BYTES", 100 * 1024 * 1024)
 GATEWAY_MAX_ACCOUNT_FILE_BYTES = env.int("GATEWAY_MAX_ACCOUNT_FILE_BYTES", 2 * 1024**3)
 GATEWAY_MAX_OPEN_BATCHES = env.int("GATEWAY_MAX_OPEN_BATCHES", 20)
-# Kept responses of an account: past either, the oldest go first.
-RESPONSES_MOST_KEPT = env.int("RESPONSES_MOST_KEPT", 100_000)
-RESPONSES_MOST_KEPT_BYTES = env.int("RESPONSES_MOST_KEPT_BYTES", 2 * 1024 * 1024 * 1024)
-# A month's alert must outlive its month, or it is told again.
-ALERTS_KEEP_DAYS = max(32, env.int("ALERTS_KEEP_DAYS", 90))
 GATEWAY_BATCH_PARALLEL = env.int("GATEWAY_BATCH_PARALLEL", 16)
 GATEWAY_BODY_SECONDS = env.float("GATEWAY_BODY_SECONDS", 60)
 GATEWAY_DEFAULT_RPM = env.int("GATEWAY_DEFAULT_RPM", 600)
@@ -288,6 +283,12 @@ GATEWAY_NEW_SCHEMAS_PER_HOUR = env.int("GATEWAY_NEW_SCHEMAS_PER_HOUR", 200)
 
 # Webhooks of budgets go to public addresses alone; a development platform may call its own machine, too
 ALERTS_ALLOW_PRIVATE_ADDRESSES = env.bool("ALERTS_ALLOW_PRIVATE_ADDRESSES", not PRODUCTION)
+# A month's alert must outlive its month, or it is told again.
+ALERTS_KEEP_DAYS = max(32, env.int("ALERTS_KEEP_DAYS", 90))
+
+# Kept responses of an account: past either, the oldest go first.
+RESPONSES_MOST_KEPT = env.int("RESPONSES_MOST_KEPT", 100_000)
+RESPONSES_MOST_KEPT_BYTES = env.int("RESPONSES_MOST_KEPT_BYTES", 2 * 1024**3)
 
 # Prometheus: /metrics answers these networks, and whoever has the token; everybody else is told that it is not there
 METRICS_NETWORKS = networks(env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]), "METRICS_NETWORKS")

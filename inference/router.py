@@ -151,9 +151,10 @@ class EngineRouter:
         self.retries: RetryBudget = RetryBudget() if before is None else before.retries
         self._entries = {name: self._litellm_entries(name) for name in LITELLM_STRATEGIES}
         self._litellm = {name: self._litellm_router(name, before) for name in LITELLM_STRATEGIES}
-        for kept in self._kept(before):
-            self._circuits[kept] = before._circuits[kept]  # type: ignore[union-attr]
-            self._circuits[kept].follow(allowed_fails=allowed_fails, cooldown_time=cooldown_time)
+        if before is not None:
+            for kept in self._kept(before):
+                self._circuits[kept] = before._circuits[kept]
+                self._circuits[kept].follow(allowed_fails=allowed_fails, cooldown_time=cooldown_time)
 
     def deployments(self) -> Collection[Deployment]:
         return self._deployments.values()
@@ -235,9 +236,9 @@ class EngineRouter:
             return tier[0]
         return await self._ask_litellm(strategy, model_group, tier)
 
-    def _kept(self, before: "EngineRouter | None") -> list[str]:
+    def _kept(self, before: "EngineRouter") -> list[str]:
         """The deployments that are where `before` had them."""
-        known = before._deployments if before is not None else {}
+        known = before._deployments
         return [name for name, one in self._deployments.items() if name in known and one.is_same_place(known[name])]
 
     def _litellm_entries(self, strategy: str) -> list[dict[str, Any]]:

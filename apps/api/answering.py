@@ -45,7 +45,7 @@ class Endpoint:
         """The request and its payload for an engine. Raises Invalid."""
         if model.kind != self.kind:
             raise Invalid("model", f"{model.public_name} is a model for {model.kind}; use its endpoint.")
-        extensions = model.extensions if self.extensible else frozenset[str]()
+        extensions = model.extensions if self.extensible else NOTHING
         parsed, payload = check(self.normalised(body), self.schema, extensions=extensions)
         if model.unsupported:
             services.check_supported(model, payload)

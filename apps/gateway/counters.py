@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import date
 from typing import Any, cast
 
 from apps.common.redis import sync_redis
@@ -22,11 +22,12 @@ def begin_counter(scope: str, period: str, *, anew: bool = False) -> None:
     on and no request counts twice or not at all. Raises RedisError.
     """
     kind, _, identifier = scope.partition(":")
-    first = None if period == TOTAL else datetime.strptime(period, "%Y%m").replace(tzinfo=UTC).date()
+    month = "" if period == TOTAL else f"{period[:4]}-{period[4:]}"
+    first = date.fromisoformat(f"{month}-01") if month else None
     with no_drain():
         recorded = spend_since(since=first, scope=_COLUMNS[kind], identifier=int(identifier))  # type: ignore[arg-type]
         waiting = cast("list[tuple[bytes, dict[bytes, bytes]]]", sync_redis().xrange(STREAM))
-        costs = dict(_costs((fields.get(b"event", b"") for _, fields in waiting), kind, int(identifier), period))
+        costs = dict(_costs((fields.get(b"event", b"") for _, fields in waiting), kind, int(identifier), month))
         known = recorded_requests(request_ids=costs)
         spent = recorded + sum(cost for request_id, cost in costs.items() if request_id not in known)
         last = waiting[-1][0] if waiting else b"0-0"
@@ -40,18 +41,20 @@ def begin_counter(scope: str, period: str, *, anew: bool = False) -> None:
             last,
             kind,
             identifier,
-            "" if period == TOTAL else f"{period[:4]}-{period[4:]}",
+            month,
             int(anew),
         )
 
 
-def _costs(events: Iterable[bytes], kind: str, identifier: int, period: str) -> Iterable[tuple[str, int]]:
-    """(request, cost) of those of the scope and period; what cannot be read is set aside as it is recorded."""
+def _costs(events: Iterable[bytes], kind: str, identifier: int, month: str) -> Iterable[tuple[str, int]]:
+    """(request, cost) of those of the scope and month ("2026-11", "" for any).
+
+    What cannot be read is set aside as it is recorded.
+    """
     for text in events:
         try:
             event: Any = json.loads(text)
-            month = "".join(event["started_at"][:7].split("-"))
-            if event[kind] == identifier and period in (TOTAL, month):
+            if event[kind] == identifier and month in ("", event["started_at"][:7]):
                 yield event["request_id"], int(event["cost"])
         except (ValueError, TypeError, KeyError):
             continue
