@@ -55,7 +55,10 @@ class Keeper:
         row = self._row(response)
         try:
             async with asyncio.timeout(KEEP_SECONDS):
-                await in_thread(lambda: row.save(force_insert=True))
+                try:
+                    await in_thread(lambda: _insert(row))
+                except Unavailable:  # it may be there all the same, and its answer was lost
+                    await in_thread(lambda: _insert(row))
         except (Error, Unavailable, TimeoutError):
             logger.exception("%s: the response %s could not be stored", self.call.request_id, self.draft.id)
             return False
@@ -75,6 +78,11 @@ class Keeper:
             size=len(body) + len(items),
             created_at=datetime.fromtimestamp(self.draft.created_at, UTC),
         )
+
+
+def _insert(row: StoredResponse) -> None:
+    """Once, however often it is asked for."""
+    StoredResponse.objects.bulk_create([row], ignore_conflicts=True)
 
 
 class KeptStream:
