@@ -117,9 +117,11 @@ def _card(model: ModelFacts) -> dict[str, Any]:
         "capabilities": list(model.capabilities),
         "pricing": price
         and {
-            "unit": "nano-dollars per million tokens",
+            "unit": "nano-dollars per million tokens, and per search",
             "input": price.input,
             "cached_input": price.cached_input,
             "output": price.output,
+            "reasoning": price.of_reasoning,
+            "search": price.search,
         },
     }

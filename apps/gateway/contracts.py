@@ -42,6 +42,16 @@ class Call:
     extensions: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """`input` with its cached part, `output` with its thoughts."""
+
+    input: int
+    cached_input: int
+    output: int
+    reasoning: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateState:
     """A key's limits as it stands after an admission; resets in seconds."""

@@ -50,9 +50,15 @@ def models_yaml(primary: FakeServer, second: FakeServer, claude: FakeServer) -> 
             "model_list": [
                 entry(MODEL, primary, "moon-a", params={"order": 1}, continuous_usage_stats=True),
                 entry(MODEL, second, "moon-b", params={"order": 2}),
-                entry(SMALL_MODEL, primary, "small-a", priority_scheduling=True),
+                entry(
+                    SMALL_MODEL,
+                    primary,
+                    "small-a",
+                    priority_scheduling=True,
+                    output_cost_per_reasoning_token="3e-6",
+                ),
                 entry(EMBEDDING_MODEL, primary, "embed-a", mode="embedding"),
-                entry(RERANK_MODEL, primary, "rank-a", mode="rerank"),
+                entry(RERANK_MODEL, primary, "rank-a", mode="rerank", input_cost_per_query="5e-4"),
                 {
                     "model_name": CLAUDE,
                     "litellm_params": {
