@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from apps.catalog.contracts import Price
 from apps.gateway import telemetry
-from apps.gateway.admission import month_of, run_script, script
+from apps.gateway.admission import month_of, script
 from apps.gateway.attempts import Opened
 from apps.gateway.contracts import Call
 from apps.gateway.estimate import charged, cost, searches
@@ -138,6 +138,8 @@ def _settle(runtime: Runtime, request_id: str, arguments: list[Any]) -> None:
     def look(done: "asyncio.Future[Any]") -> None:
         if done.cancelled() or done.exception() is not None or isinstance(done.result(), Exception):
             runtime.keep(_settle_slowly(runtime, request_id, arguments))
+        else:
+            runtime.recovery.note(arguments)
 
     runtime.settling(answer)
     answer.add_done_callback(look)
@@ -146,7 +148,7 @@ def _settle(runtime: Runtime, request_id: str, arguments: list[Any]) -> None:
 async def _settle_slowly(runtime: Runtime, request_id: str, arguments: list[Any]) -> None:
     """Again, where Redis was away, or had lost the script: the second settlement of a request changes nothing."""
     try:
-        await run_script(runtime.pipe, "settle", *arguments)
+        await runtime.settle(arguments)
     except (RedisError, OSError):
         logger.warning("Redis did not take the settlement of %s; it is kept on disk", request_id)
         await runtime.keep_on_disk(request_id, arguments)

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,44 +9,15 @@ from typing import Any
 
 import pytest
 import uvloop
-from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from apps.common.redis import async_redis
 from apps.common.redis_pipe import AWAY_SECONDS, NotSentError, RedisPipe
-from deploy.local import redis
-from deploy.local.ports import free_port, is_free
+from apps.common.tests.redis_server import Server
 
 ECHO = "return ARGV[1]"
-
-
-class Server:
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.folder = folder
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return redis.url(port=self.port, password="only-for-tests", database=1)
-
-    def start(self) -> None:
-        command = redis.command(self.folder, port=self.port, password="only-for-tests", durable=False)
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while is_free(self.port) and time.monotonic() < deadline:
-            time.sleep(0.01)
-
-    def replicate(self, *master: str) -> None:
-        with Redis.from_url(self.url) as client:
-            client.replicaof(*master)
-
-    def kill(self) -> None:
-        assert self.process
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture
@@ -100,6 +70,24 @@ async def test_a_killed_server_is_found_again(server: Server) -> None:
 
     assert await pipe.eval(ECHO, "after") == b"after"
     await pipe.close()
+
+
+async def test_whoever_keeps_the_pipe_hears_that_it_is_another_connection_even_if_nobody_asks(server: Server) -> None:
+    told: list[float] = []
+    pipe = RedisPipe(server.url, on_reconnection=lambda: told.append(time.monotonic()))
+    await pipe.eval(ECHO, "before")
+    for times in (1, 2):
+        server.kill()
+        await asyncio.sleep(0.1)
+        server.start()
+        deadline = time.monotonic() + 5
+        while len(told) < times and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        assert len(told) == times
+        assert await pipe.eval(ECHO, "after") == b"after"
+    await pipe.close()
+    await asyncio.sleep(AWAY_SECONDS + 0.2)
+    assert len(told) == 2
 
 
 async def test_a_frozen_server_costs_a_second_and_late_answers_reach_nobody(server: Server) -> None:
