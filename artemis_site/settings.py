@@ -165,6 +165,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "delete old alerts": {"task": "alerts.delete_old", "schedule": 3600.0, "options": {"expires": 3600}},
     "run batches": {"task": "batches.run", "schedule": 5.0, "options": {"expires": 5}},
+    "run responses": {"task": "responses.run", "schedule": 5.0, "options": {"expires": 5}},
     "sweep files": {"task": "batches.sweep_files", "schedule": 600.0, "options": {"expires": 600}},
     "note keys' last use": {"task": "keys.note_last_use", "schedule": 30.0, "options": {"expires": 30}},
 }
@@ -289,6 +290,9 @@ ALERTS_KEEP_DAYS = max(32, env.int("ALERTS_KEEP_DAYS", 90))
 # Kept responses of an account: past either, the oldest go first.
 RESPONSES_MOST_KEPT = env.int("RESPONSES_MOST_KEPT", 100_000)
 RESPONSES_MOST_KEPT_BYTES = env.int("RESPONSES_MOST_KEPT_BYTES", 2 * 1024**3)
+# Responses in the background: how many are made at once, of all accounts, and how many of one account may wait.
+RESPONSES_BACKGROUND_PARALLEL = env.int("RESPONSES_BACKGROUND_PARALLEL", 16)
+RESPONSES_MOST_WAITING = env.int("RESPONSES_MOST_WAITING", 1000)
 
 # Prometheus: /metrics answers these networks, and whoever has the token; everybody else is told that it is not there
 METRICS_NETWORKS = networks(env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]), "METRICS_NETWORKS")

@@ -19,7 +19,7 @@ class Call:
     a digest of the JSON schemas in it, empty where it has none.
     `extensions`: the fields in it that are the asked model's engines' own.
     `service_tier`: "default", or "batch" at half the price; `prepaid`: charged before, under another id, and so for
-    nothing now.
+    nothing now; `counted`: as a request a minute, before, by `check_admission`.
     """
 
     request_id: str
@@ -31,6 +31,7 @@ class Call:
     prompt_bytes: int
     service_tier: str = "default"
     prepaid: bool = False
+    counted: bool = False
     choices: int = 1
     output_limit: int | None = None
     output_limit_field: str = "max_tokens"

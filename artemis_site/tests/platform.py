@@ -191,6 +191,19 @@ class RunningPlatform:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return next(int(pid) for pid in children if name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes())
 
+    def workers(self) -> list[int]:
+        """The pids of the celery masters that the supervisor has started."""
+        assert self.process
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == self.process.pid and b"celery" in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+            except (OSError, ValueError):
+                continue
+        return found
+
     def stop(self) -> int:
         if self.process is None:
             return 0

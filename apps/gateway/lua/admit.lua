@@ -1,7 +1,8 @@
 -- Admits one request, or says why not. Atomic: of many that race for the last cent, the last cent's worth pass.
 --
 -- ARGV: request id, key revision name, its revision, account revision name, its revision, catalog revision name, its revision,
---   key id, hold (nano-dollars), lease of the hold (ms), now as the last use (ms), record of the hold,
+--   key id, hold (nano-dollars), lease of the hold (ms), now as the last use (ms), record of the hold, or '' for one that
+--   is only to be checked: it counts as a request, and is admitted, without being counted again, when it is run,
 --   tokens it may use, number of rates, then for each: scope, what, period (ms), limit,
 --   number of limits of requests at once, then for each: scope, limit,
 --   number of budgets, then for each: scope, period ("202611" or "total"), nano-dollars or ''
@@ -60,7 +61,12 @@ for i, budget in ipairs(budgets) do
   end
 end
 
-keep_rates(rates)
-open_hold(id, ARGV[12], now + ARGV[10])
 redis.call('HSET', 'art:last-use', key, ARGV[11])
+if ARGV[12] == '' then
+  for _, rate in ipairs(rates) do
+    if rate.what ~= 'requests' then rate.quantity, rate.after = 0, rate.before end
+  end
+end
+keep_rates(rates)
+if ARGV[12] ~= '' then open_hold(id, ARGV[12], now + ARGV[10]) end
 return answer('ok', '', free == '' and '' or string.format('%.0f', free), 'after')
