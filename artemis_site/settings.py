@@ -8,9 +8,11 @@ from artemis_site.environment import (
     BASE_DIR,
     artemis_home,
     env,
+    is_live_key,
     networks,
     read_running_platform,
     refuse_unfit_production,
+    stand_in_for_stripe,
 )
 
 read_running_platform()
@@ -70,6 +72,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "djstripe",
     "csp",
     "django_htmx",
     "rest_framework",
@@ -145,6 +148,12 @@ CELERY_BEAT_SCHEDULE = {
     "drain usage events": {"task": "usage.drain_events", "schedule": 1.0, "options": {"expires": 5}},
     "post usage": {"task": "billing.post_usage", "schedule": 60.0, "options": {"expires": 60}},
     "expire credit": {"task": "billing.expire_credit", "schedule": 60.0, "options": {"expires": 60}},
+    "handle Stripe's events": {"task": "billing.handle_events", "schedule": 5.0, "options": {"expires": 5}},
+    "look for missed events of Stripe's": {
+        "task": "billing.find_missed_events",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "check budgets": {"task": "alerts.check_budgets", "schedule": 30.0, "options": {"expires": 30}},
     "mail budget alerts": {"task": "alerts.mail_waiting", "schedule": 10.0, "options": {"expires": 10}},
     "deliver webhooks": {"task": "alerts.deliver_waiting", "schedule": 5.0, "options": {"expires": 5}},
@@ -216,7 +225,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [csp.SELF, "data:"],
         "font-src": [csp.SELF],
         "connect-src": [csp.SELF],
-        "form-action": [csp.SELF],
+        "form-action": [csp.SELF, *STRIPE_PAGES],  # a form may be answered with the way to Checkout
         "base-uri": [csp.NONE],
         "frame-ancestors": [csp.NONE],
     }
@@ -264,6 +273,16 @@ SPECTACULAR_SETTINGS = {
 
 # How much use, in US dollars, an account may owe of which staff have not said it; empty: any; 0: calls need credit
 BILLING_CREDIT_LIMIT_USD = env.str("BILLING_CREDIT_LIMIT_USD", "")
+
+# Stripe; without a key the platform runs without it. dj-stripe reads these, too.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_LIVE_MODE = is_live_key(STRIPE_SECRET_KEY, production=PRODUCTION)
+STRIPE_API_VERSION = "2026-05-27.dahlia"  # the one that dj-stripe 2.11 was made for
+if host := env.str("STRIPE_API_HOST", ""):  # the stand-in of `make run`
+    STRIPE_API_HOST = stand_in_for_stripe(host, live=STRIPE_LIVE_MODE)
+STRIPE_PAGES = [host] if host else ["https://checkout.stripe.com", "https://billing.stripe.com"]
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
+MIGRATION_MODULES = {"djstripe": "apps.billing.djstripe_migrations"}  # deploy/decisions/0013
 
 # The gateway
 GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 10 * 1024 * 1024)
