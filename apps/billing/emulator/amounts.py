@@ -3,6 +3,7 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 from apps.billing.emulator.store import Object
+from apps.billing.emulator.world import World
 
 
 def rounded(amount: Decimal) -> int:
@@ -39,3 +40,9 @@ def _tiered(price: Object, quantity: int) -> Decimal:
             break
         before = top
     return total
+
+
+def of(world: World, price: Object, quantity: int) -> int:
+    """What the price, as it is now and with its tiers, makes of the quantity."""
+    current = world.store.find("price", price["id"]) or price
+    return cost({**current, "tiers": world.store.known(current).get("tiers")}, quantity)

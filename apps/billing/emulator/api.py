@@ -1,6 +1,7 @@
 """One request of the API, from its key to its answer. Everything between is done without a pause, so nothing races."""
 
 import asyncio
+import logging
 import re
 from typing import Any
 from urllib.parse import unquote
@@ -20,6 +21,7 @@ from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import API_VERSION, Origin
 from inference import asgi
 
+logger = logging.getLogger(__name__)
 LARGEST_BODY = 1 << 20
 VERSION = re.compile(r"^\d{4}-\d{2}-\d{2}(\.[a-z]+)?$")
 SPOKEN = API_VERSION.partition(".")[2]
@@ -106,6 +108,9 @@ class Api:
         except StripeError as error:
             entry["unkept"] = isinstance(error, InvalidParameter)
             return self._refusal(entry, error)
+        except Exception:
+            logger.exception("%s %s failed", entry["method"], entry["path"])
+            return self._refusal(entry, StripeError("The stand-in has a bug here.", kind="api_error", status=500))
 
     def _endpoint(self, entry: Object) -> tuple[Endpoint, tuple[str, ...]]:
         found = self._table.find(entry["method"], entry["path"])

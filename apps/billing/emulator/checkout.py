@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from apps.billing.emulator import cards, payments, setups
+from apps.billing.emulator import cards, invoicing, payments, setups, subscribing
 from apps.billing.emulator.cards import CardDetails
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.resources import customers
@@ -26,8 +26,10 @@ def pay(world: World, session: Object, details: CardDetails, *, email: str | Non
     method = cards.save(world, details, billing={"email": email})
     world.store.known(session)["details"] = {"email": email, "name": details.name}
     _ensure_customer(world, session)
-    if session["mode"] == "setup":
+    if session["mode"] == "setup" or (session["mode"] == "subscription" and not session["amount_total"]):
         return _save_card(world, session, method)
+    if session["mode"] == "subscription":
+        return _subscribe(world, session, method)
     return _charge_once(world, session, method)
 
 
@@ -46,14 +48,70 @@ def _ensure_customer(world: World, session: Object) -> None:
 
 
 def _save_card(world: World, session: Object, method: Object) -> Outcome:
-    intent = world.get("setup_intent", session["setup_intent"])
+    intent = world.store.find("setup_intent", session["setup_intent"]) or setups.new_intent(
+        world, customer=session["customer"], session=session["id"], return_url=session["success_url"]
+    )
     error = setups.attempt(world, intent, method)
     if error is not None:
         return Outcome(error=str(error))
     if intent["status"] == "requires_action":
         return Outcome(intent)
-    complete(world, session)
+    finish(world, session, method)
     return Outcome()
+
+
+def _subscribe(world: World, session: Object, method: Object) -> Outcome:
+    """With a first invoice that is paid on the page."""
+    declined = cards.behind(world, method).charging or cards.behind(world, method).saving
+    if declined is not None:
+        return Outcome(error=str(cards.decline(declined)))
+    known = world.store.known(session)
+    subscription = world.store.find("subscription", known.get("subscription"))
+    if subscription is None or subscription["status"] != "incomplete":
+        subscription = begin(world, session, None)
+        known["subscription"] = subscription["id"]
+    invoice = world.get("invoice", subscription["latest_invoice"])
+    intent = world.get("payment_intent", world.store.known(invoice)["payment_intent"])
+    world.store.known(intent).update(session=session["id"], return_url=session["success_url"])
+    error = invoicing.collect(world, invoice, method, off_session=False)
+    if error is not None:
+        return Outcome(error=str(error))
+    if intent["status"] == "requires_action":
+        return Outcome(intent)
+    finish(world, session, method)
+    return Outcome()
+
+
+def begin(world: World, session: Object, method: Object | None) -> Object:
+    """The subscription; its card is kept with it."""
+    known = world.store.known(session)
+    items = [
+        {"price": item["price"]["id"], **({} if item["quantity"] is None else {"quantity": item["quantity"]})}
+        for item in known["line_items"]
+    ]
+    once = [item for item, line in zip(items, known["line_items"], strict=True) if line["price"]["recurring"] is None]
+    fields = {
+        **{name: value for name, value in known["subscription_data"].items() if value is not None},
+        "customer": session["customer"],
+        "items": [item for item in items if item not in once],
+        "add_invoice_items": once,
+        "payment_behavior": "default_incomplete",
+        "payment_settings": {"save_default_payment_method": "on_subscription"},
+    }
+    if method is not None:
+        fields["default_payment_method"] = method["id"]
+    return subscribing.create(world, fields)
+
+
+def finish(world: World, session: Object, method: Object) -> None:
+    """Paid, or the card is saved: what was bought begins."""
+    if session["mode"] == "subscription":
+        known = world.store.known(session)
+        if known.get("subscription") is None:
+            known["subscription"] = begin(world, session, method)["id"]
+        subscription = world.get("subscription", known["subscription"])
+        world.change(session, None, subscription=subscription["id"], invoice=subscription["latest_invoice"])
+    complete(world, session)
 
 
 def _charge_once(world: World, session: Object, method: Object) -> Outcome:
@@ -78,7 +136,7 @@ def _charge_once(world: World, session: Object, method: Object) -> Outcome:
         return Outcome(error=str(error))
     if intent["status"] == "requires_action":
         return Outcome(intent)
-    complete(world, session)
+    finish(world, session, method)
     return Outcome()
 
 

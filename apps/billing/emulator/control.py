@@ -91,6 +91,13 @@ class EmulatorServer:
         outcome: dict[str, Any] = self.tell("/_emulator/authenticate", intent=intent, succeeds=succeeds)
         return outcome
 
+    def hold_meters(self) -> None:
+        self.tell("/_emulator/meters/hold")
+
+    def process_meters(self) -> int:
+        count: int = self.tell("/_emulator/meters/process")["processed"]
+        return count
+
     def journal(self) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = self.ask("/_emulator/journal")
         return entries

@@ -92,7 +92,7 @@ class Deliveries:
         self.rules.clear()
         self.all.clear()
 
-    def add(self, *, event: Object, endpoint: Object, secrets: list[str], body: bytes) -> None:
+    def add(self, *, event: Object, endpoint: str, url: str, secrets: list[str], body: bytes) -> None:
         rule = self._rule(event["type"])
         action = None if rule is None else rule.action
         for _ in range(2 if action == "duplicate" else 1):
@@ -101,8 +101,8 @@ class Deliveries:
                 number=self._number,
                 event=event["id"],
                 type=event["type"],
-                endpoint=endpoint["id"],
-                url=endpoint["url"],
+                endpoint=endpoint,
+                url=url,
                 body=body,
                 secrets=secrets,
             )

@@ -6,13 +6,13 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from apps.billing.emulator import checkout, collection
+from apps.billing.emulator import checkout, collection, metering, timeline
 from apps.billing.emulator.cards import CardDetails
 from apps.billing.emulator.deliveries import Rule, RuleError
 from apps.billing.emulator.emulator import Emulator
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.faults import Fault, FaultError
-from apps.billing.emulator.publishing import resend
+from apps.billing.emulator.publishing import publish
 from inference import asgi
 
 Told = Callable[[dict[str, Any]], Any]
@@ -34,6 +34,9 @@ class Direction:
             ("POST", "/deliveries/replay"): self._replay,
             ("POST", "/checkout/pay"): self._pay,
             ("POST", "/authenticate"): self._authenticate,
+            ("POST", "/meters/hold"): self._hold_meters,
+            ("POST", "/meters/process"): self._process_meters,
+            ("POST", "/time/catch_up"): self._catch_up,
         }
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
@@ -89,10 +92,9 @@ class Direction:
     def _replay(self, told: dict[str, Any]) -> Any:
         """Send an event anew to each endpoint, `times` times."""
         world = self._emulator.world
-        event = world.get("event", told["event"])
-        for endpoint in world.store.all("webhook_endpoint"):
-            for _ in range(told.get("times", 1)):
-                resend(world, self._emulator.outbox, event, endpoint)
+        event = world.get(world.store.kinds.get(told["event"], "event"), told["event"])
+        for _ in range(told.get("times", 1)):
+            publish(world, self._emulator.outbox, event)
         return {}
 
     def _pay(self, told: dict[str, Any]) -> Any:
@@ -112,3 +114,19 @@ class Direction:
         intent = world.get(kind, told["intent"])
         collection.authenticate(world, intent, succeeds=told.get("succeeds", True))
         return {"status": intent["status"]}
+
+    def _hold_meters(self, told: dict[str, Any]) -> Any:
+        """Meter events are taken, and wait: Stripe's meters lag, too."""
+        self._emulator.world.store.counters["meters_held"] = 1
+        return {}
+
+    def _process_meters(self, told: dict[str, Any]) -> Any:
+        """What waited is counted, and from now on at once."""
+        world = self._emulator.world
+        world.store.counters["meters_held"] = 0
+        return {"processed": metering.process_held(world)}
+
+    def _catch_up(self, told: dict[str, Any]) -> Any:
+        """Do what is due by the wall's clock; it is done by itself every moment."""
+        timeline.catch_up(self._emulator.world)
+        return {}

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from apps.billing.emulator import timeline
 from apps.billing.emulator.deliveries import Deliveries
 from apps.billing.emulator.faults import Faults
 from apps.billing.emulator.idempotency import Answers
@@ -52,4 +53,5 @@ class Emulator:
     async def _beats(self) -> None:
         while True:
             await asyncio.sleep(SAVE_SECONDS)
+            timeline.catch_up(self.world)
             self.save()

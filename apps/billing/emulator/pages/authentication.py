@@ -3,7 +3,7 @@
 from urllib.parse import urlencode
 
 from apps.billing.emulator import collection
-from apps.billing.emulator.pages import layout
+from apps.billing.emulator.pages import layout, portal
 from apps.billing.emulator.pages.checkout import success_address
 from apps.billing.emulator.pages.responses import Answer, Redirect
 from apps.billing.emulator.store import Object
@@ -35,6 +35,8 @@ def submit(world: World, identifier: str, typed: dict[str, str]) -> Answer:
     intent = _intent(world, identifier)
     error = collection.authenticate(world, intent, succeeds=typed.get("answer") == "complete")
     known = world.store.known(intent)
+    if known.get("portal") is not None and error is None:
+        portal.use_card(world, intent["customer"], world.get("payment_method", intent["payment_method"]))
     session = world.store.find("checkout.session", known.get("session"))
     if session is not None:
         if error is None:

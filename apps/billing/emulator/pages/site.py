@@ -5,7 +5,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from apps.billing.emulator.errors import StripeError
-from apps.billing.emulator.pages import authentication, checkout, layout, receipts
+from apps.billing.emulator.pages import authentication, checkout, invoices, layout, portal, receipts
 from apps.billing.emulator.pages.responses import Answer, File, Page, Redirect
 from apps.billing.emulator.world import World
 from inference import asgi
@@ -21,6 +21,12 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", r"/authenticate/(\w+)", authentication.show),
     ("POST", r"/authenticate/(\w+)", authentication.submit),
     ("GET", r"/receipts/(\w+)", receipts.show),
+    ("GET", r"/i/(\w+)", invoices.show),
+    ("POST", r"/i/(\w+)", invoices.submit),
+    ("GET", r"/i/(\w+)/pdf", invoices.document),
+    ("GET", r"/p/session/(\w+)", portal.show),
+    ("POST", r"/p/session/(\w+)/cancel", portal.cancel),
+    ("POST", r"/p/session/(\w+)/card", portal.change_card),
 )
 
 
