@@ -1,0 +1,57 @@
+"""The whole stand-in: its world, what goes out, what tests ordered, and what is kept on disk."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from apps.billing.emulator import timeline
+from apps.billing.emulator.deliveries import Deliveries
+from apps.billing.emulator.faults import Faults
+from apps.billing.emulator.idempotency import Answers
+from apps.billing.emulator.journal import Journal
+from apps.billing.emulator.publishing import publish
+from apps.billing.emulator.settings import Settings
+from apps.billing.emulator.world import World
+
+SAVE_SECONDS = 0.5
+
+
+class Emulator:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.outbox = Deliveries(settings)
+        self.world = World(settings, lambda event: publish(self.world, self.outbox, event))
+        self.answers = Answers()
+        self.faults = Faults()
+        self.journal = Journal()
+        self._state = Path(settings.state_file) if settings.state_file else None
+        self._beat: asyncio.Task[None] | None = None
+        if self._state is not None:
+            self.world.store.load(self._state)
+
+    async def start(self) -> None:
+        await self.outbox.start()
+        self._beat = asyncio.create_task(self._beats())
+
+    async def stop(self) -> None:
+        if self._beat is not None:
+            self._beat.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._beat
+        await self.outbox.stop()
+        self.save()
+
+    def reset(self) -> None:
+        """As on the first day, but for the idempotency of time."""
+        for part in (self.world.store, self.outbox, self.answers, self.faults, self.journal):
+            part.reset()
+
+    def save(self) -> None:
+        if self._state is not None and self.world.store.changed:
+            self.world.store.save(self._state)
+
+    async def _beats(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            timeline.catch_up(self.world)
+            self.save()

@@ -1,0 +1,1 @@
+"""The pages that Stripe would host: Checkout, authentication, invoices, the customer portal. HTML without scripts."""

@@ -1,0 +1,140 @@
+"""Customers."""
+
+from apps.billing.emulator import cards, identifiers
+from apps.billing.emulator.endpoints import Endpoint, only
+from apps.billing.emulator.errors import StripeError, no_such
+from apps.billing.emulator.listing import listing
+from apps.billing.emulator.parameters import (
+    ADDRESS,
+    METADATA,
+    Choice,
+    Email,
+    Fields,
+    Group,
+    Many,
+    Parameter,
+    Text,
+    Whole,
+    merge_metadata,
+)
+from apps.billing.emulator.store import Object
+from apps.billing.emulator.world import World
+
+MOST_BALANCE = 99_999_999
+FIELDS: dict[str, Parameter] = {
+    "address": ADDRESS,
+    "balance": Whole(least=-MOST_BALANCE, most=MOST_BALANCE),
+    "business_name": Text(clears=True, longest=150),
+    "description": Text(clears=True),
+    "email": Email(clears=True),
+    "individual_name": Text(clears=True, longest=150),
+    "invoice_prefix": Text(longest=12),
+    "invoice_settings": Group({"default_payment_method": Text(clears=True), "footer": Text(clears=True)}),
+    "metadata": METADATA,
+    "name": Text(clears=True, longest=256),
+    "next_invoice_sequence": Whole(least=1),
+    "phone": Text(clears=True, longest=20),
+    "preferred_locales": Many(Text()),
+    "shipping": Group({"address": ADDRESS, "name": Text(required=True), "phone": Text(clears=True)}, clears=True),
+    "tax_exempt": Choice(("none", "exempt", "reverse"), clears=True),
+}
+PLAIN = tuple(name for name in FIELDS if name not in ("metadata", "invoice_settings", "tax_exempt"))
+
+
+def create(world: World, fields: Fields) -> Object:
+    clock = fields.get("test_clock")
+    if clock is not None:
+        world.get("test_helpers.test_clock", clock, param="test_clock", noun="test clock")
+    method = cards.resolve(world, fields["payment_method"]) if "payment_method" in fields else None
+    chosen = fields.get("invoice_settings", {}).get("default_payment_method")
+    if chosen is not None and (method is None or chosen not in (method["id"], fields["payment_method"])):
+        raise _not_attached(chosen)
+    identifier = identifiers.new("customer")
+    if method is not None:
+        cards.attach(world, method, identifier)
+    customer = {
+        "id": identifier,
+        "created": world.now(clock),
+        "address": None,
+        "balance": 0,
+        "business_name": None,
+        "currency": None,
+        "customer_account": None,
+        "default_source": None,
+        "delinquent": False,
+        "description": None,
+        "discount": None,
+        "email": None,
+        "individual_name": None,
+        "invoice_prefix": identifiers.token(8).upper(),
+        "invoice_settings": {
+            "custom_fields": None,
+            "default_payment_method": method["id"] if method is not None and chosen else None,
+            "footer": fields.get("invoice_settings", {}).get("footer"),
+            "rendering_options": None,
+        },
+        "metadata": merge_metadata({}, fields.get("metadata", {})),
+        "name": None,
+        "next_invoice_sequence": 1,
+        "phone": None,
+        "preferred_locales": [],
+        "shipping": None,
+        "tax_exempt": fields.get("tax_exempt") or "none",
+        "test_clock": clock,
+        **only(fields, *PLAIN),
+    }
+    return world.add("customer", customer, "customer.created")
+
+
+def update(world: World, fields: Fields, identifier: str) -> Object:
+    customer = world.get("customer", identifier)
+    changes = only(fields, *PLAIN)
+    if "metadata" in fields:
+        changes["metadata"] = merge_metadata(customer["metadata"], fields["metadata"])
+    if "tax_exempt" in fields:
+        changes["tax_exempt"] = fields["tax_exempt"] or "none"
+    if "invoice_settings" in fields:
+        chosen = fields["invoice_settings"].get("default_payment_method")
+        if chosen is not None and _owner(world, chosen) != identifier:
+            raise _not_attached(chosen)
+        changes["invoice_settings"] = {**customer["invoice_settings"], **fields["invoice_settings"]}
+    return world.change(customer, "customer.updated", **changes)
+
+
+def _owner(world: World, method: str) -> str | None:
+    found = world.store.find("payment_method", method)
+    return None if found is None else found["customer"]
+
+
+def _not_attached(method: str) -> StripeError:
+    return StripeError(
+        f"The customer does not have a payment method with the ID {method}. The payment method must be attached to the "
+        "customer.",
+        code="resource_missing",
+        param="invoice_settings[default_payment_method]",
+    )
+
+
+def retrieve(world: World, fields: Fields, identifier: str) -> Object:
+    if world.store.was("customer", identifier):
+        return {"id": identifier, "object": "customer", "deleted": True}
+    return world.get("customer", identifier)
+
+
+def delete(world: World, fields: Fields, identifier: str) -> Object:
+    customer = world.store.find("customer", identifier)
+    if customer is None:
+        raise no_such("customer", identifier, status=404)
+    for method in world.store.all("payment_method"):
+        if method["customer"] == identifier:
+            world.change(method, customer=None)
+    return world.remove(customer, "customer.deleted")
+
+
+ENDPOINTS = (
+    Endpoint("POST", "/v1/customers", create, {**FIELDS, "payment_method": Text(), "test_clock": Text()}),
+    listing("/v1/customers", "customer", {"email": Text(), "test_clock": Text()}),
+    Endpoint("GET", "/v1/customers/{customer}", retrieve),
+    Endpoint("POST", "/v1/customers/{customer}", update, FIELDS),
+    Endpoint("DELETE", "/v1/customers/{customer}", delete),
+)
