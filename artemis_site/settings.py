@@ -207,6 +207,16 @@ vars().update(env.email_url("EMAIL_URL", default=f"filemail:///{ARTEMIS_HOME}/ma
 EMAIL_TIMEOUT = 10  # a mail server that hangs holds up no worker
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Artemis <artemis@localhost>")
 
+# Stripe; without a key the platform runs without it. dj-stripe reads these, too.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_LIVE_MODE = is_live_key(STRIPE_SECRET_KEY, production=PRODUCTION)
+STRIPE_API_VERSION = "2026-05-27.dahlia"  # the one that dj-stripe 2.11 was made for
+if host := env.str("STRIPE_API_HOST", ""):  # the stand-in of `make run`
+    STRIPE_API_HOST = stand_in_for_stripe(host, live=STRIPE_LIVE_MODE)
+STRIPE_PAGES = [host] if host else ["https://checkout.stripe.com", "https://billing.stripe.com"]
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
+MIGRATION_MODULES = {"djstripe": "apps.billing.djstripe_migrations"}  # deploy/decisions/0013
+
 # Security
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", PRODUCTION)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -273,16 +283,6 @@ SPECTACULAR_SETTINGS = {
 
 # How much use, in US dollars, an account may owe of which staff have not said it; empty: any; 0: calls need credit
 BILLING_CREDIT_LIMIT_USD = env.str("BILLING_CREDIT_LIMIT_USD", "")
-
-# Stripe; without a key the platform runs without it. dj-stripe reads these, too.
-STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
-STRIPE_LIVE_MODE = is_live_key(STRIPE_SECRET_KEY, production=PRODUCTION)
-STRIPE_API_VERSION = "2026-05-27.dahlia"  # the one that dj-stripe 2.11 was made for
-if host := env.str("STRIPE_API_HOST", ""):  # the stand-in of `make run`
-    STRIPE_API_HOST = stand_in_for_stripe(host, live=STRIPE_LIVE_MODE)
-STRIPE_PAGES = [host] if host else ["https://checkout.stripe.com", "https://billing.stripe.com"]
-DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
-MIGRATION_MODULES = {"djstripe": "apps.billing.djstripe_migrations"}  # deploy/decisions/0013
 
 # The gateway
 GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 10 * 1024 * 1024)

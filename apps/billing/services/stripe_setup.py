@@ -19,7 +19,7 @@ def set_up_stripe() -> str:
     if known is not None and known.secret and set(known.enabled_events) == set(WANTED) and _is_there(known.id):
         return str(known.url)
     number = uuid.uuid4()
-    url = settings.PUBLIC_URL + reverse("portal:stripe_webhook", args=[number])
+    url: str = settings.PUBLIC_URL + reverse("portal:stripe_webhook", args=[number])
     with translated():
         made = client().v1.webhook_endpoints.create(
             {
@@ -38,7 +38,7 @@ def set_up_stripe() -> str:
 def _is_there(stripe_id: str) -> bool:
     with translated():
         listed = client().v1.webhook_endpoints.list({"limit": 100})
-        return any(bool(one.id == stripe_id and one.status == "enabled") for one in listed.auto_paging_iter())
+        return any(one.id == stripe_id and one.status == "enabled" for one in listed.auto_paging_iter())
 
 
 def _remove(known: WebhookEndpoint) -> None:

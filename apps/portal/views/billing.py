@@ -50,12 +50,13 @@ def top_up(request: MemberRequest) -> HttpResponse:
 
 def _back_from_checkout(request: MemberRequest, session: str) -> HttpResponse:
     """Says what has become of the payment, once: the address then is the page's own again."""
+    state = "pending"
     try:
         state = services.look_at_top_up(account_id=request.account.id, session_id=session[:200])
     except NotFound:
         return redirect("portal:billing", slug=request.account.slug)
     except ArtemisError:
-        state = ""
+        pass  # the webhook tells of it
     if state == "paid":
         messages.success(request, "Thank you. The credit is there, and calls may use it.")
     elif state in ("failed", "expired"):

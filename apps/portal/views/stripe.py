@@ -1,4 +1,4 @@
-"""Where Stripe says that something has changed. It is believed by its signature, and answered once the event is kept."""
+"""Where Stripe says that something has changed: believed by its signature, answered once the event is kept."""
 
 import uuid
 
