@@ -73,7 +73,7 @@ def receive_event(*, endpoint: str, body: bytes, signature: str) -> None:
         raise NotFound("There is no such endpoint.")
     try:
         event = stripe.Webhook.construct_event(body, signature, known.secret, known.djstripe_tolerance)
-    except (ValueError, stripe.SignatureVerificationError) as error:
+    except (ValueError, AttributeError, TypeError, stripe.SignatureVerificationError) as error:  # or is no object
         raise Invalid("stripe-signature", "The signature does not fit the body.", code="invalid_signature") from error
     if event.livemode != settings.STRIPE_LIVE_MODE:
         raise Invalid("livemode", "The event is of the other mode.", code="wrong_mode")
