@@ -39,6 +39,7 @@ RECURRING = Group(
         "usage_type": Choice(("licensed", "metered")),
     }
 )
+LICENSED = Group({name: RECURRING.fields[name] for name in ("interval", "interval_count")}, required=True)
 TIER = Group(
     {
         "up_to": Word(("inf",), Whole(least=1), required=True),

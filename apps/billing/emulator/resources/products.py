@@ -77,7 +77,10 @@ ENDPOINTS = (
             "name": Text(required=True),
             "id": Text(longest=255),
             "default_price_data": Group(
-                {name: one for name, one in prices.FIELDS.items() if name not in ("product", "product_data")}
+                {
+                    **only(prices.FIELDS, "currency", "metadata", "tax_behavior", "unit_amount", "unit_amount_decimal"),
+                    "recurring": Group(prices.LICENSED.fields),
+                }
             ),
         },
     ),
