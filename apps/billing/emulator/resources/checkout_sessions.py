@@ -382,7 +382,20 @@ def _included_items(world: World, session: Object) -> Any:
     return wrap(world.store.known(session)["line_items"], f"/v1/checkout/sessions/{session['id']}/line_items")
 
 
-INCLUDED: Included = {("checkout.session", "line_items"): _included_items}
+def _breakdown(world: World, details: Object) -> Any:
+    return {"discounts": [], "taxes": []}
+
+
+def _none(world: World, item: Object) -> Any:
+    return []
+
+
+INCLUDED: Included = {
+    ("checkout.session", "line_items"): _included_items,
+    ("", "breakdown"): _breakdown,
+    ("item", "discounts"): _none,
+    ("item", "taxes"): _none,
+}
 ENDPOINTS = (
     Endpoint("POST", "/v1/checkout/sessions", create, FIELDS),
     listing(
