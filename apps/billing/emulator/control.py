@@ -120,7 +120,7 @@ class EmulatorServer:
     def ask(self, path: str) -> Any:
         return self._request("GET", path, None)
 
-    def tell(self, path: str, **fields: Any) -> Any:
+    def tell(self, path: str, /, **fields: Any) -> Any:
         return self._request("POST", path, json.dumps(fields).encode())
 
     def _request(self, method: str, path: str, body: bytes | None) -> Any:

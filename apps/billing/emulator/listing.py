@@ -52,11 +52,19 @@ def in_range(value: int, bounds: Mapping[str, int]) -> bool:
 
 
 def listing(
-    path: str, kind: str, filters: Mapping[str, Parameter] | None = None, holds: Mapping[str, Holds] | None = None
+    path: str,
+    kind: str,
+    filters: Mapping[str, Parameter] | None = None,
+    holds: Mapping[str, Holds] | None = None,
+    *,
+    by_time: bool = True,
 ) -> Endpoint:
-    """A filter compares the field of its name, unless `holds` says how it is decided."""
-    filters = {"created": Times(), **(filters or {})}
-    decides: dict[str, Holds] = {"created": lambda thing, bounds: in_range(thing["created"], bounds), **(holds or {})}
+    """A filter compares the field of its name, unless `holds` says how it is decided. Most can ask for `created`."""
+    filters = {**({"created": Times()} if by_time else {}), **(filters or {})}
+    decides: dict[str, Holds] = {
+        "created": lambda thing, bounds: in_range(thing.get("created") or thing["date"], bounds),
+        **(holds or {}),
+    }
 
     def agrees(thing: Object, fields: Fields) -> bool:
         return all(

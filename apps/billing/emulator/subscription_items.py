@@ -234,7 +234,6 @@ def invoice_item(
     return world.add(
         "invoiceitem",
         {
-            "created": now,
             "amount": amount,
             "currency": currency,
             "customer": customer,

@@ -13,6 +13,8 @@ from apps.billing.emulator.store import Object, Store
 
 API_VERSION = "2026-05-27.dahlia"
 ACCOUNT = "acct_1ArtemisStandIn"
+UNSAID = {"balance_transaction": ("livemode",), "refund": ("livemode",), "invoiceitem": ("created",)}
+"""What the API shows of every other kind."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class World:
         identifier = fields.get("id") or identifiers.new(kind)
         created = fields.get("created") or self.now_for(fields.get("customer"))
         thing = {"id": identifier, "object": kind, "created": created, "livemode": False}
+        for name in UNSAID.get(kind, ()):
+            del thing[name]
         thing |= {name: value for name, value in fields.items() if name not in thing}
         self.store.add(thing, **hidden)
         if event is not None:

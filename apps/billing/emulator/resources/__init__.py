@@ -49,6 +49,7 @@ ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for module in MODULES for endpo
 INCLUDED: Included = {
     **charges.INCLUDED,
     **checkout_sessions.INCLUDED,
+    **customers.INCLUDED,
     **invoices.INCLUDED,
     **prices.INCLUDED,
     **subscriptions.INCLUDED,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from apps.billing.emulator import amounts, checkout, identifiers, setups
-from apps.billing.emulator.endpoints import Endpoint, retrieval
+from apps.billing.emulator.endpoints import Endpoint, only, retrieval
 from apps.billing.emulator.errors import StripeError, missing
 from apps.billing.emulator.expansion import Included
 from apps.billing.emulator.listing import PAGING, listing, page, wrap
@@ -30,16 +30,25 @@ HALF_AN_HOUR, DAY = 1800, 86_400
 LEAST_AMOUNT = 50
 PRICE_DATA = Group(
     {
-        name: prices.FIELDS[name]
-        for name in (
+        **only(
+            prices.FIELDS,
             "currency",
             "product",
-            "product_data",
-            "recurring",
             "tax_behavior",
             "unit_amount",
             "unit_amount_decimal",
-        )
+        ),
+        "product_data": Group(
+            {
+                "description": Text(longest=40_000),
+                "images": Many(Url(), most=8),
+                "metadata": METADATA,
+                "name": Text(required=True),
+                "tax_code": Text(),
+                "unit_label": Text(longest=12),
+            }
+        ),
+        "recurring": Group(prices.LICENSED.fields),
     }
 )
 LINE_ITEM = Group(
@@ -373,7 +382,20 @@ def _included_items(world: World, session: Object) -> Any:
     return wrap(world.store.known(session)["line_items"], f"/v1/checkout/sessions/{session['id']}/line_items")
 
 
-INCLUDED: Included = {("checkout.session", "line_items"): _included_items}
+def _breakdown(world: World, details: Object) -> Any:
+    return {"discounts": [], "taxes": []}
+
+
+def _none(world: World, item: Object) -> Any:
+    return []
+
+
+INCLUDED: Included = {
+    ("checkout.session", "line_items"): _included_items,
+    ("", "breakdown"): _breakdown,
+    ("item", "discounts"): _none,
+    ("item", "taxes"): _none,
+}
 ENDPOINTS = (
     Endpoint("POST", "/v1/checkout/sessions", create, FIELDS),
     listing(

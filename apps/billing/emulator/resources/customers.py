@@ -1,9 +1,12 @@
 """Customers."""
 
+from typing import Any
+
 from apps.billing.emulator import cards, identifiers
 from apps.billing.emulator.endpoints import Endpoint, only
 from apps.billing.emulator.errors import StripeError, no_such
-from apps.billing.emulator.listing import listing
+from apps.billing.emulator.expansion import Included
+from apps.billing.emulator.listing import listing, wrap
 from apps.billing.emulator.parameters import (
     ADDRESS,
     METADATA,
@@ -131,6 +134,16 @@ def delete(world: World, fields: Fields, identifier: str) -> Object:
     return world.remove(customer, "customer.deleted")
 
 
+def _sources(world: World, customer: Object) -> Any:
+    """None: cards are payment methods."""
+    return wrap([], f"/v1/customers/{customer['id']}/sources")
+
+
+def _tax_ids(world: World, customer: Object) -> Any:
+    return wrap([], f"/v1/customers/{customer['id']}/tax_ids")
+
+
+INCLUDED: Included = {("customer", "sources"): _sources, ("customer", "tax_ids"): _tax_ids}
 ENDPOINTS = (
     Endpoint("POST", "/v1/customers", create, {**FIELDS, "payment_method": Text(), "test_clock": Text()}),
     listing("/v1/customers", "customer", {"email": Text(), "test_clock": Text()}),

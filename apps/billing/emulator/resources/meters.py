@@ -124,7 +124,7 @@ ENDPOINTS = (
             "value_settings": Group({"event_payload_key": Text(required=True, longest=100)}),
         },
     ),
-    listing("/v1/billing/meters", KIND, {"status": Choice(("active", "inactive"))}),
+    listing("/v1/billing/meters", KIND, {"status": Choice(("active", "inactive"))}, by_time=False),
     retrieval("/v1/billing/meters/{meter}", KIND),
     Endpoint("POST", "/v1/billing/meters/{meter}", update, {"display_name": Text(longest=250)}),
     Endpoint("POST", "/v1/billing/meters/{meter}/deactivate", deactivate),

@@ -104,7 +104,7 @@ def one_of_customer(world: World, fields: Fields, customer: str, identifier: str
 
 ENDPOINTS = (
     Endpoint("POST", "/v1/payment_methods", create, {**FIELDS, "card": CARD, "type": Choice(("card",), required=True)}),
-    listing("/v1/payment_methods", "payment_method", {"customer": Text(), "type": TYPE}),
+    listing("/v1/payment_methods", "payment_method", {"customer": Text(), "type": TYPE}, by_time=False),
     retrieval("/v1/payment_methods/{method}", "payment_method", noun="PaymentMethod"),
     Endpoint(
         "POST",

@@ -22,34 +22,39 @@ from apps.billing.emulator.world import World
 CONFIGURATION = "billing_portal.configuration"
 SESSION = "billing_portal.session"
 UPDATES = ("address", "email", "name", "phone", "shipping", "tax_id")
-FEATURES = Group(
-    {
-        "customer_update": Group({"allowed_updates": Many(Choice(UPDATES), clears=True), "enabled": Flag()}),
-        "invoice_history": Group({"enabled": Flag(required=True)}),
-        "payment_method_update": Group({"enabled": Flag(required=True)}),
-        "subscription_cancel": Group(
-            {
-                "cancellation_reason": Group({"enabled": Flag(required=True), "options": Many(Text(), clears=True)}),
-                "enabled": Flag(required=True),
-                "mode": Choice(("at_period_end", "immediately")),
-                "proration_behavior": Choice(("always_invoice", "create_prorations", "none")),
-            }
-        ),
-        "subscription_update": Group(
-            {
-                "default_allowed_updates": Many(Choice(("price", "promotion_code", "quantity")), clears=True),
-                "enabled": Flag(required=True),
-                "products": Many(Group({"prices": Many(Text()), "product": Text(required=True)}), clears=True),
-                "proration_behavior": Choice(("always_invoice", "create_prorations", "none")),
-            }
-        ),
-    }
-)
+REASONS = Group({"enabled": Flag(required=True), "options": Many(Text(), clears=True)})
+CANCELING: dict[str, Parameter] = {
+    "cancellation_reason": REASONS,
+    "enabled": Flag(),
+    "mode": Choice(("at_period_end", "immediately")),
+    "proration_behavior": Choice(("always_invoice", "create_prorations", "none")),
+}
+UPDATING: dict[str, Parameter] = {
+    "default_allowed_updates": Many(Choice(("price", "promotion_code", "quantity")), clears=True),
+    "enabled": Flag(),
+    "products": Many(Group({"prices": Many(Text(), required=True), "product": Text(required=True)}), clears=True),
+    "proration_behavior": Choice(("always_invoice", "create_prorations", "none")),
+}
+FEATURES: dict[str, Parameter] = {
+    "customer_update": Group({"allowed_updates": Many(Choice(UPDATES), clears=True), "enabled": Flag()}),
+    "invoice_history": Group({"enabled": Flag(required=True)}),
+    "payment_method_update": Group({"enabled": Flag(required=True)}),
+}
+NEW_FEATURES: dict[str, Parameter] = {
+    **FEATURES,
+    "subscription_cancel": Group({**CANCELING, "enabled": Flag(required=True)}),
+    "subscription_update": Group({**UPDATING, "enabled": Flag(required=True)}),
+}
+CHANGED_FEATURES: dict[str, Parameter] = {
+    **FEATURES,
+    "subscription_cancel": Group(CANCELING),
+    "subscription_update": Group(UPDATING),
+}
 PROFILE = Group({"headline": Text(clears=True, longest=60), "privacy_policy_url": Url(), "terms_of_service_url": Url()})
 FIELDS: dict[str, Parameter] = {
     "business_profile": PROFILE,
     "default_return_url": Url(clears=True),
-    "features": FEATURES,
+    "features": Group(CHANGED_FEATURES),
     "metadata": METADATA,
     "name": Text(clears=True),
 }
@@ -159,9 +164,11 @@ ENDPOINTS = (
         "POST",
         "/v1/billing_portal/configurations",
         create,
-        {**FIELDS, "features": Group(FEATURES.fields, required=True)},
+        {**FIELDS, "features": Group(NEW_FEATURES, required=True)},
     ),
-    listing("/v1/billing_portal/configurations", CONFIGURATION, {"active": Flag(), "is_default": Flag()}),
+    listing(
+        "/v1/billing_portal/configurations", CONFIGURATION, {"active": Flag(), "is_default": Flag()}, by_time=False
+    ),
     retrieval("/v1/billing_portal/configurations/{configuration}", CONFIGURATION),
     Endpoint("POST", "/v1/billing_portal/configurations/{configuration}", update, {**FIELDS, "active": Flag()}),
     Endpoint(

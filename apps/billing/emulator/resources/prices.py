@@ -39,6 +39,7 @@ RECURRING = Group(
         "usage_type": Choice(("licensed", "metered")),
     }
 )
+LICENSED = Group({name: RECURRING.fields[name] for name in ("interval", "interval_count")}, required=True)
 TIER = Group(
     {
         "up_to": Word(("inf",), Whole(least=1), required=True),
@@ -224,7 +225,15 @@ def _like(price: Object, wanted: Fields) -> bool:
     return price["recurring"] is not None and all(price["recurring"][name] == one for name, one in wanted.items())
 
 
-INCLUDED: Included = {("price", "tiers"): _tiers_of}
+def _currency_options(world: World, price: Object) -> Any:
+    option = {
+        "custom_unit_amount": None,
+        **only(price, "tax_behavior", "unit_amount", "unit_amount_decimal"),
+    }
+    return {price["currency"]: option}
+
+
+INCLUDED: Included = {("price", "tiers"): _tiers_of, ("price", "currency_options"): _currency_options}
 ENDPOINTS = (
     Endpoint("POST", "/v1/prices", create, FIELDS),
     listing(

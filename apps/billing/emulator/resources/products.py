@@ -2,7 +2,7 @@
 
 from apps.billing.emulator.endpoints import Endpoint, only, retrieval
 from apps.billing.emulator.errors import StripeError
-from apps.billing.emulator.listing import listing
+from apps.billing.emulator.listing import PAGING, listing, page
 from apps.billing.emulator.parameters import (
     METADATA,
     Fields,
@@ -67,6 +67,12 @@ def delete(world: World, fields: Fields, identifier: str) -> Object:
     return world.remove(product, "product.deleted")
 
 
+def features(world: World, fields: Fields, identifier: str) -> Object:
+    """None: entitlements are not part of this."""
+    world.get("product", identifier)
+    return page([], fields, f"/v1/products/{identifier}/features")
+
+
 ENDPOINTS = (
     Endpoint(
         "POST",
@@ -77,7 +83,10 @@ ENDPOINTS = (
             "name": Text(required=True),
             "id": Text(longest=255),
             "default_price_data": Group(
-                {name: one for name, one in prices.FIELDS.items() if name not in ("product", "product_data")}
+                {
+                    **only(prices.FIELDS, "currency", "metadata", "tax_behavior", "unit_amount", "unit_amount_decimal"),
+                    "recurring": Group(prices.LICENSED.fields),
+                }
             ),
         },
     ),
@@ -87,4 +96,5 @@ ENDPOINTS = (
     retrieval("/v1/products/{product}", "product"),
     Endpoint("POST", "/v1/products/{product}", update, {**FIELDS, "default_price": Text(clears=True)}),
     Endpoint("DELETE", "/v1/products/{product}", delete),
+    Endpoint("GET", "/v1/products/{product}/features", features, PAGING),
 )

@@ -40,7 +40,8 @@ FEEDBACK = (
 )
 PRICE_DATA = Group(
     {
-        **only(prices.FIELDS, "currency", "recurring", "tax_behavior", "unit_amount", "unit_amount_decimal"),
+        **only(prices.FIELDS, "currency", "tax_behavior", "unit_amount", "unit_amount_decimal"),
+        "recurring": prices.LICENSED,
         "product": Text(required=True),
     }
 )
@@ -205,7 +206,7 @@ EVERYTHING = listing(
 )
 ITEM_CHANGE: dict[str, Parameter] = {
     **ITEM,
-    **only(FIELDS, "off_session", "payment_behavior", "proration_behavior"),
+    **only(FIELDS, "payment_behavior", "proration_behavior"),
     "proration_date": TIME,
 }
 INCLUDED: Included = {("customer", "subscriptions"): _of_customer}

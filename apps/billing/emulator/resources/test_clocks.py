@@ -66,7 +66,7 @@ def delete(world: World, fields: Fields, identifier: str) -> Object:
 
 ENDPOINTS = (
     Endpoint("POST", PATH, create, {"frozen_time": Whole(required=True), "name": Text(longest=300)}),
-    listing(PATH, KIND),
+    listing(PATH, KIND, by_time=False),
     retrieval(PATH + "/{clock}", KIND, noun="test clock"),
     Endpoint("POST", PATH + "/{clock}/advance", advance, {"frozen_time": Whole(required=True)}),
     Endpoint("DELETE", PATH + "/{clock}", delete),

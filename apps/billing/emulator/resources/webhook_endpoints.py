@@ -66,7 +66,7 @@ ENDPOINTS = (
             "url": Url(required=True),
         },
     ),
-    listing("/v1/webhook_endpoints", "webhook_endpoint"),
+    listing("/v1/webhook_endpoints", "webhook_endpoint", by_time=False),
     retrieval("/v1/webhook_endpoints/{endpoint}", "webhook_endpoint", noun="webhook endpoint"),
     Endpoint(
         "POST",
