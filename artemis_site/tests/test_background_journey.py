@@ -24,6 +24,7 @@ from artemis_site.tests.errands import (
     suspend,
 )
 from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform
+from artemis_site.tests.test_redis_away import frozen_redis, until_both_know
 
 QUESTION = "Tell me of the moon."
 UNFINISHED = ("queued", "in_progress")
@@ -345,3 +346,27 @@ def test_so_many_of_an_account_may_wait(platform: Platform, desk: Desk) -> None:
     assert answer.headers["retry-after"] == "5"
     neighbour = platform.client(desk.key().secret)
     assert ended(neighbour, begin(neighbour)).status == "completed"
+
+
+def test_it_is_taken_on_while_redis_is_frozen(platform: Platform, desk: Desk, key: Key, client: openai.OpenAI) -> None:
+    known = until_both_know(platform, key)
+    with frozen_redis(platform):
+        began = time.monotonic()
+        begun = [begin(client) for _ in range(2)]
+        assert time.monotonic() - began < 15
+        assert client.responses.retrieve(begun[0].id).status == "queued"
+    assert {ended(client, one, seconds=60).status for one in begun} == {"completed"}
+    desk.bill(key, requests=known + 2)
+
+
+def test_a_redis_that_is_frozen_for_a_moment_costs_no_answer(
+    platform: Platform, desk: Desk, key: Key, client: openai.OpenAI
+) -> None:
+    platform.primary.script(header_delay=6)
+    begun = begin(client)
+    platform.primary.wait_log(lambda entry: entry["path"] == "/v1/responses", seconds=20)
+    with frozen_redis(platform):
+        time.sleep(3)
+    assert ended(client, begun, seconds=60).status == "completed"
+    assert len(platform.primary.log()) == 1
+    desk.bill(key, requests=1)
