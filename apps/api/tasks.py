@@ -25,7 +25,7 @@ from apps.responses.services import respond_in_background, run_waiting_responses
 SECONDS = 200  # of work; with what is under way then, well below Celery's limit of a task (CELERY_TASK_TIME_LIMIT)
 # Of responses, whose answers may take longer: with what is under way then, below the hour after which Redis gives a
 # task to a second worker.
-RESPONSES_SECONDS, RESPONSES_TIME_LIMIT = 1800, 3000
+RESPONSES_SECONDS, RESPONSES_TIME_LIMIT = 2400, 3000
 VIEWS: dict[str, type[InferenceView]] = {
     "/v1/chat/completions": ChatCompletionsView,
     "/v1/completions": CompletionsView,

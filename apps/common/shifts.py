@@ -80,6 +80,7 @@ class _Work:
         self._lock = lock
         self._shift = shift
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._extended_at = time.monotonic()
 
     async def go_on(self, last_answers: float) -> None:
         try:
@@ -114,4 +115,11 @@ class _Work:
 
     async def _wait(self, until: str) -> None:
         await asyncio.wait(self._tasks.values(), timeout=LOOK_SECONDS, return_when=until)
-        await self._lock.extend(LOCK_SECONDS, replace_ttl=True)
+        try:
+            await self._lock.extend(LOCK_SECONDS, replace_ttl=True)
+            self._extended_at = time.monotonic()
+        except LockError:
+            raise
+        except RedisError:  # nobody else can have taken it before it runs out
+            if time.monotonic() > self._extended_at + LOCK_SECONDS:
+                raise

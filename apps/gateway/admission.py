@@ -75,6 +75,8 @@ async def admit(
     """
     record, words = limits.record(estimate), limits.words_of_run if call.counted else limits.words
     try:
+        if call.counted:
+            await run_script(pipe, "lapse", call.request_id)
         answer = await _asked(pipe, call, estimate, record, words, catalog_version)
     except RedisError as error:
         logger.warning("%s is admitted without Redis, if at all: %s", call.request_id, error)

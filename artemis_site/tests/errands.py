@@ -38,6 +38,7 @@ from apps.gateway.selectors import open_holds, spending_of_key
 from apps.keys import services as keys
 from apps.keys.contracts import KeyPolicy
 from apps.keys.models import ApiKey
+from apps.responses.models import BackgroundRun, StoredResponse
 from apps.usage.contracts import RequestRow
 from apps.usage.models import UsageEvent
 from apps.usage.selectors import recent_requests
@@ -237,3 +238,29 @@ def webhook_endpoint() -> tuple[str, str]:
     """Its address and its secret."""
     endpoint = WebhookEndpoint.objects.get(status="enabled")
     return endpoint.url, endpoint.secret
+
+
+def queue_responses(key: Key, count: int) -> None:
+    """So many that are not to be run for a while."""
+    asking = ApiKey.objects.get(public_id=key.public_id)
+    now = datetime.now(UTC)
+    rows = StoredResponse.objects.bulk_create(
+        StoredResponse(
+            public_id=f"resp_{token_hex(24)}",
+            account_id=asking.account_id,
+            project_id=asking.project_id,
+            request_id=f"req_{token_hex(12)}",
+            model="moon",
+            body="{}",
+            items="[]",
+            size=4,
+            created_at=now,
+        )
+        for _ in range(count)
+    )
+    BackgroundRun.objects.bulk_create(
+        BackgroundRun(
+            response=row, account_id=asking.account_id, api_key=asking, request="{}", ready_at=now + timedelta(hours=1)
+        )
+        for row in rows
+    )

@@ -18,11 +18,13 @@ from artemis_site.tests.errands import (
     change_key,
     end_users_of,
     make_account,
+    queue_responses,
     revoke_key,
     spent_by,
     suspend,
 )
 from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform
+from artemis_site.tests.test_redis_away import frozen_redis, until_both_know
 
 QUESTION = "Tell me of the moon."
 UNFINISHED = ("queued", "in_progress")
@@ -191,7 +193,7 @@ def test_others_find_nothing_of_it(platform: Platform, desk: Desk, client: opena
 def test_another_worker_goes_on_and_it_is_billed_once(
     platform: Platform, desk: Desk, key: Key, client: openai.OpenAI, number: signal.Signals
 ) -> None:
-    platform.primary.script(header_delay=8, times=4)
+    platform.primary.script(header_delay=40, times=4)
     begun = [begin(client, input=f"Question {place}") for place in range(4)]
     for place in range(4):
         asked = f"Question {place}"
@@ -203,7 +205,7 @@ def test_another_worker_goes_on_and_it_is_billed_once(
         os.kill(worker, number)
     told = time.monotonic()
     while worker in platform.workers():
-        assert time.monotonic() - told < 12  # it does not wait for the answers
+        assert time.monotonic() - told < 25  # it does not wait for the answers
         time.sleep(0.1)
     done = [ended(client, one, seconds=90) for one in begun]
 
@@ -332,3 +334,39 @@ def test_it_counts_as_one_request_a_minute(platform: Platform, desk: Desk) -> No
     assert refused.value.response.headers["x-ratelimit-remaining-requests"] == "0"
     assert {ended(watching, one, seconds=15).status for one in begun} == {"completed"}
     desk.bill(key, requests=3)
+
+
+def test_so_many_of_an_account_may_wait(platform: Platform, desk: Desk) -> None:
+    key = desk.key(account=desk.call(make_account, "Background hoarder"))
+    desk.call(queue_responses, key, 1000)
+    answer = platform.post(
+        "/v1/responses", api_key=key.secret, json={"model": MODEL, "input": QUESTION, "background": True}
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "too_many_background_responses")
+    assert answer.headers["retry-after"] == "5"
+    neighbour = platform.client(desk.key().secret)
+    assert ended(neighbour, begin(neighbour)).status == "completed"
+
+
+def test_it_is_taken_on_while_redis_is_frozen(platform: Platform, desk: Desk, key: Key, client: openai.OpenAI) -> None:
+    known = until_both_know(platform, key)
+    with frozen_redis(platform):
+        began = time.monotonic()
+        begun = [begin(client) for _ in range(2)]
+        assert time.monotonic() - began < 15
+        assert client.responses.retrieve(begun[0].id).status == "queued"
+    assert {ended(client, one, seconds=60).status for one in begun} == {"completed"}
+    desk.bill(key, requests=known + 2)
+
+
+def test_a_redis_that_is_frozen_for_a_moment_costs_no_answer(
+    platform: Platform, desk: Desk, key: Key, client: openai.OpenAI
+) -> None:
+    platform.primary.script(header_delay=6)
+    begun = begin(client)
+    platform.primary.wait_log(lambda entry: entry["path"] == "/v1/responses", seconds=20)
+    with frozen_redis(platform):
+        time.sleep(3)
+    assert ended(client, begun, seconds=60).status == "completed"
+    assert len(platform.primary.log()) == 1
+    desk.bill(key, requests=1)

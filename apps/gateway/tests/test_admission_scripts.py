@@ -52,7 +52,11 @@ def admit(request_id: str = "r", **changes: Any) -> list[Any]:
     budgets += fields.get("budgets", ())
     tokens = ",".join(f"art:rate:{what}:{scope}={limit}={period}" for scope, what, period, limit in rates[1:])
     opens = ",".join(scope for scope, _ in parallels)
-    record = f"{fields['hold']} {fields['tokens']} {','.join(SCOPES)} {tokens} {opens}"
+    record = (
+        fields["record"]
+        if "record" in fields
+        else f"{fields['hold']} {fields['tokens']} {','.join(SCOPES)} {tokens} {opens}"
+    )
     lists = [
         word for rows in (rates, parallels, budgets) for word in (len(rows), *(one for row in rows for one in row))
     ]
@@ -316,3 +320,30 @@ def test_only_a_budget_that_refuses_is_noted_for_the_alert() -> None:
     assert admit("b", key_budget=1000)[0] == "budget"
     assert admit("c", account_budget=10)[0] == "budget"
     assert sync_redis().smembers(REFUSALS) == {f"key:{KEY} {MONTH}".encode(), f"account:{ACCOUNT} {MONTH}".encode()}
+
+
+def test_a_check_counts_a_request_and_holds_nothing() -> None:
+    verdict, _, requests, _, tokens, tokens_full_in = admit("a", record="", rpm=2, key_budget=1000)
+    assert (verdict, requests, tokens, tokens_full_in) == ("ok", 1, 100_000, 0)
+    assert admit("b", record="", rpm=2, key_budget=1000)[0] == "ok"
+    assert admit("c", record="", rpm=2)[0] == "requests"
+    assert (held(), open_holds(key_ids=[KEY])) == ([0] * 3, 0)
+
+
+def test_a_check_refuses_what_would_not_be_admitted_now() -> None:
+    assert admit("a", record="", tpm=100, key_budget=1000)[0] == "ok"
+    assert admit("a", tpm=100, key_budget=1000)[0] == "ok"  # when it is run
+    assert admit("b", record="", tpm=100)[0] == "tokens"
+    assert admit("b", record="", tokens=101, tpm=100)[0] == "too_large"
+    assert admit("b", record="", tokens=0, key_budget=1000)[:2] == ["budget", SCOPES[0].encode()]
+    assert held() == [1000] * 3
+
+
+def test_what_a_dead_try_held_does_not_stand_in_the_way_of_the_next() -> None:
+    assert admit("a", key_budget=1000, parallel=1)[0] == "ok"
+    assert admit("a", key_budget=1000, parallel=2)[0] == "budget"
+    assert run("lapse", "a") == 1
+    assert run("lapse", "a") == 0
+    assert admit("a", key_budget=1000, parallel=1)[0] == "ok"
+    assert settle("a") == 1
+    assert held() == [0] * 3

@@ -15,7 +15,7 @@ from apps.responses.selectors import next_runs, unfinished_runs
 from apps.responses.services import stages
 
 LOCK = "art:responses:running"
-LAST_ANSWERS_SECONDS = 900.0  # for those under way when the time is up
+LAST_ANSWERS_SECONDS = 300.0  # for those under way when the time is up
 SAVE_SECONDS = 60.0  # for which a database that is away is asked again: the answer is paid for
 OURS = ArtemisError("Something went wrong on our side; it is logged.")
 logger = logging.getLogger(__name__)
