@@ -21,11 +21,15 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 ANSWER_SECONDS = 1.0
 AWAY_SECONDS = 0.5  # before each look at whether a Redis that was away is back; meanwhile nobody waits for it
 # What a server says that is there and yet cannot do anything: a replica that was the master, one that is loading.
-NOT_NOW = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF")
+NOT_NOW = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF")
 
 
 class NotSentError(RedisConnectionError):
     """Redis is away: it has not seen the command, and will not."""
+
+
+class FullError(RedisError):
+    """Redis has no room left (`maxmemory`): it answers, and has done nothing of what it was asked for."""
 
 
 class _Connection(asyncio.Protocol):
@@ -102,7 +106,7 @@ class _Connection(asyncio.Protocol):
 
 
 class RedisPipe:
-    """Runs scripts. Raises redis-py's exceptions: RedisConnectionError, RedisTimeoutError, ResponseError.
+    """Runs scripts. Raises FullError and redis-py's exceptions: RedisConnectionError, RedisTimeoutError, ResponseError.
 
     `on_reconnection` is called before anything else is said on a connection that is not the first: what is there may
     be another Redis, or one that lost its last second.
@@ -189,6 +193,8 @@ class RedisPipe:
     def _error(self, message: str) -> Exception:
         if message.startswith("NOSCRIPT"):
             return NoScriptError(message)
+        if message.startswith("OOM"):
+            return FullError(message)
         if not message.startswith(NOT_NOW):
             return ResponseError(message)
         if self._connection is not None:

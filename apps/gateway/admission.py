@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from apps.common.errors import Unavailable
 from apps.common.money import format_usd
-from apps.common.redis_pipe import NotSentError, RedisPipe
+from apps.common.redis_pipe import FullError, NotSentError, RedisPipe
 from apps.common.revisions import CATALOG, account_revision, key_revision
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call, LimitReached, RateState
@@ -83,7 +83,7 @@ async def admit(
         try:
             return local.admit(call, estimate, limits)
         except NotAdmitted as refusal:
-            if isinstance(error, NotSentError):
+            if isinstance(error, (NotSentError, FullError)):
                 raise
             raise Unavailable(refusal.message, retry_after=refusal.retry_after) from error  # it may yet be admitted
     rates, free = _admitted(answer, call.key, estimate)

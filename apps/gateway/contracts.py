@@ -117,11 +117,17 @@ class TokenCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queues:
-    """What waits in Redis, of all gateways together."""
+    """What waits in Redis, of all gateways together, and what room it has.
+
+    `memory`, `memory_limit` (0: none): bytes. `evicts`: out of room it would throw away what must stay.
+    """
 
     holds: int
     pending_events: int
     dead_events: int
+    memory: int
+    memory_limit: int
+    evicts: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

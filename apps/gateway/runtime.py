@@ -20,6 +20,7 @@ from apps.gateway.admission import run_script
 from apps.gateway.facts import KeyFactsCache, OfferCache
 from apps.gateway.local_share import LocalShare
 from apps.gateway.recovery import Recovery
+from apps.gateway.selectors import evicts
 from apps.gateway.spool import Spool
 from apps.gateway.watch import POLL_SECONDS, EngineWatch
 from apps.usage.selectors import is_recorded
@@ -57,6 +58,7 @@ class Runtime:
             asyncio.create_task(self._every(NOTE_SECONDS, self._note_in_flight)),
             asyncio.create_task(self._every(POLL_SECONDS, self._look_at_engines)),
         ]
+        self.keep(self._check_redis())
 
     async def stop(self) -> None:
         """Waits for the settlements under way, then lets everything go."""
@@ -96,6 +98,13 @@ class Runtime:
         pairs = [item for pair in self.in_flight.items() for item in pair]
         for start in range(0, len(pairs), 1000):
             await run_script(self.pipe, "renew", lease_ms, *pairs[start : start + 1000])
+
+    async def _check_redis(self) -> None:
+        with contextlib.suppress(RedisError):
+            if evicts(await self.redis.info("memory")):
+                logger.error(
+                    "Redis would throw away holds and counters when it is full: set its maxmemory-policy to noeviction"
+                )
 
     def _when_redis_is_back(self) -> None:
         self.recovery.doubt()

@@ -287,10 +287,13 @@ async def rate_headers(key: KeyFacts) -> Mapping[str, str]:
 
 
 async def readiness() -> dict[str, bool]:
-    """Whether what the gateway needs answers: Redis, PostgreSQL, and a catalog with something on offer."""
+    """Whether what the gateway needs answers: Redis, PostgreSQL, and a catalog with something on offer.
+
+    A Redis that is full, or a replica, answers a PING, and is of no use: it must take something.
+    """
     runtime = current()
     try:
-        redis_answers = bool(await runtime.redis.ping())
+        redis_answers = bool(await runtime.redis.set("art:ready", 1, ex=60))
     except RedisError:
         redis_answers = False
     try:

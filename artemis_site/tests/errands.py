@@ -264,3 +264,20 @@ def queue_responses(key: Key, count: int) -> None:
         )
         for row in rows
     )
+
+
+def fill_redis() -> None:
+    """It takes no more writes: some megabytes more are in use than may be."""
+    store = sync_redis()
+    used = store.info("memory")["used_memory"]
+    store.set("filler", b"x" * 16 * 2**20)
+    store.config_set("maxmemory", used + 8 * 2**20)
+
+
+def make_room() -> None:
+    sync_redis().delete("filler")
+
+
+def lift_limit() -> None:
+    sync_redis().delete("filler")
+    sync_redis().config_set("maxmemory", 0)

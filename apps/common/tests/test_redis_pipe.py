@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import uvloop
+from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from apps.common.redis import async_redis
-from apps.common.redis_pipe import AWAY_SECONDS, NotSentError, RedisPipe
+from apps.common.redis_pipe import AWAY_SECONDS, FullError, NotSentError, RedisPipe
 from apps.common.tests.redis_server import Server
 
 ECHO = "return ARGV[1]"
@@ -133,6 +134,23 @@ async def test_a_replica_that_was_the_master_is_left(server: Server) -> None:
     await asyncio.sleep(AWAY_SECONDS + 0.2)
     server.replicate("NO", "ONE")
     assert await pipe.eval(write) == b"OK"
+    await pipe.close()
+
+
+async def test_a_full_server_is_neither_away_nor_left(server: Server) -> None:
+    told: list[None] = []
+    pipe = RedisPipe(server.url, on_reconnection=lambda: told.append(None))
+    write = "return redis.call('SET', 'x', '1')"
+    await pipe.eval(write)
+    with Redis.from_url(server.url) as client:
+        client.config_set("maxmemory", 1)
+        for _ in range(3):
+            with pytest.raises(FullError):
+                await pipe.eval(write)
+            assert await pipe.eval("return redis.call('GET', 'x')") == b"1"
+        client.config_set("maxmemory", 0)
+    assert await pipe.eval(write) == b"OK"
+    assert told == []
     await pipe.close()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from apps.alerts.contracts import REFUSALS
 from apps.common.redis import sync_redis
@@ -119,6 +120,37 @@ def test_a_settlement_counts_once() -> None:
     assert [settle(event='{"a":1}') for _ in range(3)] == [1, 0, 0]
     assert (held(), spent()) == ([0] * 3, [400] * 3)
     assert [fields for _, fields in sync_redis().xrange("art:usage")] == [{b"event": b'{"a":1}'}]
+
+
+@pytest.fixture
+def full() -> Iterator[None]:
+    """Redis has no room for anything."""
+    store = sync_redis()
+    admit("in flight", parallel=1, lease=1)
+    store.config_set("maxmemory", 1)
+    yield
+    store.config_set("maxmemory", 0)
+
+
+def test_without_room_nobody_is_admitted_or_settled_by_halves(full: None) -> None:
+    before = {name: sync_redis().dump(name) for name in sync_redis().keys("art:*")}
+    for wanted in (admit, settle, lambda: settle("in flight")):
+        with pytest.raises(OutOfMemoryError):
+            wanted()
+    assert {name: sync_redis().dump(name) for name in sync_redis().keys("art:*")} == before
+    assert admit(key_budget=1)[:2] == ["budget", f"key:{KEY}".encode()], "who is refused is told why, all the same"
+
+
+def test_without_room_holds_end_all_the_same(full: None) -> None:
+    assert held() == [1000] * 3
+    run("release", "in flight")
+    assert held() == [0] * 3
+
+
+def test_without_room_holds_of_dead_gateways_are_swept(full: None) -> None:
+    time.sleep(0.01)
+    release_expired_holds()
+    assert (held(), open_holds(key_ids=[KEY])) == ([0] * 3, 0)
 
 
 def test_a_settlement_does_not_begin_a_counter_that_was_lost() -> None:
