@@ -329,5 +329,6 @@ LOGGING = {
         "LiteLLM": {"level": "WARNING"},
         "LiteLLM Router": {"level": "ERROR"},
         "psycopg.pool": {"level": "ERROR"},
+        "stripe": {"level": "WARNING"},  # it tells of each request
     },
 }

@@ -73,7 +73,7 @@ def test_a_person_adds_credit_on_the_page(platform: Platform, desk: Desk, page: 
     page.get_by_label("US dollars").fill("30")
     page.get_by_role("button", name="Pay by card").click()
 
-    expect(page.get_by_text("no real money")).to_be_visible()
+    expect(page.get_by_text("Stand-in for Stripe")).to_be_visible()
     page.get_by_label("Card number").fill("4000 0000 0000 0002")
     page.get_by_role("button", name="Pay $30.00").click()
     expect(page.get_by_role("alert")).to_contain_text("declined")

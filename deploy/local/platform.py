@@ -126,7 +126,10 @@ class Platform:
         if given := os.environ.get("STRIPE_SECRET_KEY", ""):
             environment["STRIPE_SECRET_KEY"] = given
         elif os.environ.get("PAYMENTS") != NO_PAYMENTS:
-            starts.append(self.start_stand_in_for_stripe(environment))
+            key = f"sk_test_{hashlib.sha256(self.state.secret_key.encode()).hexdigest()[:32]}"
+            environment["STRIPE_SECRET_KEY"] = key
+            environment["STRIPE_API_HOST"] = f"http://127.0.0.1:{self.state.stripe_port}"
+            starts.append(self.start_stand_in_for_stripe(key))
         self.environment = environment
         lines = "".join(f"{name}={value}\n" for name, value in environment.items())
         write_private(self.home / "platform.env", lines)
@@ -163,18 +166,16 @@ class Platform:
             if await found.fetchone() is None:
                 await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier("artemis")))
 
-    async def start_stand_in_for_stripe(self, environment: dict[str, str]) -> None:
+    async def start_stand_in_for_stripe(self, key: str) -> None:
         """No real money: see apps/billing/emulator."""
         port, host = self.state.stripe_port, "127.0.0.1"
-        environment["STRIPE_SECRET_KEY"] = f"sk_test_{hashlib.sha256(self.state.secret_key.encode()).hexdigest()[:32]}"
-        environment["STRIPE_API_HOST"] = f"http://{host}:{port}"
         await self.run(
             ProcessSpec(
                 name="stripe-stand-in",
                 argv=[
                     *(sys.executable, "-m", "apps.billing.emulator", "--host", host, "--port", str(port)),
                     *("--state", str(self.home / "stripe.json"), "--display-name", "Artemis"),
-                    *("--api-key", environment["STRIPE_SECRET_KEY"]),
+                    *("--api-key", key),
                 ],
                 cwd=ROOT,
                 log_path=self.home / "logs" / "stripe-stand-in.log",
