@@ -45,6 +45,7 @@ def main() -> int:
     uvicorn.run(
         "apps.billing.emulator.app:app_from_environment",
         factory=True,
+        workers=1,  # the state is one process's, whatever WEB_CONCURRENCY says
         host=options.host,
         port=options.port,
         access_log=False,
