@@ -184,10 +184,13 @@ def _share(full: int, left: Fraction) -> int:
 
 
 def _count_usage_since(world: World, subscription: Object, changed: list[Change], now: int) -> None:
-    since = world.store.known(subscription).setdefault("usage_since", {})
-    for change in changed:
-        if change.after is not None and subscription_items.is_metered(change.after):
-            since[change.after["id"]] = now
+    since = {
+        change.after["id"]: now
+        for change in changed
+        if change.after is not None and subscription_items.is_metered(change.after)
+    }
+    before = world.store.known(subscription).get("usage_since", {})
+    world.store.remember(subscription, usage_since={**before, **since})
 
 
 def _trial_until(trial_end: int, now: int) -> Object:

@@ -24,7 +24,7 @@ def pay(world: World, session: Object, details: CardDetails, *, email: str | Non
         raise StripeError(f"This Checkout session is {session['status']}.", code="checkout_session_not_open")
     email = email or _known_email(world, session)
     method = cards.save(world, details, billing={"email": email})
-    world.store.known(session)["details"] = {"email": email, "name": details.name}
+    world.store.remember(session, details={"email": email, "name": details.name})
     _ensure_customer(world, session)
     if session["mode"] == "setup" or (session["mode"] == "subscription" and not session["amount_total"]):
         return _save_card(world, session, method)
@@ -69,10 +69,10 @@ def _subscribe(world: World, session: Object, method: Object) -> Outcome:
     subscription = world.store.find("subscription", known.get("subscription"))
     if subscription is None or subscription["status"] != "incomplete":
         subscription = begin(world, session, None)
-        known["subscription"] = subscription["id"]
+        world.store.remember(session, subscription=subscription["id"])
     invoice = world.get("invoice", subscription["latest_invoice"])
     intent = world.get("payment_intent", world.store.known(invoice)["payment_intent"])
-    world.store.known(intent).update(session=session["id"], return_url=session["success_url"])
+    world.store.remember(intent, session=session["id"], return_url=session["success_url"])
     error = invoicing.collect(world, invoice, method, off_session=False)
     if error is not None:
         return Outcome(error=str(error))
@@ -108,8 +108,8 @@ def finish(world: World, session: Object, method: Object) -> None:
     if session["mode"] == "subscription":
         known = world.store.known(session)
         if known.get("subscription") is None:
-            known["subscription"] = begin(world, session, method)["id"]
-        subscription = world.get("subscription", known["subscription"])
+            world.store.remember(session, subscription=begin(world, session, method)["id"])
+        subscription = world.get("subscription", world.store.known(session)["subscription"])
         world.change(session, None, subscription=subscription["id"], invoice=subscription["latest_invoice"])
     complete(world, session)
 

@@ -34,10 +34,12 @@ def authenticate(world: World, intent: Object, *, succeeds: bool) -> StripeError
 
 
 def _follow(world: World, intent: Object) -> None:
-    if intent["status"] != "succeeded":
-        return
     known = world.store.known(intent)
     invoice = world.store.find("invoice", known.get("invoice"))
+    if intent["status"] == "requires_payment_method" and invoice is not None:
+        world.emit("invoice.payment_failed", invoice)
+    if intent["status"] != "succeeded":
+        return
     if invoice is not None:
         invoicing.mark_paid(world, invoice)
     session = world.store.find("checkout.session", known.get("session"))

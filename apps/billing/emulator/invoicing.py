@@ -310,7 +310,7 @@ def _ensure_payment(world: World, invoice: Object) -> Object:
         invoice=invoice["id"],
         return_url=None,
     )
-    known["payment_intent"] = intent["id"]
+    world.store.remember(invoice, payment_intent=intent["id"])
     world.add(
         "invoice_payment",
         {

@@ -108,7 +108,7 @@ def succeed(world: World, intent: Object, method: Object) -> Object:
     if intent["setup_future_usage"] and intent["customer"] and method["customer"] is None:
         cards.attach(world, method, intent["customer"])
     if intent["setup_future_usage"]:
-        world.store.known(method)["set_up"] = True
+        world.store.remember(method, set_up=True)
     charge = _charge(world, intent, method, error=None)
     world.change(
         intent,

@@ -51,9 +51,12 @@ class Store:
         return iter(list(self.tables.get(kind, {}).values()))
 
     def known(self, thing: Object) -> Object:
-        """What only the emulator knows of it; to be changed in place."""
+        """What only the emulator knows of it; not to be changed."""
+        return self.hidden.get(thing["id"], {})
+
+    def remember(self, thing: Object, **known: Any) -> None:
+        self.hidden[thing["id"]] = {**self.known(thing), **known}
         self.changed = True
-        return self.hidden.setdefault(thing["id"], {})
 
     def count(self, name: str) -> int:
         """The next number of a series, from 1."""

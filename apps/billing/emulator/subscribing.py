@@ -53,7 +53,7 @@ def create(world: World, fields: Fields, **hidden: Any) -> Object:
     if customer["currency"] is None:
         world.change(customer, None, currency=currency)
     _first_invoice(world, subscription, fields, lines, period=(now, now))
-    world.store.known(subscription)["announced"] = True
+    world.store.remember(subscription, announced=True)
     world.emit("customer.subscription.created", subscription)
     return subscription
 
@@ -239,7 +239,7 @@ def renew(world: World, subscription: Object) -> None:
         return
     recurring = items[0]["price"]["recurring"]
     following = periods.next_end(subscription["billing_cycle_anchor"], recurring, end)
-    lines = usage_lines(world, subscription, end)
+    lines = [] if trial else usage_lines(world, subscription, end)
     lines += [
         subscription_items.licensed_line(world, subscription, item, (end, following))
         for item in items
@@ -320,7 +320,9 @@ def end_now(
         invoice = world.store.find("invoice", subscription["latest_invoice"])
         if invoice is not None and invoice["status"] == "open":
             invoicing.void(world, invoice)
-    elif bill_usage:
+    else:
+        _stop_collecting(world, subscription)
+    if bill_usage and subscription["status"] != "incomplete":
         bill_what_is_left(world, subscription, now)
     known = subscription["cancellation_details"] or {}
     world.change(
@@ -339,6 +341,13 @@ def end_now(
     )
     world.emit("customer.subscription.deleted", subscription)
     return subscription
+
+
+def _stop_collecting(world: World, subscription: Object) -> None:
+    """What is open stays open; nobody tries to collect it any more."""
+    for invoice in world.store.all("invoice"):
+        if invoice["status"] == "open" and invoicing.subscription_of(world, invoice) is subscription:
+            world.change(invoice, "invoice.updated", auto_advance=False, next_payment_attempt=None)
 
 
 def bill_what_is_left(world: World, subscription: Object, now: int) -> None:

@@ -117,13 +117,13 @@ def _retry(world: World, invoice: Object) -> None:
 
 
 def _tell_trial(world: World, subscription: Object) -> None:
-    world.store.known(subscription)["trial_told"] = subscription["trial_end"]
+    world.store.remember(subscription, trial_told=subscription["trial_end"])
     world.emit("customer.subscription.trial_will_end", subscription)
 
 
 def _tell_upcoming(world: World, subscription: Object) -> None:
     _, end = subscribing.period_of(subscription)
-    world.store.known(subscription)["upcoming_told"] = end
+    world.store.remember(subscription, upcoming_told=end)
     world.emit("invoice.upcoming", previewing.upcoming(world, subscription))
 
 

@@ -49,7 +49,7 @@ def submit(world: World, identifier: str, typed: dict[str, str]) -> Answer:
         return show(world, identifier, typed, error=str(error))
     intent = world.get("payment_intent", world.store.known(invoice)["payment_intent"])
     if intent["status"] == "requires_action":
-        world.store.known(intent)["return_url"] = invoice["hosted_invoice_url"]
+        world.store.remember(intent, return_url=invoice["hosted_invoice_url"])
         return Redirect(f"/authenticate/{intent['id']}")
     return Redirect(f"/i/{identifier}")
 
@@ -98,7 +98,7 @@ def _payment(world: World, invoice: Object, typed: dict[str, str]) -> str:
         return ""
     intent = world.store.find("payment_intent", world.store.known(invoice).get("payment_intent"))
     if intent is not None and intent["status"] == "requires_action":
-        world.store.known(intent)["return_url"] = invoice["hosted_invoice_url"]
+        world.store.remember(intent, return_url=invoice["hosted_invoice_url"])
         return f'<p><a href="/authenticate/{intent["id"]}">Your bank asks you to confirm this payment</a></p>'
     return f"""<form class="card" method="post" action="/i/{invoice["id"]}">
 <h2>Pay this invoice</h2>

@@ -22,7 +22,7 @@ from apps.billing.emulator.parameters import (
     Whole,
     merge_metadata,
 )
-from apps.billing.emulator.resources import prices
+from apps.billing.emulator.resources import payment_intents, prices
 from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
 
@@ -90,6 +90,7 @@ FIELDS: dict[str, Parameter] = {
             "metadata": METADATA,
             "receipt_email": Email(),
             "setup_future_usage": Choice(("off_session", "on_session")),
+            "shipping": Group(payment_intents.SHIPPING.fields),
             "statement_descriptor": Text(longest=22),
             "statement_descriptor_suffix": Text(longest=22),
         }
