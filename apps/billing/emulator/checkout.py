@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from apps.billing.emulator import cards, invoicing, payments, setups, subscribing
+from apps.billing.emulator import cards, customers, invoicing, payments, setups, subscribing
 from apps.billing.emulator.cards import CardDetails
 from apps.billing.emulator.errors import StripeError
-from apps.billing.emulator.resources import customers
 from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
 
@@ -40,10 +39,11 @@ def _known_email(world: World, session: Object) -> str | None:
 
 
 def _ensure_customer(world: World, session: Object) -> None:
-    wanted = session["mode"] == "subscription" or session["customer_creation"] == "always"
+    creation = session["invoice_creation"] or {}
+    wanted = session["mode"] == "subscription" or session["customer_creation"] == "always" or creation.get("enabled")
     if session["customer"] is None and wanted:
         typed = world.store.known(session)["details"]
-        customer = customers.create(world, {name: value for name, value in typed.items() if value})
+        customer = customers.new(world, {name: value for name, value in typed.items() if value})
         world.change(session, None, customer=customer["id"])
 
 
@@ -111,12 +111,41 @@ def finish(world: World, session: Object, method: Object) -> None:
             world.store.remember(session, subscription=begin(world, session, method)["id"])
         subscription = world.get("subscription", world.store.known(session)["subscription"])
         world.change(session, None, subscription=subscription["id"], invoice=subscription["latest_invoice"])
+    elif session["mode"] == "payment" and session["invoice_creation"]["enabled"]:
+        _invoice_after(world, session)
     complete(world, session)
+
+
+def _invoice_after(world: World, session: Object) -> None:
+    """Of what was paid on the page: final and paid from the beginning."""
+    known = world.store.known(session)
+    lines = [
+        invoicing.line(
+            amount=item["amount_total"],
+            currency=item["currency"],
+            description=item["description"],
+            period=(session["created"], session["created"]),
+            quantity=item["quantity"],
+            price=item["price"],
+            parent=None,
+        )
+        for item in known["line_items"]
+    ]
+    invoice = invoicing.draft(
+        world,
+        customer=world.get("customer", session["customer"]),
+        currency=session["currency"],
+        lines=lines,
+        reason="manual",
+        fields={"auto_advance": False, **known["invoice_data"]},
+    )
+    invoicing.settle_with(world, invoice, session["payment_intent"])
+    world.change(session, None, invoice=invoice["id"])
 
 
 def _charge_once(world: World, session: Object, method: Object) -> Outcome:
     if session["amount_total"] == 0:
-        complete(world, session)
+        finish(world, session, method)
         return Outcome()
     intent = world.store.find("payment_intent", session["payment_intent"])
     if intent is None:

@@ -76,6 +76,7 @@ class Deliveries:
         self._session: aiohttp.ClientSession | None = None
         self.rules: list[tuple[Rule, list[int]]] = []
         self.all: deque[Delivery] = deque(maxlen=KEPT)
+        self.changed = False
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS))
@@ -113,6 +114,7 @@ class Deliveries:
             elif rule is not None and action == "delay":
                 delivery.due += rule.seconds
             self.all.append(delivery)
+        self.changed = True
         self._wake.set()
 
     def release(self, *, events: list[str] | None, backwards: bool) -> int:
@@ -127,8 +129,25 @@ class Deliveries:
         for place, delivery in enumerate(waiting):
             delivery.state = "pending"
             delivery.due = now + place / 1_000_000
+        self.changed = True
         self._wake.set()
         return len(waiting)
+
+    def describe_waiting(self) -> list[Object]:
+        """What has still to be delivered."""
+        self.changed = False
+        return [
+            {**one.describe(), "state": "withheld" if one.state == "withheld" else "pending"}
+            | {"body": one.body.decode(), "secrets": one.secrets}
+            for one in self.all
+            if one.state in ("pending", "sending", "withheld")
+        ]
+
+    def restore(self, described: list[Object]) -> None:
+        """At once, whatever pause was left."""
+        for one in described:
+            self._number = max(self._number, one["number"])
+            self.all.append(Delivery(**{**one, "body": one["body"].encode()}))
 
     @property
     def under_way(self) -> int:
@@ -186,6 +205,7 @@ class Deliveries:
         except (aiohttp.ClientError, OSError, TimeoutError) as problem:
             error = type(problem).__name__
         delivery.attempts.append({"at": at, "status": status, "error": error})
+        self.changed = True
         if status is not None and 200 <= status < 300:
             delivery.state = "delivered"
         elif len(delivery.attempts) >= self._settings.delivery_attempts:

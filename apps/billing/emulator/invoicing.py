@@ -248,7 +248,7 @@ def mark_taken(world: World, items: list[Object], invoice: Object) -> None:
         world.change(item, None, invoice=invoice["id"])
 
 
-def finalize(world: World, invoice: Object) -> Object:
+def finalize(world: World, invoice: Object, *, applies_balance: bool = True) -> Object:
     """Its number, its pages, and the payment that it waits for; one with nothing to pay is paid."""
     if invoice["status"] != "draft":
         raise StripeError(
@@ -257,14 +257,15 @@ def finalize(world: World, invoice: Object) -> Object:
         )
     customer = world.get("customer", invoice["customer"])
     now = world.now_for(customer["id"])
-    set_lines(invoice, invoice["lines"]["data"], customer["balance"])
-    due, left = invoice["amount_due"], min(0, invoice["total"] + customer["balance"])
+    balance = customer["balance"] if applies_balance else 0
+    set_lines(invoice, invoice["lines"]["data"], balance)
+    due, left = invoice["amount_due"], min(0, invoice["total"] + balance)
     if 0 < due < LEAST_CHARGE:
         due, left = 0, due
     url = f"{world.settings.base_url}/i/{invoice['id']}"
     sequence = customer["next_invoice_sequence"]
     world.change(customer, None, next_invoice_sequence=sequence + 1)
-    if left != customer["balance"]:
+    if applies_balance and left != customer["balance"]:
         world.change(customer, "customer.updated", balance=left)
     world.change(
         invoice,
@@ -289,11 +290,20 @@ def finalize(world: World, invoice: Object) -> Object:
     return invoice
 
 
+def settle_with(world: World, invoice: Object, intent: str | None) -> None:
+    """Make the draft final, and paid by what was paid already (None: there was nothing to pay)."""
+    world.store.remember(invoice, payment_intent=intent)
+    finalize(world, invoice, applies_balance=False)
+    if intent is not None:
+        _link_payment(world, invoice, intent)
+    mark_paid(world, invoice)
+
+
 def _ensure_payment(world: World, invoice: Object) -> Object:
     """The payment intent, which `payments` and `confirmation_secret` show."""
     known = world.store.known(invoice)
     found = world.store.find("payment_intent", known.get("payment_intent"))
-    if found is not None and found["status"] not in ("canceled", "succeeded"):
+    if found is not None and found["status"] != "canceled":
         return found
     subscription = subscription_of(world, invoice)
     intent = payments.new_intent(
@@ -311,21 +321,25 @@ def _ensure_payment(world: World, invoice: Object) -> Object:
         return_url=None,
     )
     world.store.remember(invoice, payment_intent=intent["id"])
+    _link_payment(world, invoice, intent["id"])
+    return intent
+
+
+def _link_payment(world: World, invoice: Object, intent: str) -> None:
     world.add(
         "invoice_payment",
         {
-            "created": intent["created"],
+            "created": world.now_for(invoice["customer"]),
             "amount_paid": None,
             "amount_requested": invoice["amount_due"],
             "currency": invoice["currency"],
             "invoice": invoice["id"],
             "is_default": True,
-            "payment": {"payment_intent": intent["id"], "type": "payment_intent"},
+            "payment": {"payment_intent": intent, "type": "payment_intent"},
             "status": "open",
             "status_transitions": {"canceled_at": None, "paid_at": None},
         },
     )
-    return intent
 
 
 def subscription_of(world: World, invoice: Object) -> Object | None:

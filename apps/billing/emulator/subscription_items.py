@@ -2,10 +2,9 @@
 
 from datetime import UTC, datetime
 
-from apps.billing.emulator import amounts, identifiers, invoicing, metering
+from apps.billing.emulator import amounts, identifiers, invoicing, metering, pricing
 from apps.billing.emulator.errors import StripeError, missing
 from apps.billing.emulator.parameters import Fields, merge_metadata
-from apps.billing.emulator.resources import prices
 from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
 
@@ -20,7 +19,7 @@ def is_metered(item: Object) -> bool:
 def price_of(world: World, given: Fields, param: str) -> Object:
     """Raises StripeError for none, for one that is not recurring, or not active."""
     if "price_data" in given:
-        price = prices.create(world, given["price_data"])
+        price = pricing.create(world, given["price_data"])
         world.change(price, None, active=False)
         return price
     if "price" not in given:

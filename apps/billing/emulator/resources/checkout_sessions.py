@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.billing.emulator import amounts, checkout, identifiers, setups
+from apps.billing.emulator import amounts, checkout, identifiers, pricing, setups
 from apps.billing.emulator.endpoints import Endpoint, only, retrieval
 from apps.billing.emulator.errors import StripeError, missing
 from apps.billing.emulator.expansion import Included
@@ -202,7 +202,7 @@ def _item(world: World, mode: str, item: Fields, number: int) -> Object:
     if "price" in item:
         price = world.get("price", item["price"], param=f"{param}[price]")
     else:
-        price = prices.create(world, item["price_data"])
+        price = pricing.create(world, item["price_data"])
         world.change(price, None, active=False)
     metered = price["recurring"] is not None and price["recurring"]["usage_type"] == "metered"
     if "price" in item and not price["active"]:

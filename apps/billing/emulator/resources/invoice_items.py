@@ -1,6 +1,6 @@
 """Invoice items: sums that the next invoice, or a given draft, carries."""
 
-from apps.billing.emulator import amounts, invoicing, subscription_items
+from apps.billing.emulator import amounts, invoicing, pricing, subscription_items
 from apps.billing.emulator.endpoints import Endpoint, only, retrieval
 from apps.billing.emulator.errors import StripeError, missing
 from apps.billing.emulator.listing import listing
@@ -80,7 +80,7 @@ def _price(world: World, fields: Fields) -> Object | None:
             )
         return price
     if "price_data" in fields:
-        price = prices.create(world, fields["price_data"])
+        price = pricing.create(world, fields["price_data"])
         world.change(price, None, active=False)
         return price
     return None
