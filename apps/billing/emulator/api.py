@@ -102,7 +102,7 @@ class Api:
         try:
             endpoint, identifiers_ = self._endpoint(entry)
             given = _given(endpoint, parameters)
-            entry["parameters"] = given
+            entry["parameters"] = form.readable(given)
             fields = read_all(endpoint.accepted, given)
             paths: list[str] = fields.pop("expand", [])
             world.origin = Origin(entry["request"], key)

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
@@ -67,8 +68,10 @@ class Delivery:
 class Deliveries:
     """One loop sends what is due; `parallel_deliveries` of them at once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, delivered: Callable[[str], None]) -> None:
+        """`delivered` is told of each event that an endpoint took."""
         self._settings = settings
+        self._delivered = delivered
         self._number = 0
         self._wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
@@ -208,6 +211,7 @@ class Deliveries:
         self.changed = True
         if status is not None and 200 <= status < 300:
             delivery.state = "delivered"
+            self._delivered(delivery.event)
         elif len(delivery.attempts) >= self._settings.delivery_attempts:
             delivery.state = "failed"
         else:

@@ -19,7 +19,7 @@ SAVE_SECONDS = 0.5
 class Emulator:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.outbox = Deliveries(settings)
+        self.outbox = Deliveries(settings, self._delivered)
         self.world = World(settings, lambda event: publish(self.world, self.outbox, event))
         self.answers = Answers()
         self.faults = Faults()
@@ -45,8 +45,15 @@ class Emulator:
 
     def reset(self) -> None:
         """As on the first day."""
+        self.world.settings = self.settings
         for part in (self.world.store, self.outbox, self.answers, self.faults, self.journal):
             part.reset()
+
+    def _delivered(self, event: str) -> None:
+        """One webhook less is pending."""
+        found = self.world.store.find("event", event)
+        if found is not None and found["pending_webhooks"] > 0:
+            self.world.change(found, None, pending_webhooks=found["pending_webhooks"] - 1)
 
     def save(self) -> None:
         changed = self.world.store.changed or self.outbox.changed or self.answers.changed
