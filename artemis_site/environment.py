@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -67,6 +68,29 @@ def _is_https(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme == "https" and bool(parts.hostname)
+
+
+def is_live_key(key: str, *, production: bool) -> bool:
+    """Raises ImproperlyConfigured for what is no secret key of Stripe's, and for real money in development."""
+    if not key:
+        return False
+    if not re.fullmatch(r"(sk|rk)_(test|live)_\w{8,}", key):
+        raise ImproperlyConfigured(
+            "STRIPE_SECRET_KEY is no secret key of Stripe's: give one that begins with sk_test_, sk_live_ or rk_."
+        )
+    live = key.startswith(("sk_live_", "rk_live_"))
+    if live and not production:
+        raise ImproperlyConfigured(
+            "STRIPE_SECRET_KEY is a live key, and this is no production: give a test key, or set ARTEMIS_ENV."
+        )
+    return live
+
+
+def stand_in_for_stripe(host: str, *, live: bool) -> str:
+    """Raises ImproperlyConfigured where a live key would be shown to somebody else."""
+    if live:
+        raise ImproperlyConfigured("STRIPE_API_HOST is set beside a live key: it is for a stand-in, in test mode only.")
+    return host.rstrip("/")
 
 
 def networks(value: list[str], name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

@@ -8,9 +8,11 @@ from artemis_site.environment import (
     BASE_DIR,
     artemis_home,
     env,
+    is_live_key,
     networks,
     read_running_platform,
     refuse_unfit_production,
+    stand_in_for_stripe,
 )
 
 read_running_platform()
@@ -70,6 +72,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "djstripe",
     "csp",
     "django_htmx",
     "rest_framework",
@@ -145,6 +148,12 @@ CELERY_BEAT_SCHEDULE = {
     "drain usage events": {"task": "usage.drain_events", "schedule": 1.0, "options": {"expires": 5}},
     "post usage": {"task": "billing.post_usage", "schedule": 60.0, "options": {"expires": 60}},
     "expire credit": {"task": "billing.expire_credit", "schedule": 60.0, "options": {"expires": 60}},
+    "handle Stripe's events": {"task": "billing.handle_events", "schedule": 5.0, "options": {"expires": 5}},
+    "look for missed events of Stripe's": {
+        "task": "billing.find_missed_events",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "check budgets": {"task": "alerts.check_budgets", "schedule": 30.0, "options": {"expires": 30}},
     "mail budget alerts": {"task": "alerts.mail_waiting", "schedule": 10.0, "options": {"expires": 10}},
     "deliver webhooks": {"task": "alerts.deliver_waiting", "schedule": 5.0, "options": {"expires": 5}},
@@ -165,6 +174,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "delete old alerts": {"task": "alerts.delete_old", "schedule": 3600.0, "options": {"expires": 3600}},
     "run batches": {"task": "batches.run", "schedule": 5.0, "options": {"expires": 5}},
+    "run responses": {"task": "responses.run", "schedule": 5.0, "options": {"expires": 5}},
     "sweep files": {"task": "batches.sweep_files", "schedule": 600.0, "options": {"expires": 600}},
     "note keys' last use": {"task": "keys.note_last_use", "schedule": 30.0, "options": {"expires": 30}},
 }
@@ -197,6 +207,16 @@ vars().update(env.email_url("EMAIL_URL", default=f"filemail:///{ARTEMIS_HOME}/ma
 EMAIL_TIMEOUT = 10  # a mail server that hangs holds up no worker
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Artemis <artemis@localhost>")
 
+# Stripe; without a key the platform runs without it. dj-stripe reads these, too.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_LIVE_MODE = is_live_key(STRIPE_SECRET_KEY, production=PRODUCTION)
+STRIPE_API_VERSION = "2026-05-27.dahlia"  # the one that dj-stripe 2.11 was made for
+if host := env.str("STRIPE_API_HOST", ""):  # the stand-in of `make run`
+    STRIPE_API_HOST = stand_in_for_stripe(host, live=STRIPE_LIVE_MODE)
+STRIPE_PAGES = [host] if host else ["https://checkout.stripe.com", "https://billing.stripe.com"]
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
+MIGRATION_MODULES = {"djstripe": "apps.billing.djstripe_migrations"}  # deploy/decisions/0013
+
 # Security
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", PRODUCTION)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -215,7 +235,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [csp.SELF, "data:"],
         "font-src": [csp.SELF],
         "connect-src": [csp.SELF],
-        "form-action": [csp.SELF],
+        "form-action": [csp.SELF, *STRIPE_PAGES],  # a form may be answered with the way to Checkout
         "base-uri": [csp.NONE],
         "frame-ancestors": [csp.NONE],
     }
@@ -289,6 +309,9 @@ ALERTS_KEEP_DAYS = max(32, env.int("ALERTS_KEEP_DAYS", 90))
 # Kept responses of an account: past either, the oldest go first.
 RESPONSES_MOST_KEPT = env.int("RESPONSES_MOST_KEPT", 100_000)
 RESPONSES_MOST_KEPT_BYTES = env.int("RESPONSES_MOST_KEPT_BYTES", 2 * 1024**3)
+# Responses in the background: how many are made at once, of all accounts, and how many of one account may wait.
+RESPONSES_BACKGROUND_PARALLEL = env.int("RESPONSES_BACKGROUND_PARALLEL", 16)
+RESPONSES_MOST_WAITING = env.int("RESPONSES_MOST_WAITING", 1000)
 
 # Prometheus: /metrics answers these networks, and whoever has the token; everybody else is told that it is not there
 METRICS_NETWORKS = networks(env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]), "METRICS_NETWORKS")

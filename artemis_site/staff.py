@@ -17,7 +17,7 @@ ORDER: dict[str, tuple[str, tuple[str, ...]]] = {
     "files": ("Files", ("StoredFile",)),
     "usage": ("Usage", ("UsageEvent", "UsageHour", "UsageDay")),
     "alerts": ("Budget alerts", ("BudgetAlert", "Webhook", "WebhookDelivery")),
-    "responses": ("Kept responses", ("StoredResponse",)),
+    "responses": ("Responses", ("StoredResponse", "BackgroundRun")),
     "account": ("Sign-in", ("EmailAddress",)),
     "mfa": ("Second factors", ("Authenticator",)),
     "auth": ("Staff groups", ("Group",)),

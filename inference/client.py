@@ -1,7 +1,7 @@
 """Talks to an engine over HTTP: opens the answer and waits for its status before anybody is promised a 200."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import inf
 from typing import Protocol
@@ -23,6 +23,10 @@ class TimeLimits:
     total: float = inf
     first_token: float = inf
     between_tokens: float = inf
+
+    def finite(self) -> dict[str, float]:
+        """Those that are set, by their names."""
+        return {name: seconds for name, seconds in asdict(self).items() if seconds != inf}
 
 
 NO_LIMITS = TimeLimits()

@@ -20,14 +20,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 # They know no key: the process's own environment (a role, a service account) says who calls.
 _KEYLESS = frozenset({"bedrock", "sagemaker", "vertex_ai"})
-_CALLS = {
-    "/chat/completions": litellm.acompletion,
-    "/completions": litellm.atext_completion,
-    "/embeddings": litellm.aembedding,
-    "/messages": litellm.anthropic.messages.acreate,
-    "/responses": litellm.aresponses,
-    "/rerank": litellm.arerank,
-}
+_NOT_CHATS = frozenset({"best_of", "echo", "logprobs", "suffix"})  # of a completion
 
 
 class Writer(Protocol):
@@ -82,15 +75,14 @@ class TranslatedUpstream:
 
     def _check_end(self) -> None:
         """LiteLLM ends the answer itself where a provider's stream just stops. Raises EngineGarbled."""
-        chunks = getattr(getattr(self._answer, "litellm_custom_stream_wrapper", self._answer), "chunks", None)
+        chunks = getattr(_chat_of(self._answer), "chunks", None)
         if chunks is not None and not any(choice.finish_reason for chunk in chunks for choice in chunk.choices):
             raise EngineGarbled("the provider's stream ended before its answer did")
 
     async def close(self, *, finished: bool = False) -> None:
         """Not every provider's stream can be closed (Claude's cannot): one that nobody holds ends its connection."""
         answer, self._answer = self._answer, None
-        # A stream of responses is made from a chat's, which is what has an end.
-        closing = getattr(getattr(answer, "litellm_custom_stream_wrapper", answer), "aclose", None)
+        closing = getattr(_chat_of(answer), "aclose", None)
         if closing is not None:
             await closing()
 
@@ -114,6 +106,13 @@ class TranslatedMessages(TranslatedUpstream):
         if data.startswith(b"event: message_delta"):
             self._check_end()
         return data
+
+
+def _chat_of(answer: Any) -> Any:
+    """The chat's stream that a stream of responses or of completions is made from, and which has an end."""
+    if isinstance(answer, TextCompletionStreamWrapper):
+        return answer.completion_stream
+    return getattr(answer, "litellm_custom_stream_wrapper", answer)
 
 
 def _fields(answer: Any) -> dict[str, Any]:
@@ -178,6 +177,26 @@ def _clean(said: dict[str, Any], *, is_chunk: bool) -> None:
             call.pop("index", None)
 
 
+async def _complete_text(*, prompt: Any, model: str, stream: bool = False, **params: Any) -> Any:
+    """As LiteLLM's own does it, which keeps the chat's stream to itself, and with it whether the answer has ended."""
+    if not stream or not isinstance(prompt, str):
+        return await litellm.atext_completion(prompt=prompt, model=model, stream=stream, **params)
+    asked = {name: value for name, value in params.items() if name not in _NOT_CHATS}
+    messages = [{"role": "user", "content": prompt}]
+    chat = await litellm.acompletion(messages=messages, model=model, stream=True, **asked)
+    return TextCompletionStreamWrapper(chat, model, stream_options=params.get("stream_options"))
+
+
+_CALLS = {
+    "/chat/completions": litellm.acompletion,
+    "/completions": _complete_text,
+    "/embeddings": litellm.aembedding,
+    "/messages": litellm.anthropic.messages.acreate,
+    "/responses": litellm.aresponses,
+    "/rerank": litellm.arerank,
+}
+
+
 async def open_translated(
     deployment: Deployment, path: str, payload: dict[str, Any], *, limits: TimeLimits = NO_LIMITS
 ) -> TranslatedUpstream:
@@ -201,7 +220,7 @@ async def open_translated(
     except Exception as error:
         raise _engine_error(error) from error
     if isinstance(answer, TextCompletionStreamWrapper):
-        answer.stream_options = payload.get("stream_options")  # it forgets them, and with them the final count
+        answer.stream_options = payload.get("stream_options")  # LiteLLM forgets them, and with them the final count
     if path == "/messages":
         return TranslatedMessages(answer, ChunkWriter())
     return TranslatedUpstream(answer, _WRITERS.get(path, ChunkWriter)())

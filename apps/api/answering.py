@@ -52,7 +52,7 @@ class Endpoint:
         return parsed, payload
 
 
-async def answer(
+async def call_of(
     raw: bytes,
     endpoint: Endpoint,
     *,
@@ -63,8 +63,8 @@ async def answer(
     limits: TimeLimits = NO_LIMITS,
     service_tier: str = "default",
     prepaid: bool = False,
-) -> tuple[Any, Answer]:
-    """The checked request and the gateway's answer to it. Raises ArtemisError.
+) -> tuple[Any, Call]:
+    """The checked request and the call that it is for the gateway. Raises ArtemisError.
 
     `end_user`: whom the use is attributed to, from whom the request names.
     """
@@ -93,4 +93,4 @@ async def answer(
         schemas=digest(parsed.json_schemas()),
         extensions=frozenset(payload.keys() - endpoint.schema.__struct_fields__) if model.extensions else NOTHING,
     )
-    return parsed, await endpoint.complete(call, parsed)
+    return parsed, call

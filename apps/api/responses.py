@@ -22,11 +22,12 @@ from apps.responses import selectors, services
 from apps.responses.contracts import Asked
 
 ENDPOINT = "responses"
-REPEATED = ("max_tool_calls", "metadata", "prompt_cache_key", "safety_identifier", "user")
+REPEATED = ("background", "max_tool_calls", "metadata", "prompt_cache_key", "safety_identifier", "user")
 Result = TypeVar("Result")
 
 
-async def respond(call: Call, parsed: ResponsesRequest) -> Answer:
+def asked_of(call: Call, parsed: ResponsesRequest) -> tuple[Call, Asked]:
+    """The call, and what of its request is no engine's."""
     ours = {name: getattr(parsed, name) for name in REPEATED if getattr(parsed, name) is not None}
     asked = Asked(
         given=call.payload["input"],
@@ -36,7 +37,11 @@ async def respond(call: Call, parsed: ResponsesRequest) -> Answer:
     )
     if parsed.wants_logprobs:
         call = replace(call, payload={**call.payload, "include": [LOGPROBS]})
-    return await services.respond(call, asked)
+    return call, asked
+
+
+async def respond(call: Call, parsed: ResponsesRequest) -> Answer:
+    return await services.respond(*asked_of(call, parsed))
 
 
 class ResponsesView(InferenceView):
@@ -47,6 +52,12 @@ class ResponsesView(InferenceView):
         normalised=with_types,
         complete=respond,
     )
+
+    async def answered(self, request: Request, call: Call, parsed: ResponsesRequest) -> Response:
+        if parsed.background:
+            taken_on = await services.begin_in_background(*asked_of(call, parsed), request.body)
+            return self.rendered(parsed, taken_on)
+        return await super().answered(request, call, parsed)
 
 
 class KeptView(V1View):
@@ -64,7 +75,7 @@ class ResponseView(KeptView):
 
     async def get(self, request: Request, key: KeyFacts, public_id: str) -> Response:
         if query_of(request.query, Reading).stream in ("true", "1"):
-            raise Invalid("stream", "A stored response is read whole: only those in the background can be streamed.")
+            raise Invalid("stream", "A stored response is read whole; none can be streamed again.")
         return Response(body=await self.kept(request, key, selectors.response_of, public_id=public_id))
 
     async def delete(self, request: Request, key: KeyFacts, public_id: str) -> Response:
@@ -104,4 +115,4 @@ class CancelView(KeptView):
     route = "/v1/responses/{response_id}/cancel"
 
     async def post(self, request: Request, key: KeyFacts, public_id: str) -> Response:
-        return await self.kept(request, key, services.cancel_response, public_id=public_id)
+        return Response(body=await self.kept(request, key, services.cancel_response, public_id=public_id))

@@ -1,23 +1,31 @@
-"""Runs batches: each line comes in by the same door as a live request, and is answered as one."""
+"""Runs batches and responses in the background: each request comes in by the same door as a live one."""
 
 import asyncio
 import logging
 import multiprocessing.sharedctypes
+from collections.abc import Coroutine
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from apps.api.answering import answer
+from apps.api.answering import call_of
 from apps.api.errors import OPENAI
+from apps.api.responses import ResponsesView, asked_of
 from apps.api.views import ChatCompletionsView, CompletionsView, EmbeddingsView, InferenceView
 from apps.batches.contracts import Question, Reply
 from apps.batches.selectors import has_open_batches
 from apps.batches.services import run_open_batches
 from apps.common.errors import ArtemisError
 from apps.gateway import runtime, services
+from apps.responses.contracts import Errand
+from apps.responses.selectors import has_waiting_responses
+from apps.responses.services import respond_in_background, run_waiting_responses
 
 SECONDS = 200  # of work; with what is under way then, well below Celery's limit of a task (CELERY_TASK_TIME_LIMIT)
+# Of responses, whose answers may take longer: with what is under way then, below the hour after which Redis gives a
+# task to a second worker.
+RESPONSES_SECONDS, RESPONSES_TIME_LIMIT = 2400, 3000
 VIEWS: dict[str, type[InferenceView]] = {
     "/v1/chat/completions": ChatCompletionsView,
     "/v1/completions": CompletionsView,
@@ -37,30 +45,44 @@ def stop_running(**_: Any) -> None:
 def run_batches() -> None:
     """Beat asks for it every few seconds: what one task has no time for, the next one goes on with."""
     if has_open_batches():
-        asyncio.run(_run())
+        asyncio.run(_at_the_gateway(run_open_batches(ask, seconds=SECONDS, is_stopping=_is_stopping)))
 
 
-async def _run() -> None:
+@shared_task(name="responses.run", time_limit=RESPONSES_TIME_LIMIT)
+def run_responses() -> None:
+    """Beat asks for it as well, for those of a worker that was killed, or that were not enqueued."""
+    if has_waiting_responses():
+        work = run_waiting_responses(ask_for_response, seconds=RESPONSES_SECONDS, is_stopping=_is_stopping)
+        asyncio.run(_at_the_gateway(work))
+
+
+def _is_stopping() -> bool:
+    return bool(_stopping.value)
+
+
+async def _at_the_gateway(work: Coroutine[Any, Any, None]) -> None:
     await runtime.start()
     try:
-        await run_open_batches(ask, seconds=SECONDS, is_stopping=lambda: bool(_stopping.value))
+        await work
     finally:
         await runtime.stop()
 
 
 async def ask(question: Question) -> Reply:
     """One line, as a live request would be answered."""
+    takes = VIEWS[question.endpoint].takes
     try:
         key = await services.authorize(question.secret_hash, address=question.address)
-        _, answered = await answer(
+        parsed, call = await call_of(
             question.body,
-            VIEWS[question.endpoint].takes,
+            takes,
             key=key,
             address=question.address,
             request_id=question.request_id,
             service_tier="batch",
             prepaid=question.prepaid,
         )
+        answered = await takes.complete(call, parsed)
     except ArtemisError as error:
         refusal = error
     except Exception:
@@ -70,3 +92,20 @@ async def ask(question: Question) -> Reply:
         return Reply(status=200, body=answered.body)
     body = OPENAI.error(refusal, question.request_id).body
     return Reply(status=refusal.status, body=body, code=refusal.code, retry_after=refusal.retry_after)
+
+
+async def ask_for_response(errand: Errand) -> bytes:
+    """One response, as a live request would be answered. Raises ArtemisError."""
+    key = await services.authorize(errand.secret_hash, address=errand.address)
+    parsed, call = await call_of(
+        errand.request,
+        ResponsesView.takes,
+        key=key,
+        address=errand.address,
+        request_id=errand.request_id,
+        end_user=lambda named: errand.end_user,
+        limits=errand.limits,
+        prepaid=errand.prepaid,
+    )
+    answered = await respond_in_background(*asked_of(call, parsed), errand)
+    return answered.body

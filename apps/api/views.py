@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.utils import timezone
 
-from apps.api.answering import Endpoint, answer
+from apps.api.answering import Endpoint, call_of
 from apps.api.base import V1View
 from apps.api.errors import ANTHROPIC
 from apps.api.http import JSON, Request, Response, event_stream, json_response
@@ -14,7 +14,7 @@ from apps.api.schemas import ChatRequest, CompletionRequest, CountTokensRequest,
 from apps.catalog.contracts import ModelFacts
 from apps.common.errors import Invalid, NotFound
 from apps.gateway import services
-from apps.gateway.contracts import Answer
+from apps.gateway.contracts import Answer, Call
 from apps.keys.contracts import KeyFacts
 
 
@@ -25,7 +25,7 @@ class InferenceView(V1View):
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
         check_headers(request)
-        parsed, answered = await answer(
+        parsed, call = await call_of(
             request.body,
             self.takes,
             key=key,
@@ -34,7 +34,10 @@ class InferenceView(V1View):
             end_user=lambda named: end_user(request, named),
             limits=time_limits(request),
         )
-        return self.rendered(parsed, answered)
+        return await self.answered(request, call, parsed)
+
+    async def answered(self, request: Request, call: Call, parsed: Any) -> Response:
+        return self.rendered(parsed, await self.takes.complete(call, parsed))
 
     def rendered(self, parsed: Any, answered: Answer) -> Response:
         if answered.stream is not None:
@@ -117,9 +120,11 @@ def _card(model: ModelFacts) -> dict[str, Any]:
         "capabilities": list(model.capabilities),
         "pricing": price
         and {
-            "unit": "nano-dollars per million tokens",
+            "unit": "nano-dollars per million tokens, and per search",
             "input": price.input,
             "cached_input": price.cached_input,
             "output": price.output,
+            "reasoning": price.of_reasoning,
+            "search": price.search,
         },
     }

@@ -1,6 +1,7 @@
 """The staff's pages of money: what accounts have, the ledger, and bookings by hand, each with its reason."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -10,6 +11,7 @@ from django.db.models import OuterRef, Subquery, Sum
 from django.http import HttpRequest
 
 from apps.billing import services
+from apps.billing.contracts import Booked
 from apps.billing.models import (
     CUSTOMERS,
     CreditLot,
@@ -24,7 +26,7 @@ from apps.billing.models import (
 from apps.common.desk import Desk, ReadOnlyDesk, ReadOnlyInline, usd
 from apps.common.forms import UsdField
 
-BOOKINGS = {
+BOOKINGS: dict[TransactionKind, tuple[str, Callable[..., Booked]]] = {
     TransactionKind.GRANT: ("Promotional credit", services.grant_credit),
     TransactionKind.PAYMENT: ("Payment, taken outside Stripe", services.record_payment),
     TransactionKind.REFUND: ("Refund of prepaid credit, paid outside Stripe", services.refund_payment),

@@ -13,6 +13,14 @@ class Booked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Payments:
+    """Whether the platform takes any through Stripe; `by_stand_in`: no money is moved."""
+
+    are_taken: bool
+    by_stand_in: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lot:
     """Promotional credit that is left of what was given at once."""
 

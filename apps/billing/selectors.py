@@ -3,10 +3,16 @@
 from django.db.models import Sum
 
 from apps.accounts.selectors import first_credit
-from apps.billing.contracts import Balance, CreditChange, Lot
+from apps.billing import processor
+from apps.billing.contracts import Balance, CreditChange, Lot, Payments
 from apps.billing.ledger import FIRST_TO_END
 from apps.billing.models import Customer, LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
 from apps.usage.selectors import unposted_cost
+
+
+def payments() -> Payments:
+    """How money comes here, if it does."""
+    return Payments(are_taken=processor.is_configured(), by_stand_in=processor.is_stand_in())
 
 
 def balance_of_account(*, account_id: int) -> Balance:

@@ -16,6 +16,13 @@ class Price:
     input: int
     cached_input: int
     output: int
+    reasoning: int | None = None
+    search: int = 0
+
+    @property
+    def of_reasoning(self) -> int:
+        """Thoughts are output: without a price of their own they have its."""
+        return self.output if self.reasoning is None else self.reasoning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

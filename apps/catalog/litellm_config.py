@@ -26,7 +26,7 @@ STRATEGIES = (
 )
 MODES = {"chat": "chat", "completion": "chat", "embedding": "embedding", "rerank": "rerank"}
 FROM_ENVIRONMENT = "os.environ/"
-DEAREST_PRICE = NANO_PER_USD * TOKENS_PER_PRICE_UNIT  # a dollar per token
+DEAREST_PRICE = NANO_PER_USD  # a dollar, for a token or for a search
 DEFAULT_CONTEXT = 8192
 DEFAULT_OUTPUT = 4096
 OPENAI_BASE = "https://api.openai.com/v1"
@@ -63,7 +63,7 @@ class ModelConfig:
     context_length: int
     max_output_tokens: int
     dimensions: int | None
-    prices: tuple[int, int, int] | None
+    prices: dict[str, int | None] | None
     deployments: tuple[DeploymentConfig, ...]
 
 
@@ -75,6 +75,13 @@ class CatalogConfig:
     routing: dict[str, Any]
 
 
+_COSTS: dict[str, type | tuple[type, ...]] = {
+    "input_cost_per_token": (int, float, str),
+    "cache_read_input_token_cost": (int, float, str),
+    "output_cost_per_token": (int, float, str),
+    "output_cost_per_reasoning_token": (int, float, str),
+    "input_cost_per_query": (int, float, str),
+}
 _PARAMS: dict[str, type | tuple[type, ...]] = {
     "model": str,
     "api_base": str,
@@ -85,11 +92,8 @@ _PARAMS: dict[str, type | tuple[type, ...]] = {
     "tpm": int,
     "weight": int,
     "order": int,
-    "input_cost_per_token": (int, float, str),
-    "output_cost_per_token": (int, float, str),
-    "cache_read_input_token_cost": (int, float, str),
+    **_COSTS,
 }
-_COSTS = ("input_cost_per_token", "cache_read_input_token_cost", "output_cost_per_token")
 _INFO: dict[str, type | tuple[type, ...]] = {
     "id": str,
     "mode": str,
@@ -100,9 +104,7 @@ _INFO: dict[str, type | tuple[type, ...]] = {
     "max_input_tokens": int,
     "max_output_tokens": int,
     "output_vector_size": int,
-    "input_cost_per_token": (int, float, str),
-    "output_cost_per_token": (int, float, str),
-    "cache_read_input_token_cost": (int, float, str),
+    **_COSTS,
     "supports_function_calling": bool,
     "supports_tool_choice": bool,
     "supports_parallel_function_calling": bool,
@@ -259,24 +261,33 @@ def _deployment(name: str, number: int, path: str, params: dict[str, Any], info:
     )
 
 
-def _prices(values: Mapping[str, Any], path: str) -> tuple[int, int, int] | None:
-    if "input_cost_per_token" not in values and "output_cost_per_token" not in values:
+def _prices(values: Mapping[str, Any], path: str) -> dict[str, int | None] | None:
+    """By the price version's fields. Cached input without a price of its own costs as any, thoughts as any output."""
+    if not values.keys() & {"input_cost_per_token", "output_cost_per_token", "input_cost_per_query"}:
         return None
-    given = {name: _price(values.get(name, 0), f"{path}.{name}") for name in _COSTS}
-    cached = given["cache_read_input_token_cost"] if "cache_read_input_token_cost" in values else None
-    prompt = given["input_cost_per_token"]
-    return prompt, prompt if cached is None else cached, given["output_cost_per_token"]
+
+    def price(name: str, default: int | None = 0, *, unit: int = TOKENS_PER_PRICE_UNIT) -> int | None:
+        return _price(values[name], unit, f"{path}.{name}") if name in values else default
+
+    prompt = price("input_cost_per_token")
+    return {
+        "input_price": prompt,
+        "cached_input_price": price("cache_read_input_token_cost", prompt),
+        "output_price": price("output_cost_per_token"),
+        "reasoning_price": price("output_cost_per_reasoning_token", None),
+        "search_price": price("input_cost_per_query", unit=1),
+    }
 
 
-def _price(dollars_per_token: Any, path: str) -> int:
-    """US dollars per token as nano-dollars per million tokens; LiteLLM writes them as 1.5e-07."""
+def _price(dollars: Any, unit: int, path: str) -> int:
+    """US dollars as nano-dollars for so many; LiteLLM writes them as 1.5e-07."""
     try:
-        price = Decimal(str(dollars_per_token)) * NANO_PER_USD * TOKENS_PER_PRICE_UNIT
+        price = Decimal(str(dollars)) * NANO_PER_USD
     except InvalidOperation as error:
-        raise Invalid(path, f"{dollars_per_token!r} is no price in US dollars per token.") from error
+        raise Invalid(path, f"{dollars!r} is no price in US dollars.") from error
     if not price.is_finite() or not 0 <= price <= DEAREST_PRICE:
-        raise Invalid(path, "A price is between zero and one US dollar per token.")
-    return int(price.to_integral_value())
+        raise Invalid(path, "A price is between zero and one US dollar, for a token or for a search.")
+    return int((price * unit).to_integral_value())
 
 
 def _routing(document: dict[str, Any], names: set[str]) -> dict[str, Any]:

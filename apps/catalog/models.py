@@ -51,13 +51,15 @@ class AIModel(RateLimited, TimestampedModel):
 
 
 class PriceVersion(models.Model):
-    """Prices from a moment on, in nano-dollars per million tokens. A new price is a new row."""
+    """Prices from a moment on, in nano-dollars: per million tokens and per search. A new price is a new row."""
 
     ai_model = models.ForeignKey(AIModel, on_delete=models.PROTECT, related_name="prices", verbose_name="model")
     valid_from = models.DateTimeField()
     input_price = NanoField(default=0)
     cached_input_price = NanoField(default=0)
     output_price = NanoField(default=0)
+    reasoning_price = NanoField(null=True, blank=True, help_text="Of output tokens that are thoughts; else as output")
+    search_price = NanoField(default=0, db_default=0, help_text="Of a reranking, for each hundred documents begun")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -65,7 +67,10 @@ class PriceVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["ai_model", "valid_from"], name="price_once_per_moment"),
             models.CheckConstraint(
-                condition=models.Q(input_price__gte=0, cached_input_price__gte=0, output_price__gte=0),
+                condition=models.Q(
+                    input_price__gte=0, cached_input_price__gte=0, output_price__gte=0, search_price__gte=0
+                )
+                & (models.Q(reasoning_price=None) | models.Q(reasoning_price__gte=0)),
                 name="price_not_negative",
             ),
         ]

@@ -73,6 +73,8 @@ def _price(price: PriceVersion) -> Price:
         input=price.input_price,
         cached_input=price.cached_input_price,
         output=price.output_price,
+        reasoning=price.reasoning_price,
+        search=price.search_price,
     )
 
 

@@ -142,15 +142,12 @@ def _apply_price(model: AIModel, config: ModelConfig) -> list[Change]:
     """A changed price is a new version from now on; the past keeps its own."""
     if config.prices is None:
         return []
-    names = ("input_price", "cached_input_price", "output_price")
     current = model.prices.filter(valid_from__lte=timezone.now()).order_by("-valid_from").first()
-    before = tuple(getattr(current, name) for name in names) if current else (None, None, None)
-    if before == config.prices:
+    before = {name: getattr(current, name, None) for name in config.prices}
+    if current and before == config.prices:
         return []
-    PriceVersion.objects.create(
-        ai_model=model, valid_from=timezone.now(), **dict(zip(names, config.prices, strict=True))
-    )
-    fields = {name: (old, new) for name, old, new in zip(names, before, config.prices, strict=True) if old != new}
+    PriceVersion.objects.create(ai_model=model, valid_from=timezone.now(), **config.prices)
+    fields = {name: (before[name], new) for name, new in config.prices.items() if before[name] != new}
     return [Change("change" if current else "add", "price", model.public_name, fields)]
 
 

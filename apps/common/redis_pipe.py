@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -20,17 +21,22 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 ANSWER_SECONDS = 1.0
 AWAY_SECONDS = 0.5  # before each look at whether a Redis that was away is back; meanwhile nobody waits for it
 # What a server says that is there and yet cannot do anything: a replica that was the master, one that is loading.
-NOT_NOW = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF")
+NOT_NOW = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF")
 
 
 class NotSentError(RedisConnectionError):
     """Redis is away: it has not seen the command, and will not."""
 
 
+class FullError(RedisError):
+    """Redis has no room left (`maxmemory`): it answers, and has done nothing of what it was asked for."""
+
+
 class _Connection(asyncio.Protocol):
     """Commands out, answers in, in the same order."""
 
-    def __init__(self) -> None:
+    def __init__(self, when_lost: "Callable[[_Connection], None]") -> None:
+        self._when_lost = when_lost
         self._reader = hiredis.Reader()
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._watchdog: asyncio.TimerHandle | None = None
@@ -50,7 +56,9 @@ class _Connection(asyncio.Protocol):
                 future.set_result(answer)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.is_lost = True
+        if not self.is_lost:
+            self.is_lost = True
+            self._when_lost(self)
         if not isinstance(error, RedisError):  # the network's own
             error = RedisConnectionError("the connection to Redis was lost")
         if self._watchdog is not None:
@@ -98,13 +106,21 @@ class _Connection(asyncio.Protocol):
 
 
 class RedisPipe:
-    """Runs scripts. Raises redis-py's exceptions: RedisConnectionError, RedisTimeoutError, ResponseError."""
+    """Runs scripts. Raises FullError and redis-py's exceptions: RedisConnectionError, RedisTimeoutError, ResponseError.
 
-    def __init__(self, url: str) -> None:
+    `on_reconnection` is called before anything else is said on a connection that is not the first: what is there may
+    be another Redis, or one that lost its last second.
+    """
+
+    def __init__(self, url: str, *, on_reconnection: Callable[[], None] | None = None) -> None:
         self._parts = urlsplit(url)
+        self._on_reconnection = on_reconnection
         self._connection: _Connection | None = None
         self._connecting: asyncio.Lock | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._returning: asyncio.Task[None] | None = None
+        self._is_another = False  # a connection that was made anew, and nobody told of it yet
+        self._is_closed = False
 
     async def evalsha(self, sha: str, *arguments: Any) -> Any:
         """Raises NoScriptError where Redis does not know the script (yet, or any more)."""
@@ -114,8 +130,10 @@ class RedisPipe:
         return await self._call("EVAL", script, 0, *arguments)
 
     async def close(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
+        self._is_closed = True
+        for task in (self._looking, self._returning):
+            if task is not None:
+                task.cancel()
         if self._connection is not None:
             self._connection.close()
 
@@ -145,6 +163,23 @@ class RedisPipe:
                 await self._ask("PING")
                 back = True
         self._looking = None
+        self._tell_of_another()
+
+    def _lost(self, connection: _Connection) -> None:
+        """Returns at once: the next call may be far away."""
+        if connection is self._connection and not self._is_closed:
+            self._returning = asyncio.create_task(self._return())
+
+    async def _return(self) -> None:
+        with contextlib.suppress(RedisError):
+            await self._call("PING")
+
+    def _tell_of_another(self) -> None:
+        """Not while it is looked for: nobody could say anything to it."""
+        if self._is_another and self._looking is None:
+            self._is_another = False
+            if self._on_reconnection is not None:
+                self._on_reconnection()
 
     async def _ask(self, *words: Any) -> Any:
         connection = self._connection
@@ -158,6 +193,8 @@ class RedisPipe:
     def _error(self, message: str) -> Exception:
         if message.startswith("NOSCRIPT"):
             return NoScriptError(message)
+        if message.startswith("OOM"):
+            return FullError(message)
         if not message.startswith(NOT_NOW):
             return ResponseError(message)
         if self._connection is not None:
@@ -181,14 +218,16 @@ class RedisPipe:
             parts = self._parts
             context = ssl.create_default_context() if parts.scheme == "rediss" else None
             _, connection = await asyncio.get_running_loop().create_connection(
-                _Connection, parts.hostname or "127.0.0.1", parts.port or 6379, ssl=context
+                lambda: _Connection(self._lost), parts.hostname or "127.0.0.1", parts.port or 6379, ssl=context
             )
             try:
                 await self._greet(connection)
             except BaseException:
                 connection.close()
                 raise
+            self._is_another = self._connection is not None
             self._connection = connection
+            self._tell_of_another()
             return connection
 
     async def _greet(self, connection: _Connection) -> None:

@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from apps.common.errors import Unavailable
 from apps.common.money import format_usd
-from apps.common.redis_pipe import NotSentError, RedisPipe
+from apps.common.redis_pipe import FullError, NotSentError, RedisPipe
 from apps.common.revisions import CATALOG, account_revision, key_revision
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call, LimitReached, RateState
@@ -73,34 +73,68 @@ async def admit(
     Raises LimitExceeded where a limit or budget does not allow it, StaleFactsError and UnseededError where the
     gateway must first read something anew, Unavailable where Redis does not answer.
     """
-    key = call.key
+    record, words = limits.record(estimate), limits.words_of_run if call.counted else limits.words
     try:
-        verdict, scope, detail, *state = await run_script(
-            pipe,
-            "admit",
-            call.request_id,
-            key_revision(key.public_id),
-            key.version,
-            account_revision(key.account_id),
-            key.account_version,
-            CATALOG,
-            catalog_version,
-            key.key_id,
-            estimate.hold,
-            settings.GATEWAY_HOLD_LEASE_SECONDS * 1000,
-            int(time.time() * 1000),
-            limits.record(estimate),
-            estimate.tokens,
-            *limits.words,
-        )
+        if call.counted:
+            await run_script(pipe, "lapse", call.request_id)
+        answer = await _asked(pipe, call, estimate, record, words, catalog_version)
     except RedisError as error:
         logger.warning("%s is admitted without Redis, if at all: %s", call.request_id, error)
         try:
             return local.admit(call, estimate, limits)
         except NotAdmitted as refusal:
-            if isinstance(error, NotSentError):
+            if isinstance(error, (NotSentError, FullError)):
                 raise
             raise Unavailable(refusal.message, retry_after=refusal.retry_after) from error  # it may yet be admitted
+    rates, free = _admitted(answer, call.key, estimate)
+    local.note(call.key.key_id, free)
+    return rates
+
+
+async def check(
+    pipe: RedisPipe, call: Call, estimate: Estimate, limits: Admission, *, catalog_version: int
+) -> RateState | None:
+    """Whether the call would be admitted now, but for the number of those at once; it counts as a request a minute,
+    and holds nothing.
+
+    Raises as `admit` does, but for what Redis' absence is about: nothing is told then, and `admit` has the last word.
+    """
+    try:
+        answer = await _asked(pipe, call, estimate, "", limits.words_of_check, catalog_version)
+    except RedisError:
+        return None
+    rates, _ = _admitted(answer, call.key, estimate)
+    return rates
+
+
+async def _asked(
+    pipe: RedisPipe, call: Call, estimate: Estimate, record: str, words: tuple[Any, ...], catalog_version: int
+) -> list[Any]:
+    key = call.key
+    answer: list[Any] = await run_script(
+        pipe,
+        "admit",
+        call.request_id,
+        key_revision(key.public_id),
+        key.version,
+        account_revision(key.account_id),
+        key.account_version,
+        CATALOG,
+        catalog_version,
+        key.key_id,
+        estimate.hold,
+        settings.GATEWAY_HOLD_LEASE_SECONDS * 1000,
+        int(time.time() * 1000),
+        record,
+        estimate.tokens,
+        *words,
+    )
+    return answer
+
+
+def _admitted(answer: list[Any], key: KeyFacts, estimate: Estimate) -> tuple[RateState, int | None]:
+    """The rates and what is left of the budgets, where the answer is a good one."""
+    verdict, scope, detail, *state = answer
     if verdict == b"withdrawn":
         raise Unavailable("The gateway is too slow at the moment; try again shortly.", retry_after=2)
     if verdict == b"stale":
@@ -110,8 +144,7 @@ async def admit(
     rates = _rates(state)
     if verdict != b"ok":
         raise _refusal(key, verdict.decode(), scope.decode(), detail, estimate, rates)
-    local.note(key.key_id, None if detail == b"" else int(detail))
-    return rates
+    return rates, None if detail == b"" else int(detail)
 
 
 async def withdraw(pipe: RedisPipe, request_id: str) -> None:

@@ -24,8 +24,8 @@ from typing import Any
 import msgspec
 
 from apps.gateway.attempts import Attempts
-from apps.gateway.contracts import Call
-from apps.gateway.metering import END, Meter, RestWriter, Tokens
+from apps.gateway.contracts import Call, Tokens
+from apps.gateway.metering import END, Meter, RestWriter
 from apps.gateway.wires.openai import DATA, DONE
 from inference.chat import chat_of
 from inference.client import Upstream
@@ -277,7 +277,8 @@ class Rest:
         if not self.sent.is_counted:  # the first engine told nothing: this one read what the caller has as well
             prompt = usage.get("prompt_tokens") or prompt
             prompt = max(1, prompt if self.way == "anew" else prompt - self.sent.tokens.output)
-        return _usage(prompt, self.sent.tokens.cached_input, output)
+        thoughts = {name: usage[name] for name in ("completion_tokens_details",) if name in usage}
+        return _usage(prompt, self.sent.tokens.cached_input, output) | thoughts
 
 
 def _usage(prompt: int, cached: int, output: int) -> dict[str, Any]:

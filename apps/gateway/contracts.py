@@ -19,7 +19,7 @@ class Call:
     a digest of the JSON schemas in it, empty where it has none.
     `extensions`: the fields in it that are the asked model's engines' own.
     `service_tier`: "default", or "batch" at half the price; `prepaid`: charged before, under another id, and so for
-    nothing now.
+    nothing now; `counted`: as a request a minute, before, by `check_admission`.
     """
 
     request_id: str
@@ -31,6 +31,7 @@ class Call:
     prompt_bytes: int
     service_tier: str = "default"
     prepaid: bool = False
+    counted: bool = False
     choices: int = 1
     output_limit: int | None = None
     output_limit_field: str = "max_tokens"
@@ -40,6 +41,16 @@ class Call:
     limits: TimeLimits = NO_LIMITS
     schemas: str = ""
     extensions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """`input` with its cached part, `output` with its thoughts."""
+
+    input: int
+    cached_input: int
+    output: int
+    reasoning: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +117,17 @@ class TokenCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queues:
-    """What waits in Redis, of all gateways together."""
+    """What waits in Redis, of all gateways together, and what room it has.
+
+    `memory`, `memory_limit` (0: none): bytes. `evicts`: out of room it would throw away what must stay.
+    """
 
     holds: int
     pending_events: int
     dead_events: int
+    memory: int
+    memory_limit: int
+    evicts: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,12 @@ def begin_counter(scope: str, period: str, *, anew: bool = False) -> None:
         )
 
 
+def rebuild_counter(scope: str, period: str) -> None:
+    """Makes a counter anew that is there; one that is not begins when an admission next needs it. Raises RedisError."""
+    if sync_redis().exists(f"art:spent:{scope}:{period}"):
+        begin_counter(scope, period, anew=True)
+
+
 def _costs(events: Iterable[bytes], kind: str, identifier: int, month: str) -> Iterable[tuple[str, int]]:
     """(request, cost) of those of the scope and month ("2026-11", "" for any).
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from apps.catalog.contracts import Price
 from apps.common.money import token_cost
-from apps.gateway.contracts import Call
+from apps.gateway.contracts import Call, Tokens
 
 BYTES_PER_TOKEN = 4  # of English text, for estimates
 READ_ONLY_KINDS = ("embedding", "rerank")  # they generate no tokens
+DOCUMENTS_PER_SEARCH = 100  # as Cohere counts them: https://docs.cohere.com/docs/how-does-cohere-pricing-work
 TEMPLATE_TOKENS = 256  # what a chat template may add to the request's own bytes
 USUAL_OUTPUT_TOKENS = 256  # reserved of the tokens a minute where the caller sets no limit
 
@@ -46,8 +47,15 @@ def estimate(call: Call, price: Price | None) -> Estimate:
 def _hold(call: Call, price: Price | None, prompt_tokens: int, output_tokens: int) -> int:
     if price is None:
         return 0
-    whole = token_cost((prompt_tokens, max(price.input, price.cached_input)), (output_tokens, price.output))
-    return charged(call, whole)
+    whole = token_cost(
+        (prompt_tokens, max(price.input, price.cached_input)), (output_tokens, max(price.output, price.of_reasoning))
+    )
+    return charged(call, whole + searches(call) * price.search)
+
+
+def searches(call: Call) -> int:
+    """What a reranking is counted in: a query with up to a hundred documents."""
+    return -(-len(call.payload["documents"]) // DOCUMENTS_PER_SEARCH) if call.endpoint == "rerank" else 0
 
 
 def charged(call: Call, nano: int) -> int:
@@ -57,12 +65,13 @@ def charged(call: Call, nano: int) -> int:
     return -(-nano // 2) if call.service_tier == "batch" else nano
 
 
-def cost(price: Price | None, *, input_tokens: int, cached_input_tokens: int, output_tokens: int) -> int:
-    """Nano-dollars. Cached tokens are part of the input and have their own price."""
+def cost(price: Price | None, tokens: Tokens, searches: int = 0) -> int:
+    """Nano-dollars. Cached tokens are part of the input, thoughts of the output; both have their own price."""
     if price is None:
         return 0
-    return token_cost(
-        (input_tokens - cached_input_tokens, price.input),
-        (cached_input_tokens, price.cached_input),
-        (output_tokens, price.output),
+    return searches * price.search + token_cost(
+        (tokens.input - tokens.cached_input, price.input),
+        (tokens.cached_input, price.cached_input),
+        (tokens.output - tokens.reasoning, price.output),
+        (tokens.reasoning, price.of_reasoning),
     )

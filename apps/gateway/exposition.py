@@ -31,6 +31,13 @@ class Queues(Collector):  # type: ignore[misc]
         yield GaugeMetricFamily(
             "artemis_usage_events_dead", "Usage events that could not be recorded", value=now.dead_events
         )
+        yield GaugeMetricFamily("artemis_redis_memory_bytes", "What Redis uses", value=now.memory)
+        yield GaugeMetricFamily(
+            "artemis_redis_memory_limit_bytes", "Past it Redis takes no writes; 0: no limit", value=now.memory_limit
+        )
+        yield GaugeMetricFamily(
+            "artemis_redis_evicts", "1 where Redis would throw away what must stay", value=int(now.evicts)
+        )
 
 
 class Kept(Collector):  # type: ignore[misc]

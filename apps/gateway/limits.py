@@ -44,7 +44,8 @@ def scope_of_user(account_id: int, end_user: str) -> str:
 class Admission:
     """What a call comes under. Rates: (scope, what, period in ms, limit); `budgets`: (scope, period, nano-dollars).
 
-    `words` is all of that as lua/admit.lua reads it, and `scopes` the end of a hold's record as lua/hold.lua does.
+    `words` is all of that as lua/admit.lua reads it, `words_of_check` without the requests at once and `words_of_run`
+    without the requests a minute; `scopes` is the end of a hold's record as lua/hold.lua reads it.
     """
 
     rates: tuple[Rate, ...]
@@ -52,6 +53,14 @@ class Admission:
     budgets: tuple[Budget, ...]
     words: tuple[Any, ...]
     scopes: str
+
+    @property
+    def words_of_check(self) -> tuple[Any, ...]:
+        return _words(self.rates, (), self.budgets)
+
+    @property
+    def words_of_run(self) -> tuple[Any, ...]:
+        return _words(tuple(rate for rate in self.rates if rate[1] != "requests"), self.parallels, self.budgets)
 
     def record(self, estimate: Estimate) -> str:
         """A hold as lua/hold.lua reads it."""
@@ -95,14 +104,19 @@ def _admission(key: KeyFacts, month: str, limited: list[tuple[str, RateLimits]])
     rates = _rates(limited)
     parallels = tuple((scope, limits.parallel) for scope, limits in limited if limits.parallel)
     budgets = _budgets(key, month)
-    words = [*rate_words(rates), len(parallels), *chain(*parallels), len(budgets)]
-    for scope, period, budget in budgets:
-        words += (scope, period, "" if budget is None else budget)
     reserved = ",".join(
         f"art:rate:{what}:{scope}={limit}={period}" for scope, what, period, limit in rates if what != "requests"
     )
     opens = ",".join(scope for scope, _ in parallels)
-    return Admission(rates, parallels, budgets, tuple(words), f"{','.join(scopes_of(key))} {reserved or '-'} {opens}")
+    scopes = f"{','.join(scopes_of(key))} {reserved or '-'} {opens}"
+    return Admission(rates, parallels, budgets, _words(rates, parallels, budgets), scopes)
+
+
+def _words(
+    rates: tuple[Rate, ...], parallels: tuple[tuple[str, int], ...], budgets: tuple[Budget, ...]
+) -> tuple[Any, ...]:
+    sums = [(scope, period, "" if budget is None else budget) for scope, period, budget in budgets]
+    return (*rate_words(rates), len(parallels), *chain(*parallels), len(sums), *chain(*sums))
 
 
 def _budgets(key: KeyFacts, month: str) -> tuple[Budget, ...]:

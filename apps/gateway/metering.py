@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from apps.gateway.contracts import Tokens
 from apps.gateway.estimate import BYTES_PER_TOKEN
 
 END = b"\n\n"
@@ -24,15 +25,6 @@ def decoded(payload: bytes, decode: "msgspec.json.Decoder[Read]") -> Read:
         return decode.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedEventError(f"the engine sent no valid JSON: {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """`input` with its cached part."""
-
-    input: int
-    cached_input: int
-    output: int
 
 
 class RestWriter(Protocol):
@@ -55,6 +47,7 @@ class Meter:
     input_tokens: int = 0
     cached_input_tokens: int = 0
     output_tokens: int = 0
+    reasoning_tokens: int = 0
     characters_per_token: int = LONGEST_TOKEN
     counted: bool = False
     chunks: int = 0
@@ -95,6 +88,11 @@ class Meter:
         """An error within a stream."""
         raise NotImplementedError
 
+    @property
+    def tokens(self) -> Tokens:
+        """As they are counted; once the meter is closed, or estimated."""
+        return Tokens(self.input_tokens, self.cached_input_tokens, self.output_tokens, self.reasoning_tokens)
+
     def close(self) -> None:
         """Settles for an estimate where the answer ended before the engine gave its count."""
         tokens = self.so_far()
@@ -107,7 +105,7 @@ class Meter:
         is much longer than `characters_per_token`.
         """
         if self.counted or not (self.chunks or self.body_bytes):
-            return Tokens(self.input_tokens, self.cached_input_tokens, self.output_tokens)
+            return self.tokens
         by_length = sum(map(len, self.said)) // self.characters_per_token
         output = max(self.chunks - 1, by_length, 0) or self.body_bytes // BYTES_PER_TOKEN
         return Tokens(self.input_tokens or self.prompt_estimate, self.cached_input_tokens, output)

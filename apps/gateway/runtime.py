@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from apps.common.database import in_thread
+from apps.common.errors import Unavailable
 from apps.common.redis import async_redis
 from apps.common.redis_pipe import RedisPipe
 from apps.gateway import telemetry
 from apps.gateway.admission import run_script
 from apps.gateway.facts import KeyFactsCache, OfferCache
 from apps.gateway.local_share import LocalShare
+from apps.gateway.recovery import Recovery
+from apps.gateway.selectors import evicts
 from apps.gateway.spool import Spool
 from apps.gateway.watch import POLL_SECONDS, EngineWatch
 from apps.usage.selectors import is_recorded
@@ -33,7 +36,8 @@ class Runtime:
 
     def __init__(self) -> None:
         self.redis = async_redis()
-        self.pipe = RedisPipe(settings.REDIS_URL)
+        self.pipe = RedisPipe(settings.REDIS_URL, on_reconnection=self._when_redis_is_back)
+        self.recovery = Recovery(self.pipe, self.redis)
         self.client = EngineClient()
         self.keys = KeyFactsCache()
         self.watch = EngineWatch(self.redis, self.client)
@@ -50,9 +54,11 @@ class Runtime:
         self._loops = [
             asyncio.create_task(self._every(settings.GATEWAY_HOLD_LEASE_SECONDS / 3, self._renew_leases)),
             asyncio.create_task(self._every(REPLAY_SECONDS, self._replay_spool)),
+            asyncio.create_task(self._every(REPLAY_SECONDS, self.recovery.run)),
             asyncio.create_task(self._every(NOTE_SECONDS, self._note_in_flight)),
             asyncio.create_task(self._every(POLL_SECONDS, self._look_at_engines)),
         ]
+        self.keep(self._check_redis())
 
     async def stop(self) -> None:
         """Waits for the settlements under way, then lets everything go."""
@@ -61,6 +67,8 @@ class Runtime:
         deadline = time.monotonic() + 10
         while self._tasks and time.monotonic() < deadline:  # one that fails is followed by another
             await asyncio.wait(self._tasks, timeout=1)
+        for arguments in self.recovery.doubtful:
+            await self.keep_on_disk(arguments[0], arguments)
         await self.client.__aexit__(None, None, None)
         await self.pipe.close()
         await self.redis.aclose()
@@ -91,6 +99,25 @@ class Runtime:
         for start in range(0, len(pairs), 1000):
             await run_script(self.pipe, "renew", lease_ms, *pairs[start : start + 1000])
 
+    async def _check_redis(self) -> None:
+        with contextlib.suppress(RedisError):
+            if evicts(await self.redis.info("memory")):
+                logger.error(
+                    "Redis would throw away holds and counters when it is full: set its maxmemory-policy to noeviction"
+                )
+
+    def _when_redis_is_back(self) -> None:
+        self.recovery.doubt()
+        self.keep(self._recover())
+
+    async def _recover(self) -> None:
+        """What is in flight holds again, and what was settled is settled, whatever Redis has lost."""
+        try:
+            await self._renew_leases()
+            await self.recovery.run()
+        except (RedisError, OSError, Unavailable) as error:
+            logger.warning("what Redis may have lost is told to it later: %s", error)
+
     async def _note_in_flight(self) -> None:
         telemetry.in_flight(len(self.in_flight))
 
@@ -98,6 +125,11 @@ class Runtime:
         offer = self.offers.known
         if offer is not None:
             await self.watch.look(offer.router.deployments())
+
+    async def settle(self, arguments: list[Any]) -> None:
+        """A second settlement of a request changes nothing. Raises RedisError where Redis does not take it."""
+        await run_script(self.pipe, "settle", *arguments)
+        self.recovery.note(arguments)
 
     async def keep_on_disk(self, request_id: str, arguments: list[Any]) -> None:
         """For a settlement that Redis did not take. Where the disk is full, memory has to do."""
@@ -109,7 +141,7 @@ class Runtime:
 
     async def _replay_spool(self) -> None:
         for request_id, arguments in list(self._unsaved.items()):
-            await run_script(self.pipe, "settle", *arguments)
+            await self.settle(arguments)
             del self._unsaved[request_id]
         for path in await asyncio.to_thread(self.spool.waiting):
             await self._replay(path)
@@ -124,7 +156,7 @@ class Runtime:
             if self.spool.is_old(path) and await in_thread(lambda: is_recorded(request_id=path.stem)):
                 path.unlink(missing_ok=True)
                 return
-            await run_script(self.pipe, "settle", *arguments)
+            await self.settle(arguments)
         except (ResponseError, ValueError, TypeError):
             logger.exception("the settlement %s cannot be replayed; it is set aside", path)
             path.rename(path.with_suffix(".bad"))

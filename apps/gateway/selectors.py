@@ -1,7 +1,8 @@
 """Reads what is in flight, what a month has cost so far, and whose key a token is; for synchronous doors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -12,6 +13,8 @@ from apps.gateway.contracts import Queues, Spending
 from apps.keys import selectors as keys
 from apps.keys.contracts import KeyFacts
 from apps.usage.selectors import spend_since
+
+KEEPS_ALL = "noeviction"
 
 
 def open_holds(*, key_ids: Iterable[int]) -> int:
@@ -28,8 +31,21 @@ def queues() -> Queues:
     pipeline.zcard("art:holds")
     pipeline.xlen(STREAM)
     pipeline.xlen(f"{STREAM}:dead")
-    holds, pending, dead = pipeline.execute()
-    return Queues(holds=holds, pending_events=pending, dead_events=dead)
+    pipeline.info("memory")
+    holds, pending, dead, memory = pipeline.execute()
+    return Queues(
+        holds=holds,
+        pending_events=pending,
+        dead_events=dead,
+        memory=memory["used_memory"],
+        memory_limit=memory.get("maxmemory", 0),
+        evicts=evicts(memory),
+    )
+
+
+def evicts(memory: Mapping[str, Any]) -> bool:
+    """Whether a Redis with this INFO would, out of room, throw away holds and counters of what was spent."""
+    return str(memory.get("maxmemory_policy", KEEPS_ALL)) != KEEPS_ALL
 
 
 def key_of_token(*, token: str, address: str) -> KeyFacts:

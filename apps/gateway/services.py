@@ -1,9 +1,9 @@
 """The only way to an engine: authenticate, admit, route, relay, settle."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from redis.exceptions import RedisError
 
@@ -31,6 +31,7 @@ from apps.keys.contracts import KeyFacts
 __all__ = [
     "authenticate",
     "authorize",
+    "check_admission",
     "check_supported",
     "complete",
     "count_tokens",
@@ -43,6 +44,7 @@ __all__ = [
 ]
 MOST_READS = 8
 RECENT_SECONDS = 1.0
+Rates = TypeVar("Rates")
 
 
 async def authenticate(token: str, *, address: str) -> KeyFacts:
@@ -131,12 +133,13 @@ async def _true_now(key: KeyFacts, offer: Offer, address: str) -> tuple[KeyFacts
 async def complete(call: Call) -> Answer:
     """Answers one call. Raises ArtemisError before anything was sent; after that, the stream itself tells."""
     runtime = current()
-    if runtime.watch.is_quarantined(call):
-        raise DeadlyRequestError
-    if call.schemas:
-        await admit_schemas(runtime.pipe, account_id=call.key.account_id, digest=call.schemas)
+    await _check_content(runtime, call)
+
+    async def admit(call: Call, guess: Estimate, limits: Admission, version: int) -> RateState:
+        return await admission.admit(runtime.pipe, call, guess, limits, catalog_version=version, local=runtime.local)
+
     started = datetime.now(UTC)
-    call, offer, guess, rates, limits = await _admit(runtime, call, started)
+    call, offer, guess, rates, limits = await _admit(runtime, call, started, admit)
     meter = WIRES[call.endpoint].meter(prompt_estimate=guess.prompt_tokens)
     account = RunningAccount(runtime, call, call.model.price_at(started), guess.hold, meter, started)
     account.open(limits.record(guess))
@@ -181,15 +184,39 @@ async def _answer(opened: Opened, account: RunningAccount, rates: RateState, att
     return Answer(body=renaming(opened, account)(opened.first), headers=headers)
 
 
-class Admitted(NamedTuple):
+async def check_admission(call: Call) -> RateState | None:
+    """Whether a call that is completed later would be admitted now; it counts as one of the key's requests a minute,
+    and is then to be completed as `counted`. The rates, where Redis tells them. Raises ArtemisError."""
+    runtime = current()
+    await _check_content(runtime, call)
+
+    async def check(call: Call, guess: Estimate, limits: Admission, version: int) -> RateState | None:
+        return await admission.check(runtime.pipe, call, guess, limits, catalog_version=version)
+
+    return (await _admit(runtime, call, datetime.now(UTC), check)).rates
+
+
+async def _check_content(runtime: Runtime, call: Call) -> None:
+    if runtime.watch.is_quarantined(call):
+        raise DeadlyRequestError
+    if call.schemas:
+        await admit_schemas(runtime.pipe, account_id=call.key.account_id, digest=call.schemas)
+
+
+class Admitted(NamedTuple, Generic[Rates]):
     call: Call
     offer: Offer
     guess: Estimate
-    rates: RateState
+    rates: Rates
     limits: Admission
 
 
-async def _admit(runtime: Runtime, call: Call, started: datetime) -> Admitted:
+async def _admit(
+    runtime: Runtime,
+    call: Call,
+    started: datetime,
+    ask: Callable[[Call, Estimate, Admission, int], Awaitable[Rates]],
+) -> Admitted[Rates]:
     """Admits the call by what is true now: reads anew whatever Redis says is stale, and tries again."""
     month = admission.month_of(started)
     reads: list[str] = []
@@ -201,9 +228,7 @@ async def _admit(runtime: Runtime, call: Call, started: datetime) -> Admitted:
         guess = estimate(call, call.model.price_at(started))
         try:
             limits = admission_of(call, month)
-            rates = await admission.admit(
-                runtime.pipe, call, guess, limits, catalog_version=offer.catalog.version, local=runtime.local
-            )
+            rates = await ask(call, guess, limits, offer.catalog.version)
         except StaleFactsError as stale:
             call = await _refresh(runtime, call, stale.what, again=stale.what in reads)
             reads.append(stale.what)
@@ -262,10 +287,13 @@ async def rate_headers(key: KeyFacts) -> Mapping[str, str]:
 
 
 async def readiness() -> dict[str, bool]:
-    """Whether what the gateway needs answers: Redis, PostgreSQL, and a catalog with something on offer."""
+    """Whether what the gateway needs answers: Redis, PostgreSQL, and a catalog with something on offer.
+
+    A Redis that is full, or a replica, answers a PING, and is of no use: it must take something.
+    """
     runtime = current()
     try:
-        redis_answers = bool(await runtime.redis.ping())
+        redis_answers = bool(await runtime.redis.set("art:ready", 1, ex=60))
     except RedisError:
         redis_answers = False
     try:

@@ -12,10 +12,10 @@ from redis.exceptions import RedisError
 
 from apps.catalog.contracts import Price
 from apps.gateway import telemetry
-from apps.gateway.admission import month_of, run_script, script
+from apps.gateway.admission import month_of, script
 from apps.gateway.attempts import Opened
 from apps.gateway.contracts import Call
-from apps.gateway.estimate import charged, cost
+from apps.gateway.estimate import charged, cost, searches
 from apps.gateway.limits import scopes_of
 from apps.gateway.metering import Meter
 from apps.gateway.runtime import Runtime
@@ -86,18 +86,8 @@ class RunningAccount:
     def _arguments(self, outcome: str, error_code: str) -> list[Any]:
         call, meter = self.call, self.meter
         # Another provider's tokeniser may count more than was held for; the caller was promised no more than that.
-        charge = min(
-            self.hold,
-            charged(
-                call,
-                cost(
-                    self.price,
-                    input_tokens=meter.input_tokens,
-                    cached_input_tokens=meter.cached_input_tokens,
-                    output_tokens=meter.output_tokens,
-                ),
-            ),
-        )
+        ranked = searches(call) if meter.done else 0
+        charge = min(self.hold, charged(call, cost(self.price, meter.tokens, ranked)))
         self.runtime.local.ended(call.key.key_id, call.request_id, charge)
         event = {
             "request_id": call.request_id,
@@ -121,8 +111,13 @@ class RunningAccount:
             "duration_ms": round((time.monotonic() - self.clock) * 1000),
             "first_token_ms": round((self.first_byte - self.clock) * 1000) if self.first_byte else None,
         }
-        if call.service_tier != "default":  # a worker of the release before this one knows no other
+        # A worker of the release before this one knows none of these.
+        if call.service_tier != "default":
             event["service_tier"] = call.service_tier
+        if meter.reasoning_tokens:
+            event["reasoning_tokens"] = meter.reasoning_tokens
+        if ranked:
+            event["searches"] = ranked
         return [
             call.request_id,
             charge,
@@ -143,6 +138,8 @@ def _settle(runtime: Runtime, request_id: str, arguments: list[Any]) -> None:
     def look(done: "asyncio.Future[Any]") -> None:
         if done.cancelled() or done.exception() is not None or isinstance(done.result(), Exception):
             runtime.keep(_settle_slowly(runtime, request_id, arguments))
+        else:
+            runtime.recovery.note(arguments)
 
     runtime.settling(answer)
     answer.add_done_callback(look)
@@ -151,7 +148,7 @@ def _settle(runtime: Runtime, request_id: str, arguments: list[Any]) -> None:
 async def _settle_slowly(runtime: Runtime, request_id: str, arguments: list[Any]) -> None:
     """Again, where Redis was away, or had lost the script: the second settlement of a request changes nothing."""
     try:
-        await run_script(runtime.pipe, "settle", *arguments)
+        await runtime.settle(arguments)
     except (RedisError, OSError):
         logger.warning("Redis did not take the settlement of %s; it is kept on disk", request_id)
         await runtime.keep_on_disk(request_id, arguments)

@@ -23,6 +23,8 @@ COLUMNS: dict[str, Callable[[RequestRow], object]] = {
     "input_tokens": lambda row: row.input_tokens,
     "cached_input_tokens": lambda row: row.cached_input_tokens,
     "output_tokens": lambda row: row.output_tokens,
+    "reasoning_tokens": lambda row: row.reasoning_tokens,
+    "searches": lambda row: row.searches,
     "service_tier": lambda row: row.service_tier,
     "cost_usd": lambda row: format(Decimal(row.cost) / NANO_PER_USD, "f"),
     "duration_ms": lambda row: row.duration_ms,

@@ -14,6 +14,7 @@ from apps.portal.views import (
     profile,
     projects,
     settings,
+    stripe,
     usage,
     webhooks,
 )
@@ -33,6 +34,7 @@ account_pages = [
     path("usage/", usage.usage, name="usage"),
     path("usage/requests.csv", usage.export, name="usage_csv"),
     path("billing/", billing.billing, name="billing"),
+    path("billing/top-up/", billing.top_up, name="top_up"),
     path("models/", models.model_list, name="models"),
     path("projects/", projects.project_list, name="projects"),
     path("projects/<slug:project>/", projects.edit_project, name="project"),
@@ -61,4 +63,5 @@ urlpatterns = [
     path("new-account/", profile.new_account, name="new_account"),
     path("invitations/<str:token>/", invitations.invitation, name="invitation"),
     path("a/<slug:slug>/", include(account_pages)),
+    path("stripe/webhook/<uuid:number>/", stripe.webhook, name="stripe_webhook"),
 ]

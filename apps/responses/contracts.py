@@ -1,8 +1,10 @@
 """What doors give the keeper of responses, and what they get back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from inference.client import TimeLimits
 
 Item = dict[str, Any]
 
@@ -31,3 +33,24 @@ class Past:
 
     items: list[Item]
     size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """A response that is to be made in the background. `prepaid`: it was charged before, and the answer was lost with
+    its worker. `request`: as it came; `request_id`: what this try is settled under, once."""
+
+    response_id: str
+    created_at: int
+    request_id: str
+    request: bytes
+    secret_hash: str
+    address: str
+    end_user: str
+    limits: TimeLimits
+    prepaid: bool
+
+
+Ask = Callable[[Errand], Coroutine[Any, Any, bytes]]
+"""The door through which it is asked for, with every check that a live request meets: the response object as JSON.
+Raises ArtemisError."""

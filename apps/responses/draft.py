@@ -58,6 +58,10 @@ class Answered(msgspec.Struct):
     artemis: dict[str, Any] | None = None
 
 
+encode = msgspec.json.Encoder().encode
+answered = msgspec.json.Decoder(Answered).decode
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """One response on its way. Its id is ours: the engine's own would name nothing here."""
@@ -66,6 +70,9 @@ class Draft:
     asked: Asked
     id: str = field(default_factory=lambda: f"resp_{secrets.token_hex(24)}")
     created_at: int = field(default_factory=lambda: int(time.time()))
+
+    def queued(self) -> dict[str, Any]:
+        return self._object(status="queued", output=[])
 
     def begun(self) -> dict[str, Any]:
         return self._object(status="in_progress", output=[])
@@ -102,6 +109,11 @@ class Draft:
             "store": asked.store,
             **told,
         }
+
+
+def with_fields(body: bytes, **told: Any) -> bytes:
+    """A response object, otherwise as it was written."""
+    return encode(msgspec.json.decode(body, type=dict[str, Any]) | told)
 
 
 def _usage(usage: _Usage) -> dict[str, Any]:

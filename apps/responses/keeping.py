@@ -13,7 +13,7 @@ from apps.common.database import in_thread
 from apps.common.errors import Unavailable
 from apps.gateway.contracts import Call, EventStream, Write
 from apps.responses.contracts import Item
-from apps.responses.draft import Answered, Draft
+from apps.responses.draft import Draft, answered, encode
 from apps.responses.models import StoredResponse
 from inference.responses_writer import ENDS
 
@@ -22,8 +22,6 @@ CARRIES = b'"response":'  # within a JSON text its quotes would be escaped
 BEGINS = frozenset({"response.created", "response.queued", "response.in_progress"})
 KEEP_SECONDS = 2.0
 logger = logging.getLogger(__name__)
-_encode = msgspec.json.Encoder().encode
-_decode_answer = msgspec.json.Decoder(Answered).decode
 
 
 class _Event(msgspec.Struct):
@@ -45,7 +43,7 @@ class Keeper:
 
     async def finished(self, body: bytes) -> dict[str, Any]:
         """The whole response, kept where that is wanted. Where it could not be, it says `store: false` of itself."""
-        response = self.draft.finished(_decode_answer(body))
+        response = self.draft.finished(answered(body))
         if self.draft.asked.store and not await self._kept(response):
             response["store"] = False
         return response
@@ -65,7 +63,7 @@ class Keeper:
         return True
 
     def _row(self, response: dict[str, Any]) -> StoredResponse:
-        body, items = _encode(response), _encode(self.items)
+        body, items = encode(response), encode(self.items)
         return StoredResponse(
             public_id=self.draft.id,
             account_id=self.call.key.account_id,
@@ -117,4 +115,4 @@ class KeptStream:
         else:
             return frame
         told = {"type": kind, "sequence_number": event.sequence_number, "response": response}
-        return b"event: %s\ndata: %s" % (kind.encode(), _encode(told))
+        return b"event: %s\ndata: %s" % (kind.encode(), encode(told))

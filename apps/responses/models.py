@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from apps.accounts.models import Account, Project
+from apps.keys.models import ApiKey
 
 KEPT = timedelta(days=30)
 
@@ -33,7 +34,7 @@ class StoredResponse(models.Model):
     model = models.CharField(max_length=120, help_text="As the caller named it")
     body = models.TextField(help_text="The response object")
     items = models.TextField(help_text="The input items of this request, without those of earlier ones")
-    size = models.PositiveIntegerField(help_text="Bytes of both")
+    size = models.PositiveIntegerField(help_text="Bytes of both, and of a request that waits")
     created_at = models.DateTimeField(db_index=True)
 
     objects = StoredResponses.as_manager()
@@ -45,3 +46,27 @@ class StoredResponse(models.Model):
 
     def __str__(self) -> str:
         return self.public_id
+
+
+class BackgroundRun(models.Model):
+    """A response in the background that has not ended, and what it takes to make it; deleted when it ends."""
+
+    response = models.OneToOneField(StoredResponse, on_delete=models.CASCADE, related_name="run")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+", help_text="Asks for it")
+    address = models.CharField(max_length=60, blank=True, help_text="Whence it was asked: the key's networks apply")
+    end_user = models.CharField(max_length=120, blank=True)
+    limits = models.JSONField(default=dict, help_text="How long its caller is willing to wait, in seconds")
+    request = models.TextField(help_text="As it came")
+    ready_at = models.DateTimeField(null=True, help_text="Not before then: a limit or an engine asked to wait")
+    begun = models.PositiveIntegerField(default=0, help_text="How often it was begun")
+    refused = models.PositiveIntegerField(default=0, help_text="How often limits or engines refused it")
+    failed = models.PositiveIntegerField(default=0, help_text="How often no engine could answer")
+
+    class Meta:
+        verbose_name = "response in the background"
+        verbose_name_plural = "responses in the background"
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"run {self.pk}"

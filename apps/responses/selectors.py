@@ -1,5 +1,6 @@
 """Reads kept responses. Each is asked for by account and project: what is not theirs is not there."""
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 import msgspec
@@ -8,8 +9,9 @@ from django.utils import timezone
 
 from apps.common.errors import Invalid, NotFound
 from apps.responses.contracts import Item, ItemPage, Past
-from apps.responses.models import KEPT, StoredResponse
+from apps.responses.models import KEPT, BackgroundRun, StoredResponse
 
+ANSWERED = ("completed", "incomplete")
 MOST_TURNS = 256
 MOST_BYTES = 10 * 1024 * 1024
 _decode_items = msgspec.json.Decoder(list[Item]).decode
@@ -24,13 +26,23 @@ _CHAIN = """
     )
     SELECT id, previous_id, size FROM chain ORDER BY turn
 """
+_NEXT = """
+    SELECT id FROM (
+        SELECT id, row_number() OVER (PARTITION BY account_id ORDER BY id <> ALL (%(running)s), id) AS place
+        FROM responses_backgroundrun WHERE ready_at IS NULL OR ready_at <= %(now)s
+    ) AS ready WHERE place <= %(most_of_account)s ORDER BY place, id LIMIT %(most)s
+"""
 
 
-class _Output(msgspec.Struct):
+class _Kept(msgspec.Struct):
+    """What is read of a response object."""
+
     output: list[Item]
+    status: str = "completed"
+    background: bool = False
 
 
-_decode_output = msgspec.json.Decoder(_Output).decode
+_decode_kept = msgspec.json.Decoder(_Kept).decode
 
 
 def response_of(*, account_id: int, project_id: int, public_id: str) -> bytes:
@@ -83,8 +95,44 @@ def past_of(*, account_id: int, project_id: int, public_id: str) -> Past:
         if turn[0] not in rows:  # deleted this very moment
             raise _no_such(public_id)
         row = rows[turn[0]]
-        items += [*_decode_items(row.items), *_decode_output(row.body).output]
+        kept = _decode_kept(row.body)
+        if kept.status not in ANSWERED:
+            raise _not_answered(row.public_id, kept.status)
+        items += [*_decode_items(row.items), *kept.output]
     return Past(items=items, size=size)
+
+
+def is_in_background(body: bytes) -> bool:
+    """Whether it is a response object of one that was made in the background."""
+    return _decode_kept(body).background
+
+
+def next_runs(*, running: Collection[int], most: int, most_of_account: int) -> list[int]:
+    """Responses to be made in the background beside those that are, which stand among them: the oldest of each account
+    first, so that nobody waits behind another's many."""
+    wanted: dict[str, Any] = {"running": list(running), "most": most, "most_of_account": most_of_account}
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT, wanted | {"now": timezone.now()})
+        return [row[0] for row in cursor.fetchall()]
+
+
+def unfinished_runs(*, among: Collection[int]) -> set[int]:
+    """Those of these that are still wanted."""
+    return set(BackgroundRun.objects.filter(pk__in=among).values_list("pk", flat=True))
+
+
+def has_waiting_responses() -> bool:
+    return BackgroundRun.objects.exclude(ready_at__gt=timezone.now()).exists()
+
+
+def _not_answered(public_id: str, status: str) -> Invalid:
+    wait = "wait until it has ended, or " if status in ("queued", "in_progress") else ""
+    return Invalid(
+        "previous_response_id",
+        f"Previous response with id {public_id[:100]!r} is {status}, without an answer that could be continued: "
+        f"{wait}continue the one before it.",
+        code="previous_response_not_completed",
+    )
 
 
 def _no_such(public_id: str) -> Invalid:

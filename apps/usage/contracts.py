@@ -11,6 +11,8 @@ class UsageTotals:
     input_tokens: int = 0
     cached_input_tokens: int = 0
     output_tokens: int = 0
+    reasoning_tokens: int = 0
+    searches: int = 0
     cost: int = 0
 
 
@@ -51,6 +53,8 @@ class RequestRow:
     input_tokens: int
     cached_input_tokens: int
     output_tokens: int
+    reasoning_tokens: int
+    searches: int
     estimated: bool
     service_tier: str
     cost: int

@@ -30,7 +30,9 @@ class UsageEvent(models.Model):
     price_version = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, null=True, related_name="+")
     input_tokens = models.PositiveIntegerField(default=0, help_text="Cached ones included")
     cached_input_tokens = models.PositiveIntegerField(default=0)
-    output_tokens = models.PositiveIntegerField(default=0)
+    output_tokens = models.PositiveIntegerField(default=0, help_text="Thoughts included")
+    reasoning_tokens = models.PositiveIntegerField(default=0, db_default=0)
+    searches = models.PositiveIntegerField(default=0, db_default=0, help_text="Of a reranking, as it is priced")
     estimated = models.BooleanField(default=False, help_text="The engine reported no count; these are ours")
     service_tier = models.CharField(
         max_length=12, default="default", db_default="default", help_text="batch: at half the price"
@@ -62,6 +64,8 @@ class UsageSums(models.Model):
     input_tokens = models.PositiveBigIntegerField(default=0)
     cached_input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
+    reasoning_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    searches = models.PositiveBigIntegerField(default=0, db_default=0)
     cost = NanoField(default=0)
 
     class Meta:

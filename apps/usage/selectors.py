@@ -10,17 +10,8 @@ from apps.usage.contracts import RequestRow, UsageBucket, UsageShare, UsageTotal
 from apps.usage.models import Outcome, UsageCharge, UsageDay, UsageEvent, UsageHour
 
 GroupBy = Literal["model", "key", "project"]
-_SUMS = {
-    name: Sum(name)
-    for name in (
-        "requests",
-        "failed_requests",
-        "input_tokens",
-        "cached_input_tokens",
-        "output_tokens",
-        "cost",
-    )
-}
+_OF_EVENT = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "searches", "cost")
+_SUMS = {name: Sum(name) for name in ("requests", "failed_requests", *_OF_EVENT)}
 _GROUPS: dict[str, tuple[str, str]] = {
     "model": ("model", "model"),
     "key": ("api_key__name", "api_key__public_id"),
@@ -180,6 +171,8 @@ def _request_row(event: UsageEvent) -> RequestRow:
         input_tokens=event.input_tokens,
         cached_input_tokens=event.cached_input_tokens,
         output_tokens=event.output_tokens,
+        reasoning_tokens=event.reasoning_tokens,
+        searches=event.searches,
         estimated=event.estimated,
         service_tier=event.service_tier,
         cost=event.cost,
@@ -197,7 +190,7 @@ def event_totals(
     sums = events.aggregate(
         requests=Count("pk"),
         failed_requests=Count("pk", filter=Q(outcome=Outcome.FAILED)),
-        **{name: Sum(name) for name in ("input_tokens", "cached_input_tokens", "output_tokens", "cost")},
+        **{name: Sum(name) for name in _OF_EVENT},
     )
     return _totals(sums)
 

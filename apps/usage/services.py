@@ -23,7 +23,8 @@ BATCH = 1000
 ONE_DRAIN = 0x617274  # an advisory lock of PostgreSQL: one drain at a time
 UNRECORDABLE = (DataError, IntegrityError, ValueError, TypeError, KeyError, AttributeError)
 logger = logging.getLogger(__name__)
-_COUNTS = ("requests", "failed_requests", "input_tokens", "cached_input_tokens", "output_tokens", "cost")
+_OF_EVENT = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "searches", "cost")
+_COUNTS = ("requests", "failed_requests", *_OF_EVENT)
 
 
 @contextmanager
@@ -115,14 +116,7 @@ def _add(rollup: "Rollup", events: Iterable[UsageEvent]) -> None:
     """One statement a group; groups in order, so that two writers never wait for each other in a circle."""
     sums: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(_COUNTS))
     for event in events:
-        counts = (
-            1,
-            int(event.outcome == "failed"),
-            event.input_tokens,
-            event.cached_input_tokens,
-            event.output_tokens,
-            event.cost,
-        )
+        counts = (1, int(event.outcome == "failed"), *(getattr(event, name) for name in _OF_EVENT))
         group = rollup.group(event)
         sums[group] = [total + count for total, count in zip(sums[group], counts, strict=True)]
     columns = (*rollup.columns, *_COUNTS)

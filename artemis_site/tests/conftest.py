@@ -27,7 +27,7 @@ def running_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platf
     home = tmp_path_factory.mktemp("platform")
     for folder in (home, *home.parents[:2]):
         folder.chmod(0o711)
-    with FakeServer() as primary, FakeServer() as second, FakeServer() as claude:
+    with FakeServer("--max-running", "600") as primary, FakeServer() as second, FakeServer() as claude:
         platform = Platform(home, free_port(), primary, second, claude)
         try:
             platform.start()

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from djstripe.models import WebhookEndpoint
 
 from apps.accounts.models import Account, Tier, User
 from apps.accounts.services import (
@@ -19,9 +21,15 @@ from apps.accounts.services import (
     suspend_account,
 )
 from apps.billing.contracts import Balance
-from apps.billing.models import LedgerTransaction
+from apps.billing.models import LedgerTransaction, StripeEvent, TopUp
 from apps.billing.selectors import balance_of_account
-from apps.billing.services import check_ledger, post_usage, record_payment, set_credit_limit
+from apps.billing.services import (
+    check_ledger,
+    post_usage,
+    record_payment,
+    set_credit_limit,
+    start_top_up,
+)
 from apps.catalog.models import AIModel, Deployment
 from apps.catalog.services import raise_catalog_revision
 from apps.common.redis import sync_redis
@@ -30,6 +38,7 @@ from apps.gateway.selectors import open_holds, spending_of_key
 from apps.keys import services as keys
 from apps.keys.contracts import KeyPolicy
 from apps.keys.models import ApiKey
+from apps.responses.models import BackgroundRun, StoredResponse
 from apps.usage.contracts import RequestRow
 from apps.usage.models import UsageEvent
 from apps.usage.selectors import recent_requests
@@ -201,3 +210,74 @@ def free_budget(key: Key) -> int:
     row = ApiKey.objects.get(public_id=key.public_id)
     spending = spending_of_key(key_id=row.pk)
     return (row.monthly_budget or 0) - spending.spent - spending.held
+
+
+def prepaid(account_id: int) -> int:
+    return balance_of_account(account_id=account_id).prepaid
+
+
+def ledger_findings() -> list[Any]:
+    return list(check_ledger())
+
+
+def begin_top_up(account_id: int, amount: int) -> str:
+    """The id of the Checkout."""
+    start_top_up(
+        account_id=account_id, amount=amount, actor_id=User.objects.earliest("pk").pk, page=settings.PUBLIC_URL
+    )
+    return TopUp.objects.filter(account_id=account_id).latest("pk").session_id
+
+
+def event_about(kind: str, stripe_id: str) -> str:
+    """The id of the event of this kind about this object, where one was received."""
+    events = StripeEvent.objects.filter(type=kind, body__contains=f'"{stripe_id}"')
+    return events.first().stripe_id if events else ""  # type: ignore[union-attr]
+
+
+def webhook_endpoint() -> tuple[str, str]:
+    """Its address and its secret."""
+    endpoint = WebhookEndpoint.objects.get(status="enabled")
+    return endpoint.url, endpoint.secret
+
+
+def queue_responses(key: Key, count: int) -> None:
+    """So many that are not to be run for a while."""
+    asking = ApiKey.objects.get(public_id=key.public_id)
+    now = datetime.now(UTC)
+    rows = StoredResponse.objects.bulk_create(
+        StoredResponse(
+            public_id=f"resp_{token_hex(24)}",
+            account_id=asking.account_id,
+            project_id=asking.project_id,
+            request_id=f"req_{token_hex(12)}",
+            model="moon",
+            body="{}",
+            items="[]",
+            size=4,
+            created_at=now,
+        )
+        for _ in range(count)
+    )
+    BackgroundRun.objects.bulk_create(
+        BackgroundRun(
+            response=row, account_id=asking.account_id, api_key=asking, request="{}", ready_at=now + timedelta(hours=1)
+        )
+        for row in rows
+    )
+
+
+def fill_redis() -> None:
+    """It takes no more writes: some megabytes more are in use than may be."""
+    store = sync_redis()
+    used = store.info("memory")["used_memory"]
+    store.set("filler", b"x" * 16 * 2**20)
+    store.config_set("maxmemory", used + 8 * 2**20)
+
+
+def make_room() -> None:
+    sync_redis().delete("filler")
+
+
+def lift_limit() -> None:
+    sync_redis().delete("filler")
+    sync_redis().config_set("maxmemory", 0)

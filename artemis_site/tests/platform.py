@@ -50,9 +50,15 @@ def models_yaml(primary: FakeServer, second: FakeServer, claude: FakeServer) -> 
             "model_list": [
                 entry(MODEL, primary, "moon-a", params={"order": 1}, continuous_usage_stats=True),
                 entry(MODEL, second, "moon-b", params={"order": 2}),
-                entry(SMALL_MODEL, primary, "small-a", priority_scheduling=True),
+                entry(
+                    SMALL_MODEL,
+                    primary,
+                    "small-a",
+                    priority_scheduling=True,
+                    output_cost_per_reasoning_token="3e-6",
+                ),
                 entry(EMBEDDING_MODEL, primary, "embed-a", mode="embedding"),
-                entry(RERANK_MODEL, primary, "rank-a", mode="rerank"),
+                entry(RERANK_MODEL, primary, "rank-a", mode="rerank", input_cost_per_query="5e-4"),
                 {
                     "model_name": CLAUDE,
                     "litellm_params": {
@@ -184,6 +190,19 @@ class RunningPlatform:
         assert self.process
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return next(int(pid) for pid in children if name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    def workers(self) -> list[int]:
+        """The pids of the celery masters that the supervisor has started."""
+        assert self.process
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == self.process.pid and b"celery" in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+            except (OSError, ValueError):
+                continue
+        return found
 
     def stop(self) -> int:
         if self.process is None:

@@ -20,7 +20,7 @@ from apps.files.models import StoredFile
 from apps.keys import services as keys
 from apps.keys.contracts import IssuedKey, KeyPolicy
 from apps.keys.models import ApiKey
-from apps.responses.models import StoredResponse
+from apps.responses.models import BackgroundRun, StoredResponse
 from apps.usage.models import UsageDay, UsageEvent, UsageHour
 
 PROVIDER_KEY = "sk-provider-that-nobody-may-see"
@@ -63,7 +63,7 @@ def _make(number: int, staff: User) -> IssuedKey:
     _told(number, account.id)
     billing.record_payment(account_id=account.id, amount=5_000_000_000, key=f"paid {number}", reason="Paid")
     billing.grant_credit(account_id=account.id, amount=1_000_000_000, key=f"given {number}", reason="Welcome")
-    StoredResponse.objects.create(
+    response = StoredResponse.objects.create(
         public_id=f"resp_{number}",
         account_id=account.id,
         project=Project.objects.get(account_id=account.id, slug=project.slug),
@@ -73,6 +73,12 @@ def _make(number: int, staff: User) -> IssuedKey:
         items=f'[{{"content":"{SAID}"}}]',
         size=100,
         created_at=NOON,
+    )
+    BackgroundRun.objects.create(
+        response=response,
+        account_id=account.id,
+        api_key=ApiKey.objects.get(public_id=issued.public_id),
+        request=f'{{"input":"{SAID}"}}',
     )
     Group.objects.create(name=f"Group {number}")
     EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=True)

@@ -1,6 +1,9 @@
 """The official client through a real socket: every endpoint, streamed and not, and the bill of it."""
 
-from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, Platform
+import pytest
+
+from artemis_site.tests.desk import Desk
+from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform
 
 MESSAGES = [{"role": "user", "content": "Say hello to the moon."}]
 
@@ -56,3 +59,18 @@ def test_models_are_listed(platform: Platform) -> None:
 
     assert {MODEL, EMBEDDING_MODEL} <= names
     assert client.models.retrieve(MODEL).id == MODEL
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("path", ["chat/completions", "responses"])
+def test_thoughts_have_their_own_price(platform: Platform, desk: Desk, path: str, stream: bool) -> None:
+    """As part of the output, which costs 2,000 nano-dollars a token; a thought costs 3,000."""
+    platform.primary.script(thoughts=["Hm", ", well"])
+    key = desk.key()
+    asked = {"messages": MESSAGES, "max_tokens": 5} if path == "chat/completions" else {"input": "Hi"}
+    body = {"model": SMALL_MODEL, "stream": stream, **asked}
+    assert platform.post(f"/v1/{path}", json=body, api_key=key.secret).status_code == 200
+
+    (request,) = desk.bill(key, requests=1).requests
+    assert request.reasoning_tokens == 2 < request.output_tokens
+    assert request.cost == request.input_tokens * 1000 + (request.output_tokens - 2) * 2000 + 2 * 3000

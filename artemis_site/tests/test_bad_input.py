@@ -366,7 +366,7 @@ ELSEWHERE = [
         *(("/v1/responses", "max_output_tokens", value) for value in (0, "5", True, 2**40)),
         *(("/v1/responses", "temperature", value) for value in (3, "1", True)),
         *(("/v1/responses", "tools", value) for value in ([{"type": "web_search"}], [{"type": "mcp"}], "x")),
-        ("/v1/responses", "background", True),
+        *(("/v1/responses", "background", value) for value in ("true", 1, [], {})),
         ("/v1/responses", "metadata", {"a": "b" * 513}),
         ("/v1/responses", "top_logprobs", 21),
         ("/v1/responses", "text", {"format": {"type": "json_schema", "name": "x", "schema": NESTED_SCHEMA}}),

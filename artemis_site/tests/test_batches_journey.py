@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -344,20 +343,6 @@ def test_a_batch_goes_on_by_its_keys_policy_of_now(platform: Platform, desk: Des
     assert entries(client, batch.error_file_id)["moon"]["response"]["status_code"] == 403
 
 
-def workers_of(platform: Platform) -> list[int]:
-    """The pids of the celery masters that the platform's supervisor has started."""
-    assert platform.process
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == platform.process.pid and b"celery" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-        except (OSError, ValueError):
-            continue
-    return found
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_another_worker_goes_on_and_nothing_is_charged_twice(
     platform: Platform, desk: Desk, number: signal.Signals
@@ -368,13 +353,13 @@ def test_another_worker_goes_on_and_nothing_is_charged_twice(
     lines = [chat(f"line {number}") for number in range(60)]
     begun = begin(client, *lines)
     until(client, begun, lambda one: bool(one.request_counts and one.request_counts.completed >= 8))
-    (worker,) = workers_of(platform)
+    (worker,) = platform.workers()
     if number == signal.SIGKILL:
         os.killpg(worker, number)
     else:
         os.kill(worker, number)
     told = time.monotonic()
-    while worker in workers_of(platform):
+    while worker in platform.workers():
         assert time.monotonic() - told < 12  # it does not wait for the rest of the batch
         time.sleep(0.1)
     batch = ended(client, begun, seconds=90)

@@ -8,6 +8,7 @@ from artemis_site.tests.desk import Desk
 from artemis_site.tests.platform import EMBEDDING_MODEL, RERANK_MODEL, Platform
 
 DOCUMENTS: list[Any] = ["bread and butter", "the moon rises", {"text": "the moon is far away"}]
+SEARCH = 500_000  # nano-dollars
 RERANK: dict[str, Any] = {"model": RERANK_MODEL, "query": "the moon is far", "documents": DOCUMENTS}
 
 
@@ -24,7 +25,7 @@ def test_documents_are_ranked_and_billed_by_what_the_engine_read(platform: Platf
     (request,) = desk.bill(key, requests=1).requests
     assert (request.endpoint, request.estimated, request.output_tokens) == ("rerank", False, 0)
     assert request.input_tokens == body["usage"]["total_tokens"]
-    assert request.cost == request.input_tokens * 1000
+    assert (request.searches, request.cost) == (1, request.input_tokens * 1000 + SEARCH)
     (entry,) = platform.primary.log()
     assert entry["path"] == "/v1/rerank"
     assert entry["body"]["documents"] == ["bread and butter", "the moon rises", "the moon is far away"]
@@ -44,7 +45,18 @@ def test_an_engine_that_does_not_count_is_estimated(platform: Platform, desk: De
     (request,) = desk.bill(key, requests=1).requests
     assert request.estimated
     assert request.input_tokens > 0
-    assert request.cost == request.input_tokens * 1000
+    assert request.cost == request.input_tokens * 1000 + SEARCH
+
+
+def test_each_hundred_documents_begun_are_a_search(platform: Platform, desk: Desk) -> None:
+    key = desk.key()
+    asked = {**RERANK, "documents": ["the moon"] * 201}
+    assert platform.post("/v1/rerank", json=asked, api_key=key.secret).status_code == 200
+    platform.primary.script(status=503)
+    assert platform.post("/v1/rerank", json=asked, api_key=key.secret).status_code == 503
+    failed, ranked = desk.bill(key, requests=2).requests
+    assert (ranked.searches, ranked.cost) == (3, ranked.input_tokens * 1000 + 3 * SEARCH)
+    assert (failed.searches, failed.cost) == (0, 0)
 
 
 @pytest.mark.parametrize(

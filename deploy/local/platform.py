@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -28,7 +29,7 @@ from inference.profiles import EngineProfile
 from inference.selection import default_embedding_engine, default_engine, engine_home, profile
 
 ROOT = Path(__file__).resolve().parents[2]
-NO_ENGINE = "none"
+NO_ENGINE = NO_PAYMENTS = "none"
 PRIVATE_FOLDERS = ("logs", "mail")
 
 
@@ -122,6 +123,10 @@ class Platform:
                 port=self.state.redis_port, password=self.state.redis_password
             )
             starts.append(self.start_redis(environment["REDIS_URL"]))
+        if given := os.environ.get("STRIPE_SECRET_KEY", ""):
+            environment["STRIPE_SECRET_KEY"] = given
+        elif os.environ.get("PAYMENTS") != NO_PAYMENTS:
+            starts.append(self.start_stand_in_for_stripe(environment))
         self.environment = environment
         lines = "".join(f"{name}={value}\n" for name, value in environment.items())
         write_private(self.home / "platform.env", lines)
@@ -157,6 +162,25 @@ class Platform:
             found = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", ["artemis"])
             if await found.fetchone() is None:
                 await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier("artemis")))
+
+    async def start_stand_in_for_stripe(self, environment: dict[str, str]) -> None:
+        """No real money: see apps/billing/emulator."""
+        port, host = self.state.stripe_port, "127.0.0.1"
+        environment["STRIPE_SECRET_KEY"] = f"sk_test_{hashlib.sha256(self.state.secret_key.encode()).hexdigest()[:32]}"
+        environment["STRIPE_API_HOST"] = f"http://{host}:{port}"
+        await self.run(
+            ProcessSpec(
+                name="stripe-stand-in",
+                argv=[
+                    *(sys.executable, "-m", "apps.billing.emulator", "--host", host, "--port", str(port)),
+                    *("--state", str(self.home / "stripe.json"), "--display-name", "Artemis"),
+                    *("--api-key", environment["STRIPE_SECRET_KEY"]),
+                ],
+                cwd=ROOT,
+                log_path=self.home / "logs" / "stripe-stand-in.log",
+                ready=http_ready(f"http://{host}:{port}/_emulator/health"),
+            )
+        )
 
     async def start_redis(self, url: str) -> None:
         client = redis.asyncio.Redis.from_url(url)
@@ -229,7 +253,7 @@ class Platform:
                 name="worker",
                 argv=[
                     *(sys.executable, "-m", "celery", "-A", "artemis_site", "worker", "--beat"),
-                    *("--concurrency", "2", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
+                    *("--concurrency", "3", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
                 ],
                 env=self.child_environment(PROMETHEUS_MULTIPROC_DIR=str(metrics)),
                 cwd=ROOT,

@@ -22,6 +22,7 @@ class State:
     redis_port: int
     chat_port: int
     embedding_port: int
+    stripe_port: int
 
     @classmethod
     def load(cls, home: Path) -> "State":
@@ -36,7 +37,7 @@ class State:
 
 
 _SECRETS = ("secret_key", "database_password", "redis_password", "engine_key")
-_PORTS = ("postgres_port", "redis_port", "chat_port", "embedding_port")
+_PORTS = ("postgres_port", "redis_port", "chat_port", "embedding_port", "stripe_port")
 
 
 def _usable_port(known: int | None) -> int:

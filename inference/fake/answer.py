@@ -30,14 +30,16 @@ class Answer:
 
     def usage(self, completion_tokens: int) -> bytes:
         """OpenAI's usage object."""
+        thoughts = min(len(self.plan.thoughts), completion_tokens)
         return (
             b'{"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d,'
-            b'"prompt_tokens_details":{"cached_tokens":%d}}'
+            b'"prompt_tokens_details":{"cached_tokens":%d}%b}'
         ) % (
             self.prompt_tokens,
             self.prompt_tokens + completion_tokens,
             completion_tokens,
             self.cached_tokens,
+            b',"completion_tokens_details":{"reasoning_tokens":%d}' % thoughts if thoughts else b"",
         )
 
     def envelope(self, prefix: bytes, kind: bytes) -> bytes:

@@ -123,6 +123,10 @@ class Delivery:
             await self._part(broken)
             await self._send({"type": "http.response.body", "body": b""})
             return True
+        if script.end_after == sent:
+            entry.fault = "end"
+            await self._send({"type": "http.response.body", "body": b""})
+            return True
         if script.cut_after == sent:
             entry.fault = "cut"
             return True

@@ -183,6 +183,10 @@ def _usage(answer: Answer) -> dict[str, Any]:
         "input_tokens": answer.prompt_tokens,
         "input_tokens_details": {"cached_tokens": answer.cached_tokens, "input_tokens_per_turn": []},
         "output_tokens": made,
-        "output_tokens_details": {"reasoning_tokens": 0, "tool_output_tokens": 0, "output_tokens_per_turn": []},
+        "output_tokens_details": {
+            "reasoning_tokens": len(answer.plan.thoughts),
+            "tool_output_tokens": 0,
+            "output_tokens_per_turn": [],
+        },
         "total_tokens": answer.prompt_tokens + made,
     }

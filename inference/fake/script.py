@@ -55,6 +55,8 @@ class Script:
     # Faults within a stream, after this many chunks.
     cut_after: int | None = None
     """Close the socket; a whole (non-streamed) answer is cut in the middle for any value."""
+    end_after: int | None = None
+    """End the answer in good order, as HTTP sees it, without the rest of its events."""
     stall_after: int | None = None
     exit_after: int | None = None
     error_after: int | None = None

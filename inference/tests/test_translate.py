@@ -11,10 +11,10 @@ import pytest
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from inference.errors import EngineRefused
+from inference.errors import EngineError, EngineRefused
 from inference.fake.control import FakeServer
 from inference.router import Deployment
-from inference.translate import litellm, open_translated
+from inference.translate import TranslatedUpstream, litellm, open_translated
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +144,33 @@ async def test_who_leaves_a_translated_stream_ends_it_at_the_provider(fake: Fake
     await upstream.read()
     await upstream.close()
     await asyncio.to_thread(fake.wait_log, lambda entry: entry["disconnected"])
+
+
+PROMPTS = {
+    "/chat/completions": {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 8},
+    "/completions": {"prompt": "Hello", "max_tokens": 8},
+    "/responses": {"input": "Hello", "max_output_tokens": 8},
+}
+
+
+async def read_all(upstream: TranslatedUpstream) -> bytes:
+    received = b""
+    while part := await upstream.read():
+        received += part
+    return received
+
+
+@pytest.mark.parametrize("path", PROMPTS)
+async def test_a_stream_that_just_stops_does_not_pass_as_whole(fake: FakeServer, path: str) -> None:
+    """LiteLLM ends it as if the answer had ended. The same one, left alone, is whole."""
+    payload = {**PROMPTS[path], "stream": True}
+    upstream = await open_translated(deployment(fake, "k"), path, payload)
+    assert b"engine" in await read_all(upstream)
+    fake.script(end_after=5)
+    upstream = await open_translated(deployment(fake, "k"), path, payload)
+    with pytest.raises(EngineError):
+        await read_all(upstream)
+    await upstream.close()
 
 
 async def test_a_reranking_is_translated_with_its_count(fake: FakeServer) -> None:

@@ -46,7 +46,9 @@ KEPT_OPERATIONS = {
         "delete": ("delete_response", "Deletes a response that was kept."),
     },
     f"{KEPT}/input_items": {"get": ("list_input_items", "What was asked of a response: limit, order and after.")},
-    f"{KEPT}/cancel": {"post": ("cancel_response", "Refused: only responses in the background can be cancelled.")},
+    f"{KEPT}/cancel": {
+        "post": ("cancel_response", "Stops a response in the background; one that has ended stays as it is.")
+    },
 }
 FILE_FIELD = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
 BATCHES = "Answers the requests in a file within a day, at half the price."

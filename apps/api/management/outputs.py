@@ -76,7 +76,9 @@ class TotalsSerializer(Output):
     failed_requests = serializers.IntegerField()
     input_tokens = serializers.IntegerField(help_text="Cached ones included")
     cached_input_tokens = serializers.IntegerField()
-    output_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField(help_text="Thoughts included")
+    reasoning_tokens = serializers.IntegerField()
+    searches = serializers.IntegerField(help_text="Of rerankings: queries with up to a hundred documents")
     cost_nano_usd = serializers.IntegerField(source="cost")
 
 
@@ -103,7 +105,9 @@ class RequestSerializer(Output):
     streamed = serializers.BooleanField()
     input_tokens = serializers.IntegerField()
     cached_input_tokens = serializers.IntegerField()
-    output_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField(help_text="Thoughts included")
+    reasoning_tokens = serializers.IntegerField()
+    searches = serializers.IntegerField(help_text="Of rerankings: queries with up to a hundred documents")
     service_tier = serializers.CharField(help_text="default, or batch: at half the price")
     estimated = serializers.BooleanField(help_text="The engine gave no count; these are estimates")
     cost_nano_usd = serializers.IntegerField(source="cost")
@@ -116,6 +120,8 @@ class PriceSerializer(Output):
     input = serializers.IntegerField()
     cached_input = serializers.IntegerField()
     output = serializers.IntegerField()
+    reasoning = serializers.IntegerField(source="of_reasoning")
+    search = serializers.IntegerField(help_text="Nano-dollars a search")
 
 
 class ModelSerializer(Output):

@@ -198,8 +198,13 @@ class ResponsesRequest(Request, kw_only=True):
 
     def inconsistency(self) -> tuple[str, str] | None:
         """(field, sentence) of what is not offered, or does not go together."""
-        if self.background:
-            return "background", "Responses in the background are not offered here; stream the response instead."
+        if self.background and self.store is False:
+            return "store", "A response in the background is kept until it is read: leave store out."
+        if self.background and self.stream:
+            return (
+                "stream",
+                "A response in the background is not streamed here: leave stream out, and read it by its id.",
+            )
         if self.stream_options is not None and not self.stream:
             return "stream_options", "stream_options is only for stream: true."
         return None

@@ -5,16 +5,18 @@ import contextlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from apps.batches.contracts import Ask, Question, Reply
 from apps.batches.models import Batch, Status
 from apps.batches.services import stages
 from apps.batches.services.lines import TOO_SLOW, Task, answered_entry, request_id, tasks_of_file, unanswered_entry
-from apps.batches.services.pace import Pace, Shift, Slots
+from apps.batches.services.pace import Pace, Slots
+from apps.common.cancelling import finished, kept
 from apps.common.database import in_thread
 from apps.common.errors import Unavailable
+from apps.common.shifts import Shift
 from apps.keys.selectors import current_secret_hash
 
 LOOK_SECONDS = 1.0  # how soon a cancellation, an expiry or a new batch is seen
@@ -121,7 +123,7 @@ class BatchRun:
         await self._record(batch, task, answered_entry(batch, task, reply, request), failed=reply.status != 200)
 
     async def _record(self, batch: Batch, task: Task, entry: bytes, *, failed: bool) -> None:
-        await _finished(in_thread(lambda: stages.record(batch, task.number, failed=failed, entry=entry)))
+        await finished(in_thread(lambda: stages.record(batch, task.number, failed=failed, entry=entry)))
 
     async def _try_alone(self, batch: Batch, task: Task) -> tuple[str, Reply] | None:
         """When nothing of this batch holds budget any more: what others may cost is no reason to give this one up."""
@@ -154,33 +156,10 @@ class BatchRun:
                 address=batch.address,
                 prepaid=task.number in self._history.charged,
             )
-            reply = await _kept(self._ask(question))
+            reply = await kept(self._ask(question))
             if reply.status != UNKNOWN_KEY:
                 return request, reply
             # The key may have a new secret: the batch belongs to the key, not to the secret that it came with.
             self._secret_hash = await in_thread(lambda: current_secret_hash(key_id=batch.api_key_id))
             if self._secret_hash == secret_hash:
                 return request, reply
-
-
-async def _kept(asking: Coroutine[Any, Any, Reply]) -> Reply:
-    """The reply, also where this is cancelled in the moment in which it came: it was paid for."""
-    task = asyncio.create_task(asking)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait({task})
-        if task.cancelled():
-            raise
-        return task.result()
-
-
-async def _finished(writing: Coroutine[Any, Any, None]) -> None:
-    """Runs to its end, also where this is cancelled: what counts the answers comes after it."""
-    task = asyncio.create_task(writing)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise

@@ -1,10 +1,8 @@
 """What callers do with batches; the work itself begins when it is committed."""
 
-import logging
 from datetime import timedelta
+from functools import partial
 
-import kombu.exceptions
-from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
@@ -14,6 +12,7 @@ from apps.batches.contracts import ENDPOINTS, BatchFacts
 from apps.batches.models import OPEN, Batch, Status
 from apps.batches.selectors import facts, files_in_use, own_batch
 from apps.common.errors import Invalid, LimitExceeded
+from apps.common.queue import enqueue
 from apps.files import services as files
 from apps.files.selectors import file_of_project
 from apps.keys.contracts import KeyFacts
@@ -21,7 +20,6 @@ from apps.keys.contracts import KeyFacts
 WINDOW = timedelta(hours=24)
 ONE_ACCOUNT = 0x626174  # an advisory lock of PostgreSQL: one new batch of an account at a time is counted
 RUN = "batches.run"
-logger = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -58,7 +56,7 @@ def create_batch(
         metadata=metadata,
         expires_at=timezone.now() + WINDOW,
     )
-    transaction.on_commit(_begin_soon)
+    transaction.on_commit(partial(enqueue, RUN))
     return facts(row)
 
 
@@ -70,7 +68,7 @@ def cancel_batch(*, account_id: int, project_id: int, public_id: str) -> BatchFa
     if row.status in (Status.VALIDATING, Status.IN_PROGRESS):
         row.status, row.cancelling_at = Status.CANCELLING, timezone.now()
         row.save(update_fields=["status", "cancelling_at"])
-        transaction.on_commit(_begin_soon)
+        transaction.on_commit(partial(enqueue, RUN))
     elif row.status not in (Status.CANCELLING, Status.CANCELLED):
         message = f"This batch cannot be cancelled any more: it is {row.status}."
         raise Invalid(None, message, code="batch_not_cancellable", status=409)
@@ -89,11 +87,3 @@ def delete_file(*, account_id: int, project_id: int, public_id: str) -> None:
 def sweep_files() -> int:
     """Removes files whose time is over; how many there were."""
     return files.delete_expired_files(in_use=files_in_use())
-
-
-def _begin_soon() -> None:
-    """Beat asks for it as well, every few seconds, should the queue be away."""
-    try:
-        current_app.send_task(RUN, retry=False)
-    except kombu.exceptions.OperationalError:
-        logger.warning("Redis is away: %s was not enqueued", RUN)

@@ -1,11 +1,10 @@
-"""How fast a model is asked, how much at once, and for how long."""
+"""How fast a model is asked, and how much at once."""
 
 import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 
 from django.conf import settings
 
@@ -53,15 +52,3 @@ class Slots:
     async def of(self, account_id: int) -> AsyncIterator[None]:
         async with self._own[account_id], self._all:
             yield
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """How long this worker works on batches: until its time is up, or until it is told to stop."""
-
-    until: float
-    is_stopping: Callable[[], bool]
-
-    @property
-    def is_over(self) -> bool:
-        return self.is_stopping() or time.monotonic() >= self.until

@@ -1,26 +1,38 @@
-"""Everything that writes to the ledger, or checks it."""
+"""Everything that writes to the ledger or checks it, and what Stripe is asked for and tells."""
 
 from apps.billing.services.checks import check_ledger, rebuild_balances
 from apps.billing.services.credit import (
     grant_credit,
     record_payment,
+    record_refund,
     refund_payment,
     refund_usage,
     set_credit_limit,
     write_off,
 )
 from apps.billing.services.expiry import expire_credit
+from apps.billing.services.stripe_events import find_missed_events, handle_events, receive_event, replay_event
+from apps.billing.services.stripe_setup import set_up_stripe
+from apps.billing.services.top_ups import look_at_top_up, start_top_up
 from apps.billing.services.usage import post_usage
 
 __all__ = [
     "check_ledger",
     "expire_credit",
+    "find_missed_events",
     "grant_credit",
+    "handle_events",
+    "look_at_top_up",
     "post_usage",
     "rebuild_balances",
+    "receive_event",
     "record_payment",
+    "record_refund",
     "refund_payment",
     "refund_usage",
+    "replay_event",
     "set_credit_limit",
+    "set_up_stripe",
+    "start_top_up",
     "write_off",
 ]

@@ -40,15 +40,23 @@ def grant_credit(
     return _book(TransactionKind.GRANT, account_id, amount, key, reason, actor_id, amounts)
 
 
-def record_payment(*, account_id: int, amount: int, key: str, reason: str, actor_id: int | None = None) -> Booked:
-    """Prepaid credit for money that came outside Stripe. What is owed for use is paid from it at once."""
+def record_payment(
+    *,
+    account_id: int,
+    amount: int,
+    key: str,
+    reason: str,
+    actor_id: int | None = None,
+    through: LedgerKind = LedgerKind.PAYMENTS,
+) -> Booked:
+    """Prepaid credit for money that came by hand or through Stripe. What is owed for use is paid from it at once."""
 
     def amounts(book: Book) -> Amounts:
         prepaid, owed = book.own(LedgerKind.PREPAID), book.own(LedgerKind.RECEIVABLE)
         paid = min(amount + prepaid.balance, -owed.balance)
         return [
             (prepaid, amount),
-            (system(LedgerKind.PAYMENTS), -amount),
+            (system(through), -amount),
             *([(prepaid, -paid), (owed, paid)] if paid > 0 else []),
         ]
 
@@ -65,6 +73,18 @@ def refund_payment(*, account_id: int, amount: int, key: str, reason: str, actor
         return [(prepaid, -amount), (system(LedgerKind.PAYMENTS), amount)]
 
     return _book(TransactionKind.REFUND, account_id, amount, key, reason, actor_id, amounts, gained=-amount)
+
+
+def record_refund(*, account_id: int, amount: int, key: str, reason: str) -> Booked:
+    """A payment that Stripe has given back: a fact. What of it is not left as prepaid credit is owed from now on."""
+
+    def amounts(book: Book) -> Amounts:
+        prepaid = book.own(LedgerKind.PREPAID)
+        less = min(amount, prepaid.balance)
+        owed = book.own(LedgerKind.RECEIVABLE)
+        return [(prepaid, -less), (owed, less - amount), (system(LedgerKind.STRIPE_CLEARING), amount)]
+
+    return _book(TransactionKind.REFUND, account_id, amount, key, reason, None, amounts, gained=-amount)
 
 
 def refund_usage(*, account_id: int, amount: int, key: str, reason: str, actor_id: int | None = None) -> Booked:

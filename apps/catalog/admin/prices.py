@@ -11,14 +11,18 @@ from apps.catalog.models import PriceVersion
 from apps.common.desk import Desk, ReadOnlyInline, usd
 
 UNIT = "US dollars a million tokens"
-PRICES = ("input_price", "cached_input_price", "output_price")
+PRICES = ("input_price", "cached_input_price", "output_price", "reasoning_price", "search_price")
 
 
 class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = PriceVersion
         fields = ("ai_model", "valid_from", *PRICES)
-        help_texts = dict.fromkeys(PRICES, UNIT)
+        help_texts = {
+            **dict.fromkeys(PRICES, UNIT),
+            "reasoning_price": f"{UNIT}; left empty, thoughts cost what other output does",
+            "search_price": "US dollars a search: a query with up to a hundred documents",
+        }
 
 
 class ShownInUsd:
@@ -34,8 +38,16 @@ class ShownInUsd:
     def output(self, price: PriceVersion) -> str:
         return usd(price.output_price)
 
+    @admin.display(description="reasoning", ordering="reasoning_price")
+    def reasoning(self, price: PriceVersion) -> str:
+        return "as output" if price.reasoning_price is None else usd(price.reasoning_price)
 
-SHOWN = ("input", "cached_input", "output")
+    @admin.display(description="a search", ordering="search_price")
+    def search(self, price: PriceVersion) -> str:
+        return usd(price.search_price)
+
+
+SHOWN = ("input", "cached_input", "output", "reasoning", "search")
 
 
 class PriceInline(ShownInUsd, ReadOnlyInline):

@@ -89,7 +89,13 @@ def test_a_file_of_the_real_world() -> None:
     assert [one.name for one in azure] == ["gpt-3.5-turbo-1", "gpt-3.5-turbo-2"]
     assert [(one.rpm, one.tpm, one.weight, one.order) for one in azure] == [(6, None, 1, 1), (6, 100_000, 9, 2)]
     assert (azure[1].api_key, azure[1].api_key_env) == ("", "AZURE_API_KEY_CA")
-    assert own.prices == (150_000_000, 150_000_000, 600_000_000)
+    assert own.prices == {
+        "input_price": 150_000_000,
+        "cached_input_price": 150_000_000,
+        "output_price": 600_000_000,
+        "reasoning_price": None,
+        "search_price": 0,
+    }
     assert (own.context_length, own.max_output_tokens) == (32_768, 4096)
     assert own.capabilities == ("tools",)
     assert own.extensions == ("top_k", "chat_template_kwargs.enable_thinking")
@@ -97,7 +103,7 @@ def test_a_file_of_the_real_world() -> None:
     assert "sk-own" not in repr(read)
     assert (claude.deployments[0].timeout, claude.deployments[0].stream_timeout) == (300, 30.5)
     assert claude.prices is not None  # from LiteLLM's own list
-    assert min(claude.prices) > 0
+    assert min(claude.prices[name] or 0 for name in ("input_price", "cached_input_price", "output_price")) > 0
     assert claude.context_length >= 100_000
     assert models["text-embedding"].kind == "embedding"
     assert models["text-embedding"].deployments[0].provider_model == "openai/text-embedding-3-small"
@@ -192,5 +198,5 @@ def test_two_deployments_cannot_have_one_id() -> None:
 
 def test_a_cached_token_costs_like_any_other_where_nothing_else_is_said() -> None:
     read = parse_config(config(params={"input_cost_per_token": 3.75e-8, "output_cost_per_token": 0}))
-    assert read.models[0].prices == (37_500_000, 37_500_000, 0)
+    assert list((read.models[0].prices or {}).values()) == [37_500_000, 37_500_000, 0, None, 0]
     assert parse_config(config()).models[0].prices is None

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,38 +15,10 @@ from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from apps.common.redis import async_redis
-from apps.common.redis_pipe import AWAY_SECONDS, NotSentError, RedisPipe
-from deploy.local import redis
-from deploy.local.ports import free_port, is_free
+from apps.common.redis_pipe import AWAY_SECONDS, FullError, NotSentError, RedisPipe
+from apps.common.tests.redis_server import Server
 
 ECHO = "return ARGV[1]"
-
-
-class Server:
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.folder = folder
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return redis.url(port=self.port, password="only-for-tests", database=1)
-
-    def start(self) -> None:
-        command = redis.command(self.folder, port=self.port, password="only-for-tests", durable=False)
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while is_free(self.port) and time.monotonic() < deadline:
-            time.sleep(0.01)
-
-    def replicate(self, *master: str) -> None:
-        with Redis.from_url(self.url) as client:
-            client.replicaof(*master)
-
-    def kill(self) -> None:
-        assert self.process
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture
@@ -102,6 +73,24 @@ async def test_a_killed_server_is_found_again(server: Server) -> None:
     await pipe.close()
 
 
+async def test_whoever_keeps_the_pipe_hears_that_it_is_another_connection_even_if_nobody_asks(server: Server) -> None:
+    told: list[float] = []
+    pipe = RedisPipe(server.url, on_reconnection=lambda: told.append(time.monotonic()))
+    await pipe.eval(ECHO, "before")
+    for times in (1, 2):
+        server.kill()
+        await asyncio.sleep(0.1)
+        server.start()
+        deadline = time.monotonic() + 5
+        while len(told) < times and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        assert len(told) == times
+        assert await pipe.eval(ECHO, "after") == b"after"
+    await pipe.close()
+    await asyncio.sleep(AWAY_SECONDS + 0.2)
+    assert len(told) == 2
+
+
 async def test_a_frozen_server_costs_a_second_and_late_answers_reach_nobody(server: Server) -> None:
     pipe = RedisPipe(server.url)
     await pipe.eval(ECHO, "before")
@@ -145,6 +134,23 @@ async def test_a_replica_that_was_the_master_is_left(server: Server) -> None:
     await asyncio.sleep(AWAY_SECONDS + 0.2)
     server.replicate("NO", "ONE")
     assert await pipe.eval(write) == b"OK"
+    await pipe.close()
+
+
+async def test_a_full_server_is_neither_away_nor_left(server: Server) -> None:
+    told: list[None] = []
+    pipe = RedisPipe(server.url, on_reconnection=lambda: told.append(None))
+    write = "return redis.call('SET', 'x', '1')"
+    await pipe.eval(write)
+    with Redis.from_url(server.url) as client:
+        client.config_set("maxmemory", 1)
+        for _ in range(3):
+            with pytest.raises(FullError):
+                await pipe.eval(write)
+            assert await pipe.eval("return redis.call('GET', 'x')") == b"1"
+        client.config_set("maxmemory", 0)
+    assert await pipe.eval(write) == b"OK"
+    assert told == []
     await pipe.close()
 
 

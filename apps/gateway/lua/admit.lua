@@ -1,7 +1,8 @@
 -- Admits one request, or says why not. Atomic: of many that race for the last cent, the last cent's worth pass.
 --
 -- ARGV: request id, key revision name, its revision, account revision name, its revision, catalog revision name, its revision,
---   key id, hold (nano-dollars), lease of the hold (ms), now as the last use (ms), record of the hold,
+--   key id, hold (nano-dollars), lease of the hold (ms), now as the last use (ms), record of the hold, or '' for one that
+--   is only to be checked: it counts as a request, and is admitted, without being counted again, when it is run,
 --   tokens it may use, number of rates, then for each: scope, what, period (ms), limit,
 --   number of limits of requests at once, then for each: scope, limit,
 --   number of budgets, then for each: scope, period ("202611" or "total"), nano-dollars or ''
@@ -27,10 +28,11 @@ for _, rate in ipairs(rates) do
   if wait then return answer(rate.what .. ' ' .. rate.limit, rate.scope, wait, 'before') end
 end
 
-for _ = 1, tonumber(ARGV[at]) do
+local opens = {}
+for i = 1, tonumber(ARGV[at]) do
   local scope, limit = ARGV[at + 1], tonumber(ARGV[at + 2])
-  redis.call('ZREMRANGEBYSCORE', 'art:open:' .. scope, '-inf', now)
-  if redis.call('ZCARD', 'art:open:' .. scope) >= limit then
+  opens[i] = 'art:open:' .. scope
+  if redis.call('ZCOUNT', opens[i], '(' .. now, '+inf') >= limit then
     return answer('parallel ' .. limit, scope, 1000, 'before')
   end
   at = at + 2
@@ -53,14 +55,22 @@ for i, budget in ipairs(budgets) do
     local left = tonumber(budget.sum) - spent - held - hold
     if left < 0 then
       -- For apps/alerts, which tells the account once; of a refusal only, so that who is admitted pays nothing for it.
-      redis.call('SADD', 'art:refused', budget.scope .. ' ' .. budget.period)
+      redis.pcall('SADD', 'art:refused', budget.scope .. ' ' .. budget.period)
       return answer('budget', budget.scope, budget.period, 'before')
     end
     if free == '' or left < free then free = left end
   end
 end
 
+if ARGV[12] == '' then
+  for _, rate in ipairs(rates) do
+    if rate.what ~= 'requests' then rate.quantity, rate.after = 0, rate.before end
+  end
+end
+-- The first write is one that a Redis without room refuses: past any other it would let all that follows pass, and
+-- admit what it then cannot settle.
 keep_rates(rates)
-open_hold(id, ARGV[12], now + ARGV[10])
+for _, name in ipairs(opens) do redis.call('ZREMRANGEBYSCORE', name, '-inf', now) end
+if ARGV[12] ~= '' then open_hold(id, ARGV[12], now + ARGV[10]) end
 redis.call('HSET', 'art:last-use', key, ARGV[11])
 return answer('ok', '', free == '' and '' or string.format('%.0f', free), 'after')

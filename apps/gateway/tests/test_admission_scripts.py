@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from apps.alerts.contracts import REFUSALS
 from apps.common.redis import sync_redis
@@ -52,7 +53,11 @@ def admit(request_id: str = "r", **changes: Any) -> list[Any]:
     budgets += fields.get("budgets", ())
     tokens = ",".join(f"art:rate:{what}:{scope}={limit}={period}" for scope, what, period, limit in rates[1:])
     opens = ",".join(scope for scope, _ in parallels)
-    record = f"{fields['hold']} {fields['tokens']} {','.join(SCOPES)} {tokens} {opens}"
+    record = (
+        fields["record"]
+        if "record" in fields
+        else f"{fields['hold']} {fields['tokens']} {','.join(SCOPES)} {tokens} {opens}"
+    )
     lists = [
         word for rows in (rates, parallels, budgets) for word in (len(rows), *(one for row in rows for one in row))
     ]
@@ -115,6 +120,37 @@ def test_a_settlement_counts_once() -> None:
     assert [settle(event='{"a":1}') for _ in range(3)] == [1, 0, 0]
     assert (held(), spent()) == ([0] * 3, [400] * 3)
     assert [fields for _, fields in sync_redis().xrange("art:usage")] == [{b"event": b'{"a":1}'}]
+
+
+@pytest.fixture
+def full() -> Iterator[None]:
+    """Redis has no room for anything."""
+    store = sync_redis()
+    admit("in flight", parallel=1, lease=1)
+    store.config_set("maxmemory", 1)
+    yield
+    store.config_set("maxmemory", 0)
+
+
+def test_without_room_nobody_is_admitted_or_settled_by_halves(full: None) -> None:
+    before = {name: sync_redis().dump(name) for name in sync_redis().keys("art:*")}
+    for wanted in (admit, settle, lambda: settle("in flight")):
+        with pytest.raises(OutOfMemoryError):
+            wanted()
+    assert {name: sync_redis().dump(name) for name in sync_redis().keys("art:*")} == before
+    assert admit(key_budget=1)[:2] == ["budget", f"key:{KEY}".encode()], "who is refused is told why, all the same"
+
+
+def test_without_room_holds_end_all_the_same(full: None) -> None:
+    assert held() == [1000] * 3
+    run("release", "in flight")
+    assert held() == [0] * 3
+
+
+def test_without_room_holds_of_dead_gateways_are_swept(full: None) -> None:
+    time.sleep(0.01)
+    release_expired_holds()
+    assert (held(), open_holds(key_ids=[KEY])) == ([0] * 3, 0)
 
 
 def test_a_settlement_does_not_begin_a_counter_that_was_lost() -> None:
@@ -316,3 +352,30 @@ def test_only_a_budget_that_refuses_is_noted_for_the_alert() -> None:
     assert admit("b", key_budget=1000)[0] == "budget"
     assert admit("c", account_budget=10)[0] == "budget"
     assert sync_redis().smembers(REFUSALS) == {f"key:{KEY} {MONTH}".encode(), f"account:{ACCOUNT} {MONTH}".encode()}
+
+
+def test_a_check_counts_a_request_and_holds_nothing() -> None:
+    verdict, _, requests, _, tokens, tokens_full_in = admit("a", record="", rpm=2, key_budget=1000)
+    assert (verdict, requests, tokens, tokens_full_in) == ("ok", 1, 100_000, 0)
+    assert admit("b", record="", rpm=2, key_budget=1000)[0] == "ok"
+    assert admit("c", record="", rpm=2)[0] == "requests"
+    assert (held(), open_holds(key_ids=[KEY])) == ([0] * 3, 0)
+
+
+def test_a_check_refuses_what_would_not_be_admitted_now() -> None:
+    assert admit("a", record="", tpm=100, key_budget=1000)[0] == "ok"
+    assert admit("a", tpm=100, key_budget=1000)[0] == "ok"  # when it is run
+    assert admit("b", record="", tpm=100)[0] == "tokens"
+    assert admit("b", record="", tokens=101, tpm=100)[0] == "too_large"
+    assert admit("b", record="", tokens=0, key_budget=1000)[:2] == ["budget", SCOPES[0].encode()]
+    assert held() == [1000] * 3
+
+
+def test_what_a_dead_try_held_does_not_stand_in_the_way_of_the_next() -> None:
+    assert admit("a", key_budget=1000, parallel=1)[0] == "ok"
+    assert admit("a", key_budget=1000, parallel=2)[0] == "budget"
+    assert run("lapse", "a") == 1
+    assert run("lapse", "a") == 0
+    assert admit("a", key_budget=1000, parallel=1)[0] == "ok"
+    assert settle("a") == 1
+    assert held() == [0] * 3

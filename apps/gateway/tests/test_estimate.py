@@ -8,15 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.catalog.contracts import ModelFacts, Price
-from apps.gateway.contracts import Call
-from apps.gateway.estimate import TEMPLATE_TOKENS, charged, cost, estimate
+from apps.gateway.contracts import Call, Tokens
+from apps.gateway.estimate import TEMPLATE_TOKENS, charged, cost, estimate, searches
 from apps.keys.contracts import KeyFacts
 
 NOW = datetime.now(UTC)
 rates = st.integers(0, 10**12)
 prices = st.builds(
-    lambda one, two, three: Price(version_id=1, valid_from=NOW, input=one, cached_input=two, output=three),
-    *(rates, rates, rates),
+    Price,
+    version_id=st.just(1),
+    valid_from=st.just(NOW),
+    input=rates,
+    cached_input=rates,
+    output=rates,
+    reasoning=st.none() | rates,
+    search=rates,
 )
 
 
@@ -74,14 +80,15 @@ def test_the_hold_covers_any_outcome(
         data.draw(st.integers(0, room if allowed is None else min(allowed, room))) for _ in range(min(choices, 4))
     )
     cached = data.draw(st.integers(0, prompt))
-    assert cost(price, input_tokens=prompt, cached_input_tokens=cached, output_tokens=output) <= guess.hold
+    reasoning = data.draw(st.integers(0, output))
+    assert cost(price, Tokens(prompt, cached, output, reasoning)) <= guess.hold
     assert guess.tokens >= 0
 
 
 @given(prices, st.integers(20, 10**6))
 def test_the_hold_covers_an_embedding(price: Price, prompt_bytes: int) -> None:
     guess = estimate(call(model(512, 1, "embedding"), prompt_bytes, None, 1), price)
-    assert cost(price, input_tokens=prompt_bytes, cached_input_tokens=0, output_tokens=0) <= guess.hold
+    assert cost(price, Tokens(prompt_bytes, 0, 0)) <= guess.hold
     assert guess.forwarded_limit is None
 
 
@@ -90,7 +97,7 @@ def test_a_batch_pays_half_of_everything_rounded_up(price: Price, prompt_bytes: 
     live = call(model(200_000, 100), prompt_bytes, 10, 1)
     batch = replace(live, service_tier="batch")
     whole = tokens * price.input  # millionths of a nano-dollar
-    paid = charged(batch, cost(price, input_tokens=tokens, cached_input_tokens=0, output_tokens=0))
+    paid = charged(batch, cost(price, Tokens(tokens, 0, 0)))
     assert paid == -(-whole // 2_000_000)
     assert estimate(batch, price).hold == -(-estimate(live, price).hold // 2)
     assert estimate(batch, price).tokens == estimate(live, price).tokens
@@ -105,9 +112,25 @@ def test_where_the_caller_sets_no_limit_the_models_own_is_sent_while_there_is_ro
     assert estimate(call(of, 100, 5, 1), None).forwarded_limit is None
 
 
+@given(prices, st.integers(1, 1000), st.integers(20, 10**6))
+def test_a_reranking_costs_its_searches_and_what_was_read(price: Price, documents: int, prompt_bytes: int) -> None:
+    asked = call(model(512, 1, "rerank"), prompt_bytes, None, 1)
+    asked = replace(asked, endpoint="rerank", payload={"documents": ["a"] * documents})
+    assert searches(asked) == (documents + 99) // 100
+    whole = cost(price, Tokens(prompt_bytes, 0, 0), searches(asked))
+    assert whole == searches(asked) * price.search + cost(price, Tokens(prompt_bytes, 0, 0))
+    assert whole <= estimate(asked, price).hold
+
+
+def test_thoughts_have_a_price_of_their_own_or_that_of_output() -> None:
+    price = Price(version_id=1, valid_from=NOW, input=0, cached_input=0, output=2 * 10**6)
+    assert cost(price, Tokens(0, 0, 10, 4)) == 20
+    assert cost(replace(price, reasoning=3 * 10**6), Tokens(0, 0, 10, 4)) == 6 * 2 + 4 * 3
+
+
 def test_a_free_model_holds_nothing() -> None:
     assert estimate(call(model(1000, 100), 100, None, 1), None).hold == 0
-    assert cost(None, input_tokens=10**6, cached_input_tokens=0, output_tokens=10**6) == 0
+    assert cost(None, Tokens(10**6, 0, 10**6)) == 0
 
 
 def test_the_price_is_that_of_now() -> None:

@@ -25,10 +25,15 @@ class PromptDetails(msgspec.Struct):
     cached_tokens: Tokens | None = 0
 
 
+class CompletionDetails(msgspec.Struct):
+    reasoning_tokens: Tokens | None = 0
+
+
 class Usage(msgspec.Struct):
     prompt_tokens: Tokens = 0
     completion_tokens: Tokens | None = 0
     prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
 
 
 class Delta(msgspec.Struct):
@@ -199,11 +204,12 @@ class OpenAIMeter(Meter):
         return b"data: " + msgspec.json.encode({"error": error}) + END
 
     def _usage(self, usage: Usage) -> None:
-        details = usage.prompt_tokens_details
+        prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
         self.counted = True
         self.input_tokens = usage.prompt_tokens
         self.output_tokens = usage.completion_tokens or 0
-        self.cached_input_tokens = min((details.cached_tokens if details else 0) or 0, usage.prompt_tokens)
+        self.cached_input_tokens = min((prompt and prompt.cached_tokens) or 0, self.input_tokens)
+        self.reasoning_tokens = min((completion and completion.reasoning_tokens) or 0, self.output_tokens)
 
 
 def _shown(frame: bytes, event: Event, include_usage: bool) -> bytes | None:

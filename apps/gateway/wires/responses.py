@@ -151,7 +151,9 @@ class ResponsesMeter(Meter):
             self.counted = True
             self.input_tokens = usage.input_tokens
             self.output_tokens = usage.output_tokens or 0
+            thoughts = (usage.output_tokens_details and usage.output_tokens_details.reasoning_tokens) or 0
             self.cached_input_tokens = min(cached, usage.input_tokens)
+            self.reasoning_tokens = min(thoughts, self.output_tokens)
         self.done = True
 
     @property

@@ -1,10 +1,13 @@
-"""Budgets, as the portal's forms ask for them."""
+"""Budgets and payments, as the portal's forms ask for them."""
 
 from typing import Any
 
 from django import forms
 
 from apps.common.forms import UsdField
+from apps.common.money import NANO_PER_USD
+
+DOLLARS = {"step": "any", "inputmode": "decimal", "min": 5}
 
 
 class BudgetField(UsdField):
@@ -13,6 +16,10 @@ class BudgetField(UsdField):
     def __init__(self, **options: Any) -> None:
         attributes = {"step": "any", "inputmode": "decimal", "placeholder": "No limit"}
         super().__init__(widget=forms.NumberInput(attrs=attributes), **options)
+
+
+class TopUpForm(forms.Form):
+    amount = UsdField(label="US dollars", initial=25 * NANO_PER_USD, widget=forms.NumberInput(attrs=DOLLARS))
 
 
 class HardnessField(forms.ChoiceField):

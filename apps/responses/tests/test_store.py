@@ -14,6 +14,7 @@ from apps.accounts.tests.cast import Cast
 from apps.common.errors import Invalid, NotFound
 from apps.responses import selectors, services
 from apps.responses.models import StoredResponse
+from apps.responses.services import kept
 
 DAY = timedelta(days=1)
 
@@ -145,7 +146,7 @@ def test_input_items_come_in_pages(cast: Cast) -> None:
 def test_a_month_later_it_is_gone(cast: Cast) -> None:
     mine = owner(cast.northwind)
     keep(mine, "young", age=29 * DAY)
-    for number in range(services.DELETED_AT_ONCE + 1):
+    for number in range(kept.DELETED_AT_ONCE + 1):
         keep(mine, f"old{number}", age=30 * DAY)
     keep(mine, "heir", after="old0")
 
@@ -153,7 +154,7 @@ def test_a_month_later_it_is_gone(cast: Cast) -> None:
         selectors.response_of(**mine, public_id="resp_old0")
     with pytest.raises(Invalid):
         selectors.past_of(**mine, public_id="resp_heir")
-    assert services.delete_expired() == services.DELETED_AT_ONCE + 1
+    assert services.delete_expired() == kept.DELETED_AT_ONCE + 1
     assert services.delete_expired() == 0
     assert sorted(StoredResponse.objects.values_list("public_id", flat=True)) == ["resp_heir", "resp_young"]
 
@@ -181,7 +182,7 @@ def test_past_its_quota_an_accounts_oldest_responses_go_first(cast: Cast, settin
 
 def test_room_is_made_in_parts(cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.RESPONSES_MOST_KEPT = 1
-    monkeypatch.setattr(services, "DELETED_AT_ONCE", 2)
+    monkeypatch.setattr(kept, "DELETED_AT_ONCE", 2)
     mine = owner(cast.northwind)
     for place in range(6):
         keep(mine, f"mine{place}")

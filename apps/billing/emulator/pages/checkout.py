@@ -30,7 +30,7 @@ def show(world: World, identifier: str, typed: dict[str, str], *, error: str | N
 {_way_back(session)}
 {card_form.test_cards()}
 """
-    return layout.frame(title, body, status=402 if error else 200)
+    return layout.frame(title, body)
 
 
 def submit(world: World, identifier: str, typed: dict[str, str]) -> Answer:

@@ -32,7 +32,7 @@ def show(world: World, identifier: str, typed: dict[str, str], *, error: str | N
 <p><a href="/i/{invoice["id"]}/pdf">Download as PDF</a></p>
 {_payment(world, invoice, typed)}
 """
-    return layout.frame(f"Invoice {invoice['number']}", body, status=402 if error else 200)
+    return layout.frame(f"Invoice {invoice['number']}", body)
 
 
 def submit(world: World, identifier: str, typed: dict[str, str]) -> Answer:

@@ -26,7 +26,7 @@ def show(world: World, secret: str, typed: dict[str, str], *, error: str | None 
 {_cards(world, secret, customer, features, typed)}
 {_invoices(world, customer, features)}
 """
-    return layout.frame("Your billing", body, status=402 if error else 200)
+    return layout.frame("Your billing", body)
 
 
 def cancel(world: World, secret: str, typed: dict[str, str]) -> Answer:

@@ -42,6 +42,8 @@ class Command(ArtemisCommand):
             "input_tokens": totals.input_tokens,
             "cached_input_tokens": totals.cached_input_tokens,
             "output_tokens": totals.output_tokens,
+            "reasoning_tokens": totals.reasoning_tokens,
+            "searches": totals.searches,
             "cost_nano_usd": totals.cost,
             "open_holds": holds,
         }

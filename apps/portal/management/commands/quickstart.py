@@ -9,9 +9,12 @@ from django.core.management import call_command
 from django.core.management.base import CommandParser
 
 from apps.accounts.services import ensure_account, ensure_administrator
+from apps.billing.selectors import payments
+from apps.billing.services import set_up_stripe
 from apps.catalog.selectors import models_for_account
 from apps.catalog.services import load_models
 from apps.common.commands import ArtemisCommand
+from apps.common.errors import ArtemisError
 from apps.keys.contracts import KeyPolicy
 from apps.keys.selectors import is_usable
 from apps.keys.services import create_key
@@ -51,6 +54,11 @@ class Command(ArtemisCommand):
             "api_key": key,
             "account": account.slug,
         }
+        if payments().are_taken:
+            try:
+                set_up_stripe()
+            except ArtemisError as error:  # its address may be one that Stripe cannot reach: it is asked instead
+                self.stderr.write(f"Stripe cannot tell of payments here: {error.message}")
         file.touch(mode=0o600)
         file.chmod(0o600)
         file.write_text(json.dumps({**known, **facts}, indent=2) + "\n")

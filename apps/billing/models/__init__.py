@@ -1,0 +1,39 @@
+"""The ledger's tables, and those of what Stripe is asked for and tells."""
+
+from apps.billing.models.ledger import (
+    CUSTOMERS,
+    CreditLot,
+    Customer,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerKind,
+    LedgerTransaction,
+    PostedCharge,
+    TransactionKind,
+)
+from apps.billing.models.stripe import (
+    AutoTopUp,
+    EventState,
+    StripeCustomer,
+    StripeEvent,
+    TopUp,
+    TopUpState,
+)
+
+__all__ = [
+    "CUSTOMERS",
+    "AutoTopUp",
+    "CreditLot",
+    "Customer",
+    "EventState",
+    "LedgerAccount",
+    "LedgerEntry",
+    "LedgerKind",
+    "LedgerTransaction",
+    "PostedCharge",
+    "StripeCustomer",
+    "StripeEvent",
+    "TopUp",
+    "TopUpState",
+    "TransactionKind",
+]

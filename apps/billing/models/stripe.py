@@ -1,0 +1,112 @@
+"""What Stripe is asked for, and what it tells. Its own objects stand beside, as dj-stripe mirrors them.
+
+Stripe counts in cents; sums here are in nano-dollars like all others, and whole cents.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from apps.accounts.models import Account
+from apps.common.models import TimestampedModel
+from apps.common.money import NanoField
+
+
+class StripeCustomer(TimestampedModel):
+    """An account as Stripe knows it, in live or in test mode."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    livemode = models.BooleanField()
+    stripe_id = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "livemode"], name="stripe_customer_once_a_mode")]
+
+    def __str__(self) -> str:
+        return self.stripe_id
+
+
+class EventState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    DONE = "done", "Done"
+    DEAD = "dead", "Given up"
+
+
+class StripeEvent(models.Model):
+    """One event of Stripe's, kept before Stripe is told that it arrived. Given up: staff may have it tried again."""
+
+    stripe_id = models.CharField(max_length=64, unique=True)
+    type = models.CharField(max_length=120)
+    livemode = models.BooleanField()
+    body = models.TextField(help_text="JSON, as it came")
+    created_at = models.DateTimeField(help_text="When it happened, as Stripe says")
+    received_at = models.DateTimeField(auto_now_add=True)
+    was_missed = models.BooleanField(default=False, help_text="Found by the sync: no webhook brought it")
+    state = models.CharField(max_length=8, choices=EventState, default=EventState.WAITING)
+    tries = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(auto_now_add=True)
+    done_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True, help_text="Of the last try")
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [
+            models.Index(fields=["next_try_at"], name="stripe_event_waiting", condition=Q(state=EventState.WAITING)),
+            models.Index(fields=["-created_at"], name="stripe_event_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.stripe_id}"
+
+
+class TopUpState(models.TextChoices):
+    PENDING = "pending", "Waiting for the payment"
+    PAID = "paid", "Paid"
+    FAILED = "failed", "Failed"
+    EXPIRED = "expired", "Not paid in time"
+
+
+class TopUp(TimestampedModel):
+    """Prepaid credit that somebody, or the automatic, asked Stripe to take money for. Its id is the business key."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    livemode = models.BooleanField()
+    amount = NanoField()
+    is_automatic = models.BooleanField(default=False)
+    state = models.CharField(max_length=8, choices=TopUpState, default=TopUpState.PENDING)
+    session_id = models.CharField(max_length=120, blank=True, help_text="Of Stripe's Checkout")
+    payment_intent_id = models.CharField(max_length=64, blank=True)
+    failure = models.CharField(max_length=200, blank=True, help_text="Why it failed, for people")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_positive")]
+        indexes = [models.Index(fields=["account", "-id"], name="top_up_account_newest")]
+
+    def __str__(self) -> str:
+        return f"top-up {self.pk}"
+
+
+class AutoTopUp(TimestampedModel):
+    """An account's consent to be charged when its credit runs low: how much, and at most how much a month."""
+
+    account = models.OneToOneField(Account, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    threshold = NanoField(help_text="Credit below which it is charged")
+    amount = NanoField(help_text="How much each time")
+    monthly_cap = NanoField(help_text="At most so much in a calendar month (UTC)")
+    enabled = models.BooleanField(default=True)
+    stopped_because = models.CharField(max_length=200, blank=True, help_text="Why it stopped by itself, for people")
+    consented_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    consented_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(threshold__gte=0, amount__gt=0, monthly_cap__gte=models.F("amount")),
+                name="auto_top_up_sums",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.account)

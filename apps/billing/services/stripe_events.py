@@ -1,0 +1,180 @@
+"""Stripe's events: kept as they come, handled one after the other, found again where no webhook brought them.
+
+An event only says that something has changed. What is then done follows from the object as Stripe has it now, so that
+events may come late, twice, or in any order.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import stripe
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+from djstripe.models import Event, WebhookEndpoint
+
+from apps.billing.models import EventState, StripeEvent
+from apps.billing.processor import client, is_configured, translated
+from apps.billing.services.top_ups import note_payment_intent, note_refund, note_session
+from apps.common.errors import Invalid, NotFound
+
+logger = logging.getLogger(__name__)
+ONE_HANDLER = 0x57819E  # an advisory lock's number
+MOST_AT_ONCE = 100
+TRIES = 10
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=1)
+ON_ITS_WAY = timedelta(minutes=2)  # a webhook may need so long
+OLDEST = timedelta(days=29)  # Stripe keeps events for thirty
+
+
+def _note_payment_intent(stripe_id: str) -> None:
+    note_payment_intent(client().v1.payment_intents.retrieve(stripe_id))
+
+
+def _note_session(stripe_id: str) -> None:
+    note_session(client().v1.checkout.sessions.retrieve(stripe_id))
+
+
+def _note_charge(stripe_id: str) -> None:
+    for refund in client().v1.refunds.list({"charge": stripe_id}).auto_paging_iter():
+        note_refund(refund)
+
+
+# By the kind of object that an event is about.
+EFFECTS: dict[str, Callable[[str], None]] = {
+    "payment_intent": _note_payment_intent,
+    "checkout.session": _note_session,
+    "charge": _note_charge,
+}
+WANTED = [
+    "charge.refunded",
+    "charge.succeeded",
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "customer.created",
+    "customer.updated",
+    "payment_intent.canceled",
+    "payment_intent.payment_failed",
+    "payment_intent.requires_action",
+    "payment_intent.succeeded",
+    "payment_method.attached",
+    "payment_method.detached",
+    "payment_method.updated",
+]
+
+
+def receive_event(*, endpoint: str, body: bytes, signature: str) -> None:
+    """Keeps an event of which Stripe's signature is good. Raises NotFound for no endpoint of ours, else Invalid."""
+    known = WebhookEndpoint.objects.filter(djstripe_uuid=endpoint).first()
+    if known is None or not known.secret:
+        raise NotFound("There is no such endpoint.")
+    try:
+        event = stripe.Webhook.construct_event(body, signature, known.secret, known.djstripe_tolerance)
+    except (ValueError, AttributeError, TypeError, stripe.SignatureVerificationError) as error:  # or is no object
+        raise Invalid("stripe-signature", "The signature does not fit the body.", code="invalid_signature") from error
+    if event.livemode != settings.STRIPE_LIVE_MODE:
+        raise Invalid("livemode", "The event is of the other mode.", code="wrong_mode")
+    _keep([body.decode()])
+
+
+def handle_events() -> int:
+    """Handles what waits and is due, the oldest first; how many came through. One process does so at a time."""
+    if not is_configured():
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [ONE_HANDLER])
+        if not cursor.fetchone()[0]:
+            return 0
+        try:
+            due = StripeEvent.objects.filter(state=EventState.WAITING, next_try_at__lte=timezone.now())
+            return sum(_handle(event) for event in due.order_by("created_at", "pk")[:MOST_AT_ONCE])
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [ONE_HANDLER])
+
+
+def replay_event(*, event_id: int) -> None:
+    """Has one tried again, however often it was."""
+    StripeEvent.objects.filter(pk=event_id).update(
+        state=EventState.WAITING, tries=0, next_try_at=timezone.now(), error=""
+    )
+
+
+def find_missed_events() -> int:
+    """Asks Stripe which events there were, and keeps those that no webhook brought; how many."""
+    if not is_configured():
+        return 0
+    now = timezone.now()
+    newest = StripeEvent.objects.filter(livemode=settings.STRIPE_LIVE_MODE).first()
+    since = max(newest.created_at - timedelta(hours=1), now - OLDEST) if newest else now - OLDEST
+    with translated():
+        listed = client().v1.events.list(
+            {
+                "created": {"gte": int(since.timestamp()), "lte": int((now - ON_ITS_WAY).timestamp())},
+                "types": WANTED,
+                "limit": 100,
+            }
+        )
+        found = [str(event) for event in listed.auto_paging_iter()]
+    return _keep(found, was_missed=True)
+
+
+def _keep(bodies: list[str], *, was_missed: bool = False) -> int:
+    rows = []
+    for body in bodies:
+        fields = json.loads(body)
+        rows.append(
+            StripeEvent(
+                stripe_id=fields["id"],
+                type=fields["type"],
+                livemode=fields["livemode"],
+                body=body,
+                created_at=datetime.fromtimestamp(fields["created"], UTC),
+                was_missed=was_missed,
+            )
+        )
+    known = set(
+        StripeEvent.objects.filter(stripe_id__in=[row.stripe_id for row in rows]).values_list("stripe_id", flat=True)
+    )
+    new = [row for row in rows if row.stripe_id not in known]
+    StripeEvent.objects.bulk_create(new, ignore_conflicts=True)
+    return len(new)
+
+
+def _handle(event: StripeEvent) -> bool:
+    """First what it means for the ledger, then dj-stripe's mirror: what fails is tried again, as a whole."""
+    fields = json.loads(event.body)
+    changed = fields["data"]["object"]
+    try:
+        effect = EFFECTS.get(changed["object"])
+        if effect is not None:
+            with translated():
+                effect(changed["id"])
+        with transaction.atomic():
+            Event.process(fields, api_key=settings.STRIPE_SECRET_KEY)
+    except Exception as error:
+        logger.exception("%s of Stripe's could not be handled", event)
+        _put_off(event, error)
+        return False
+    StripeEvent.objects.filter(pk=event.pk).update(
+        state=EventState.DONE, done_at=timezone.now(), tries=event.tries + 1, error=""
+    )
+    return True
+
+
+def _put_off(event: StripeEvent, error: Exception) -> None:
+    tries = event.tries + 1
+    StripeEvent.objects.filter(pk=event.pk).update(
+        state=EventState.DEAD if tries >= TRIES else EventState.WAITING,
+        tries=tries,
+        next_try_at=timezone.now() + min(LONGEST_PAUSE, FIRST_PAUSE * 2**event.tries),
+        error=f"{type(error).__name__}: {error}"[:500],
+    )
+
+
+def object_of(event: StripeEvent) -> dict[str, Any]:
+    """What the event was about, as it was then."""
+    found: dict[str, Any] = json.loads(event.body)["data"]["object"]
+    return found
