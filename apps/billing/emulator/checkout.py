@@ -17,10 +17,29 @@ class Outcome:
     error: str | None = None
 
 
-def pay(world: World, session: Object, details: CardDetails, *, email: str | None = None) -> Outcome:
-    """Raises StripeError when the session is no longer open."""
+def needs_card(session: Object) -> bool:
+    """`if_required` and nothing to pay today: a trial begins without one."""
+    return bool(session["payment_method_collection"] != "if_required" or session["amount_total"] != 0)
+
+
+def begin_without_card(world: World, session: Object, *, email: str | None = None) -> None:
+    """Raises StripeError when the session is no longer open, or needs a card."""
+    _check_open(session)
+    if needs_card(session):
+        raise StripeError("This Checkout session needs a card.", code="payment_method_required")
+    world.store.remember(session, details={"email": email or _known_email(world, session), "name": None})
+    _ensure_customer(world, session)
+    finish(world, session, None)
+
+
+def _check_open(session: Object) -> None:
     if session["status"] != "open":
         raise StripeError(f"This Checkout session is {session['status']}.", code="checkout_session_not_open")
+
+
+def pay(world: World, session: Object, details: CardDetails, *, email: str | None = None) -> Outcome:
+    """Raises StripeError when the session is no longer open."""
+    _check_open(session)
     email = email or _known_email(world, session)
     method = cards.save(world, details, billing={"email": email})
     world.store.remember(session, details={"email": email, "name": details.name})
@@ -103,7 +122,7 @@ def begin(world: World, session: Object, method: Object | None) -> Object:
     return subscribing.create(world, fields)
 
 
-def finish(world: World, session: Object, method: Object) -> None:
+def finish(world: World, session: Object, method: Object | None) -> None:
     """Paid, or the card is saved: what was bought begins."""
     if session["mode"] == "subscription":
         known = world.store.known(session)

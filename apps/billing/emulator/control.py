@@ -104,6 +104,14 @@ class EmulatorServer:
         """A good card goes bad, or the other way round: it does what the test card of the number does."""
         self.tell("/_emulator/cards/replace", payment_method=payment_method, number=number)
 
+    def dispute(self, charge: str, *, reason: str = "fraudulent") -> str:
+        """The holder of the card takes the payment back; the dispute's identifier."""
+        identifier: str = self.tell("/_emulator/disputes/begin", charge=charge, reason=reason)["dispute"]
+        return identifier
+
+    def close_dispute(self, dispute: str, *, won: bool) -> None:
+        self.tell("/_emulator/disputes/close", dispute=dispute, won=won)
+
     def hold_meters(self) -> None:
         self.tell("/_emulator/meters/hold")
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from apps.billing.emulator import checkout, collection, metering, timeline
+from apps.billing.emulator import checkout, collection, disputes, metering, timeline
 from apps.billing.emulator.cards import CardDetails
 from apps.billing.emulator.deliveries import Rule, RuleError
 from apps.billing.emulator.emulator import Emulator
@@ -41,6 +41,8 @@ class Direction:
             ("POST", "/meters/process"): self._process_meters,
             ("POST", "/time/advance"): self._advance_time,
             ("POST", "/settings"): self._settings,
+            ("POST", "/disputes/begin"): self._begin_dispute,
+            ("POST", "/disputes/close"): self._close_dispute,
             ("POST", "/cards/replace"): self._replace_card,
         }
 
@@ -107,9 +109,12 @@ class Direction:
         return {}
 
     def _pay(self, told: dict[str, Any]) -> Any:
-        """What a person does on the page of the Checkout `session`: `card` is a number, `authenticate` the answer."""
+        """What a person does on a Checkout `session`'s page: the `card` (null: none), and whether to `authenticate`."""
         world = self._emulator.world
         session = world.get("checkout.session", told["session"])
+        if told.get("card", "") is None:
+            checkout.begin_without_card(world, session, email=told.get("email"))
+            return {"status": session["status"], "payment_status": session["payment_status"], "error": None}
         details = CardDetails.make(told.get("card", "4242424242424242"), name=told.get("name"))
         outcome = checkout.pay(world, session, details, email=told.get("email"))
         if outcome.intent is not None and told.get("authenticate") is not None:
@@ -158,4 +163,16 @@ class Direction:
         world = self._emulator.world
         method = world.get("payment_method", told["payment_method"])
         world.store.remember(method, number=CardDetails.make(told["number"]).card.number)
+        return {}
+
+    def _begin_dispute(self, told: dict[str, Any]) -> Any:
+        """The holder of the card takes the `charge` back, for a `reason`."""
+        world = self._emulator.world
+        charge = world.get("charge", told["charge"])
+        return {"dispute": disputes.begin(world, charge, reason=told.get("reason", "fraudulent"))["id"]}
+
+    def _close_dispute(self, told: dict[str, Any]) -> Any:
+        """The bank decides: `won` or not."""
+        world = self._emulator.world
+        disputes.close(world, world.get("dispute", told["dispute"]), won=bool(told["won"]))
         return {}
