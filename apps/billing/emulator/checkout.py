@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from apps.billing.emulator import cards, customers, invoicing, payments, setups, subscribing
+from apps.billing.emulator import (
+    cards,
+    customers,
+    invoice_lines,
+    invoice_payments,
+    invoicing,
+    payments,
+    setups,
+    subscribing,
+)
 from apps.billing.emulator.cards import CardDetails
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.store import Object
@@ -92,7 +101,7 @@ def _subscribe(world: World, session: Object, method: Object) -> Outcome:
     invoice = world.get("invoice", subscription["latest_invoice"])
     intent = world.get("payment_intent", world.store.known(invoice)["payment_intent"])
     world.store.remember(intent, session=session["id"], return_url=session["success_url"])
-    error = invoicing.collect(world, invoice, method, off_session=False)
+    error = invoice_payments.collect(world, invoice, method, off_session=False)
     if error is not None:
         return Outcome(error=str(error))
     if intent["status"] == "requires_action":
@@ -139,7 +148,7 @@ def _invoice_after(world: World, session: Object) -> None:
     """Of what was paid on the page: final and paid from the beginning."""
     known = world.store.known(session)
     lines = [
-        invoicing.line(
+        invoice_lines.line(
             amount=item["amount_total"],
             currency=item["currency"],
             description=item["description"],

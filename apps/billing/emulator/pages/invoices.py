@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from html import escape
 
-from apps.billing.emulator import cards, invoicing
+from apps.billing.emulator import cards, invoice_payments
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.pages import card_form, layout, pdf
 from apps.billing.emulator.pages.responses import Answer, File, Redirect
@@ -44,7 +44,7 @@ def submit(world: World, identifier: str, typed: dict[str, str]) -> Answer:
         cards.attach(world, method, invoice["customer"])
     except StripeError as problem:
         return show(world, identifier, typed, error=str(problem))
-    error = invoicing.collect(world, invoice, method, off_session=False)
+    error = invoice_payments.collect(world, invoice, method, off_session=False)
     if error is not None:
         return show(world, identifier, typed, error=str(error))
     intent = world.get("payment_intent", world.store.known(invoice)["payment_intent"])

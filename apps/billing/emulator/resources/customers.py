@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.billing.emulator import customers, subscribing
+from apps.billing.emulator import customers, ending
 from apps.billing.emulator.endpoints import Endpoint, only
 from apps.billing.emulator.errors import no_such
 from apps.billing.emulator.expansion import Included
@@ -74,8 +74,8 @@ def delete(world: World, fields: Fields, identifier: str) -> Object:
     if customer is None:
         raise no_such("customer", identifier, status=404)
     for subscription in world.store.all("subscription"):
-        if subscription["customer"] == identifier and subscription["status"] not in subscribing.ENDED:
-            subscribing.end_now(world, subscription, reason="cancellation_requested")
+        if subscription["customer"] == identifier and subscription["status"] not in ending.ENDED:
+            ending.end_now(world, subscription, reason="cancellation_requested")
     for method in world.store.all("payment_method"):
         if method["customer"] == identifier:
             world.change(method, customer=None)
