@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.apps import apps as django_apps
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.db.models import OuterRef, Subquery, Sum
@@ -20,7 +21,11 @@ from apps.billing.models import (
     LedgerEntry,
     LedgerKind,
     LedgerTransaction,
+    Plan,
     PostedCharge,
+    StripeEvent,
+    Subscription,
+    TopUp,
     TransactionKind,
 )
 from apps.common.desk import Desk, ReadOnlyDesk, ReadOnlyInline, usd
@@ -200,3 +205,88 @@ class CreditLotAdmin(ReadOnlyDesk):
     @admin.display(description="amount", ordering="amount")
     def sum(self, lot: CreditLot) -> str:
         return usd(lot.amount)
+
+
+@admin.register(Plan)
+class PlanAdmin(Desk):
+    """What people may subscribe to. A changed fee is for new subscriptions; old ones keep theirs."""
+
+    list_display = ("name", "monthly", "included_use", "may_owe", "tier", "trial_days", "is_offered", "order")
+    list_select_related = ("tier",)
+    prepopulated_fields = {"slug": ("name",)}
+    autocomplete_fields = ("tier",)
+    search_fields = ("name", "slug")
+
+    @admin.display(description="fee a month", ordering="fee")
+    def monthly(self, plan: Plan) -> str:
+        return usd(plan.fee)
+
+    @admin.display(description="included use", ordering="included")
+    def included_use(self, plan: Plan) -> str:
+        return usd(plan.included)
+
+    @admin.display(description="may owe", ordering="credit_limit")
+    def may_owe(self, plan: Plan) -> str:
+        return usd(plan.credit_limit)
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(Desk):
+    """Who has which plan. Those that Stripe takes a fee for are changed there; others are given and taken here."""
+
+    list_display = ("account", "plan", "status", "period_end", "ends_with_period", "stripe_id")
+    list_select_related = ("account", "plan")
+    list_filter = ("plan", "status")
+    search_fields = ("account__slug", "account__name", "stripe_id")
+    autocomplete_fields = ("account", "plan")
+
+    def get_fields(self, request: HttpRequest, obj: Subscription | None = None) -> Any:
+        shown = ("status", "stripe_id", "period_start", "period_end", "ends_with_period", "past_due_since")
+        return ("account", "plan", *shown) if obj else ("account", "plan")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Subscription | None = None) -> Any:
+        return self.get_fields(request, obj) if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Subscription | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or not (obj.stripe_id and obj.is_running))
+
+    def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: bool) -> None:
+        if not change:
+            services.give_plan(account_id=obj.account_id, plan_slug=obj.plan.slug)
+
+    def delete_model(self, request: HttpRequest, obj: Subscription) -> None:
+        services.give_plan(account_id=obj.account_id, plan_slug=None)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        return {}
+
+
+@admin.register(TopUp)
+class TopUpAdmin(ReadOnlyDesk):
+    list_display = ("id", "account", "sum", "state", "is_automatic", "payment_intent_id", "created_at")
+    list_select_related = ("account",)
+    list_filter = ("state", "is_automatic", "livemode")
+    search_fields = ("account__slug", "account__name", "payment_intent_id", "session_id")
+
+    @admin.display(description="amount", ordering="amount")
+    def sum(self, top_up: TopUp) -> str:
+        return usd(top_up.amount)
+
+
+@admin.register(StripeEvent)
+class StripeEventAdmin(ReadOnlyDesk):
+    """What Stripe told. What was given up can be tried again once its cause is gone."""
+
+    list_display = ("type", "stripe_id", "state", "tries", "was_missed", "created_at", "done_at", "error")
+    list_filter = ("state", "was_missed", "type", "livemode")
+    search_fields = ("stripe_id", "body")
+    actions = ("replay",)
+
+    @admin.action(description="Try again", permissions=["view"])
+    def replay(self, request: HttpRequest, rows: Any) -> None:
+        self.run(request, rows, lambda event: services.replay_event(event_id=event.pk), done="to be tried again")
+
+
+for _mirrored in django_apps.get_app_config("djstripe").get_models():
+    if admin.site.is_registered(_mirrored):  # dj-stripe's own pages show secrets, and write to Stripe past our services
+        admin.site.unregister(_mirrored)

@@ -21,6 +21,54 @@ class Payments:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCard:
+    """A plan on offer; sums in nano-dollars, a month."""
+
+    slug: str
+    name: str
+    description: str
+    fee: int
+    included: int
+    credit_limit: int
+    trial_days: int
+    limits: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPlan:
+    """An account's plan; `by_stripe`: it is paid for there, and not given by staff."""
+
+    slug: str
+    name: str
+    fee: int
+    status: str
+    by_stripe: bool
+    period_end: datetime | None
+    ends_with_period: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Of a plan: what is charged today, and the fee of the months to come."""
+
+    plan: str
+    due_now: int
+    fee: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceRow:
+    """`page` and `pdf` are Stripe's."""
+
+    number: str
+    created_at: datetime
+    total: int
+    status: str
+    page: str
+    pdf: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lot:
     """Promotional credit that is left of what was given at once."""
 

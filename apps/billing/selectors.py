@@ -1,18 +1,100 @@
 """Reads what accounts have, by the ledger. Everything owned is asked for by account."""
 
+from datetime import UTC, datetime
+
+from django.conf import settings
 from django.db.models import Sum
+from djstripe.models import Invoice
 
 from apps.accounts.selectors import first_credit
 from apps.billing import processor
-from apps.billing.contracts import Balance, CreditChange, Lot, Payments
+from apps.billing.contracts import Balance, CreditChange, InvoiceRow, Lot, OwnPlan, Payments, PlanCard
 from apps.billing.ledger import FIRST_TO_END
-from apps.billing.models import Customer, LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
+from apps.billing.models import (
+    Customer,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerKind,
+    LedgerTransaction,
+    Plan,
+    StripeCustomer,
+    Subscription,
+)
 from apps.usage.selectors import unposted_cost
 
 
 def payments() -> Payments:
     """How money comes here, if it does."""
     return Payments(are_taken=processor.is_configured(), by_stand_in=processor.is_stand_in())
+
+
+def plans_on_offer() -> list[PlanCard]:
+    return [
+        PlanCard(
+            slug=plan.slug,
+            name=plan.name,
+            description=plan.description,
+            fee=plan.fee,
+            included=plan.included,
+            credit_limit=plan.credit_limit,
+            trial_days=plan.trial_days,
+            limits=_limits(plan),
+        )
+        for plan in Plan.objects.filter(is_offered=True).select_related("tier")
+    ]
+
+
+def _limits(plan: Plan) -> str:
+    """What its tier allows, for people; nothing where it has none."""
+    limits = plan.tier.limits if plan.tier else None
+    words = (
+        (
+            (limits.rpm, "requests a minute"),
+            (limits.tpm, "tokens a minute"),
+            (limits.tpd, "tokens a day"),
+            (limits.parallel, "at once"),
+        )
+        if limits
+        else ()
+    )
+    return ", ".join(f"{value:,} {word}" for value, word in words if value)
+
+
+def plan_of_account(*, account_id: int) -> OwnPlan | None:
+    """Its plan, also one that is past due; None where it has none, or none any more."""
+    found = Subscription.objects.filter(account_id=account_id).select_related("plan").first()
+    if found is None or not found.is_running:
+        return None
+    return OwnPlan(
+        slug=found.plan.slug,
+        name=found.plan.name,
+        fee=found.plan.fee,
+        status=found.status,
+        by_stripe=bool(found.stripe_id),
+        period_end=found.period_end,
+        ends_with_period=found.ends_with_period,
+    )
+
+
+def invoices_of_account(*, account_id: int, limit: int = 24) -> list[InvoiceRow]:
+    """Stripe's invoices as dj-stripe mirrors them, the newest first; without those that are not final yet."""
+    theirs = StripeCustomer.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).first()
+    if theirs is None:
+        return []
+    rows = Invoice.objects.filter(customer_id=theirs.stripe_id).order_by("-created")[:limit]
+    told = [row.stripe_data for row in rows]
+    return [
+        InvoiceRow(
+            number=one.get("number") or "",
+            created_at=datetime.fromtimestamp(one["created"], UTC),
+            total=processor.nano(one["total"]),
+            status=one["status"],
+            page=one.get("hosted_invoice_url") or "",
+            pdf=one.get("invoice_pdf") or "",
+        )
+        for one in told
+        if one.get("status") not in (None, "draft")
+    ]
 
 
 def balance_of_account(*, account_id: int) -> Balance:

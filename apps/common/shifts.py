@@ -21,16 +21,18 @@ STOPPING_SECONDS = 5.0  # for what is under way when the worker is told to stop
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Shift:
-    """How long this worker works: until its time is up (time.monotonic), or until it is told to stop."""
+    """How long this worker works: until its time is up (time.monotonic), until it is told to stop, or until another
+    one has taken over."""
 
     until: float
     is_stopping: Callable[[], bool]
+    is_lost: bool = False
 
     @property
     def is_over(self) -> bool:
-        return self.is_stopping() or time.monotonic() >= self.until
+        return self.is_lost or self.is_stopping() or time.monotonic() >= self.until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,11 @@ async def work_alone(
     last_answers: float,
 ) -> None:
     """Does what is to be done, side by side, until nothing is left or the shift is over; and then takes at most
-    `last_answers` seconds for what is under way. Does nothing where another worker has the lock `name`."""
+    `last_answers` seconds for what is under way. Does nothing where another worker has the lock `name`.
+
+    A worker that has lost the lock drops nothing for that: another one may have begun the same, under the same ids, and
+    of the two the first to settle counts.
+    """
     store = async_redis(connections=2)
     lock = store.lock(name, timeout=LOCK_SECONDS, blocking=False)
     try:
@@ -94,8 +100,6 @@ class _Work:
             while time.monotonic() < until and not all(task.done() for task in self._tasks.values()):
                 await self._look(begin=False)
                 await self._wait(asyncio.ALL_COMPLETED)
-        except LockError:
-            logger.warning("%s: another worker does it now", self._name)
         finally:
             for task in self._tasks.values():
                 task.cancel()
@@ -115,11 +119,17 @@ class _Work:
 
     async def _wait(self, until: str) -> None:
         await asyncio.wait(self._tasks.values(), timeout=LOOK_SECONDS, return_when=until)
+        if not self._shift.is_lost and not await self._extended():
+            logger.warning("%s: another worker does it now; what is under way here comes to its end", self._name)
+            self._shift.is_lost = True
+
+    async def _extended(self) -> bool:
+        """Whether the lock is still ours: nobody else can have taken it before it runs out."""
         try:
             await self._lock.extend(LOCK_SECONDS, replace_ttl=True)
-            self._extended_at = time.monotonic()
         except LockError:
-            raise
-        except RedisError:  # nobody else can have taken it before it runs out
-            if time.monotonic() > self._extended_at + LOCK_SECONDS:
-                raise
+            return False
+        except RedisError:
+            return time.monotonic() < self._extended_at + LOCK_SECONDS
+        self._extended_at = time.monotonic()
+        return True

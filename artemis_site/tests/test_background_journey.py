@@ -25,6 +25,7 @@ from artemis_site.tests.errands import (
 )
 from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform
 from artemis_site.tests.test_redis_away import frozen_redis, until_both_know
+from artemis_site.tests.test_responses_journey import postgres_processes
 
 QUESTION = "Tell me of the moon."
 UNFINISHED = ("queued", "in_progress")
@@ -263,6 +264,18 @@ def test_what_is_not_allowed_any_more_fails_and_says_why(platform: Platform, des
     desk.bill(key, requests=1)
 
 
+def test_nobody_waits_longer_than_the_caller_wants_to(platform: Platform, desk: Desk, key: Key) -> None:
+    platform.primary.script(header_delay=20)
+    platform.second.script(header_delay=20)
+    client = platform.client(key.secret, default_headers={"x-artemis-timeout": "0.5"})
+    failed = ended(client, begin(client))
+    assert failed.error
+    details: Any = failed.error.to_dict()["details"]
+    assert (failed.error.code, details["error_code"]) == ("server_error", "timeout")
+    assert "0.5 seconds" in failed.error.message
+    assert desk.bill(key, requests=1).cost == 0
+
+
 def test_what_an_engine_refuses_is_told_by_the_response(platform: Platform, client: openai.OpenAI) -> None:
     platform.primary.script(error="context_length")
     failed = ended(client, begin(client))
@@ -367,6 +380,25 @@ def test_a_redis_that_is_frozen_for_a_moment_costs_no_answer(
     platform.primary.wait_log(lambda entry: entry["path"] == "/v1/responses", seconds=20)
     with frozen_redis(platform):
         time.sleep(3)
+    assert ended(client, begun, seconds=60).status == "completed"
+    assert len(platform.primary.log()) == 1
+    desk.bill(key, requests=1)
+
+
+def test_a_database_that_is_frozen_for_a_moment_costs_no_answer(
+    platform: Platform, desk: Desk, key: Key, client: openai.OpenAI
+) -> None:
+    platform.primary.script(header_delay=3)
+    begun = begin(client)
+    platform.primary.wait_log(lambda entry: entry["path"] == "/v1/responses", seconds=20)
+    stopped = postgres_processes(platform)
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        time.sleep(8)  # longer than the answer takes, and than a query may
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
     assert ended(client, begun, seconds=60).status == "completed"
     assert len(platform.primary.log()) == 1
     desk.bill(key, requests=1)

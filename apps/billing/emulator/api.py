@@ -36,7 +36,13 @@ class Api:
         request = identifiers.new("request")
         method, path = scope["method"], unquote(scope["path"])
         entry = self._emulator.journal.open(request=request, method=method, path=path, headers=headers)
-        body = (await asgi.read_body(receive, limit=LARGEST_BODY)).decode(errors="replace")
+        try:
+            body = (await asgi.read_body(receive, limit=LARGEST_BODY)).decode(errors="replace")
+        except asgi.BodyTooLargeError:
+            await asgi.respond_json(send, 413, StripeError("The request's body is too large.").envelope(""))
+            return
+        except asgi.DisconnectedError:
+            return
         query = scope["query_string"].decode("latin-1")
         fault = self._emulator.faults.take(method, path)
         entry["fault"] = None if fault is None else "ordered"
@@ -96,7 +102,7 @@ class Api:
         try:
             endpoint, identifiers_ = self._endpoint(entry)
             given = _given(endpoint, parameters)
-            entry["parameters"] = given
+            entry["parameters"] = form.readable(given)
             fields = read_all(endpoint.accepted, given)
             paths: list[str] = fields.pop("expand", [])
             world.origin = Origin(entry["request"], key)

@@ -25,6 +25,8 @@ class Card:
     charging: str | None = None
     """The decline code when it is charged."""
     authentication: Authentication = "never"
+    disputed: bool = False
+    """Its holder takes each payment back."""
     tokens: tuple[str, ...] = ()
 
 
@@ -66,6 +68,7 @@ CARDS = (
         charging="generic_decline",
         tokens=("pm_card_chargeCustomerFail", "tok_chargeCustomerFail"),
     ),
+    Card("4000000000000259", "Succeeds, and is disputed", disputed=True, tokens=("pm_card_createDispute",)),
     Card(
         "4000002500003155",
         "Requires authentication, unless it was set up",

@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from apps.billing.emulator import amounts, invoicing, periods, subscribing, subscription_items
+from apps.billing.emulator import (
+    amounts,
+    ending,
+    invoice_lines,
+    invoice_payments,
+    pending_items,
+    periods,
+    subscribing,
+    subscription_invoices,
+    subscription_items,
+)
 from apps.billing.emulator.endpoints import only
 from apps.billing.emulator.errors import StripeError, no_such
 from apps.billing.emulator.parameters import Fields, merge_metadata
@@ -23,7 +33,7 @@ class Change:
 
 def update(world: World, subscription: Object, fields: Fields) -> Object:
     """Raises StripeError for what does not fit; (402) where a refusal is to be an error."""
-    if subscription["status"] in subscribing.ENDED:
+    if subscription["status"] in ending.ENDED:
         raise StripeError(
             "A canceled subscription can only update its cancellation_details and metadata.",
             code="resource_missing",
@@ -32,7 +42,7 @@ def update(world: World, subscription: Object, fields: Fields) -> Object:
     changes = _plain_changes(world, subscription, fields, now)
     items, changed = _items(world, subscription, fields.get("items", []), now)
     _, recurring = subscription_items.check_together(items)
-    start, end = subscribing.period_of(subscription)
+    start, end = subscription_invoices.period_of(subscription)
     trialing = subscription["status"] == "trialing"
     restarts = _restarts(subscription, recurring, fields, trialing=trialing)
     _check_payable(
@@ -51,8 +61,8 @@ def update(world: World, subscription: Object, fields: Fields) -> Object:
         period = (start, fields["trial_end"])
     _count_usage_since(world, subscription, changed, now)
     listed = {**subscription["items"], "data": items, "total_count": len(items)}
-    changes["items"] = subscribing.moved({"items": listed}, period)
-    world.change(subscription, subscribing.UPDATED, **changes)
+    changes["items"] = subscription_invoices.moved({"items": listed}, period)
+    world.change(subscription, ending.UPDATED, **changes)
     if restarts or (fields.get("proration_behavior") == "always_invoice" and changed):
         _invoice(world, subscription, fields, period if restarts else None, previous=(start, now))
     return subscription
@@ -60,8 +70,8 @@ def update(world: World, subscription: Object, fields: Fields) -> Object:
 
 def _plain_changes(world: World, subscription: Object, fields: Fields, now: int) -> Object:
     changes = only(fields, *PLAIN)
-    _, end = subscribing.period_of(subscription)
-    changes |= subscribing.cancellation(fields, now, end)
+    _, end = subscription_invoices.period_of(subscription)
+    changes |= ending.cancellation(fields, now, end)
     if "default_payment_method" in fields:
         method = subscribing.own_method(world, fields["default_payment_method"], subscription["customer"])
         changes["default_payment_method"] = None if method is None else method["id"]
@@ -74,7 +84,7 @@ def _plain_changes(world: World, subscription: Object, fields: Fields, now: int)
 
 def _items(world: World, subscription: Object, given: list[Fields], now: int) -> tuple[list[Object], list[Change]]:
     items = {item["id"]: item for item in subscription["items"]["data"]}
-    period = subscribing.period_of(subscription)
+    period = subscription_invoices.period_of(subscription)
     changed = []
     for number, one in enumerate(given):
         param = f"items[{number}]"
@@ -143,14 +153,14 @@ def _prorate(world: World, subscription: Object, changed: list[Change], at: int,
             _credit(world, subscription, change.before, left, (at, end))
         if change.after is not None and not subscription_items.is_metered(change.after):
             full = amounts.of(world, change.after["price"], change.after["quantity"])
-            subscription_items.proration(
+            pending_items.proration(
                 world, subscription, change.after, amount=_share(full, left), period=(at, end), credit=False
             )
 
 
 def credit_the_rest(world: World, subscription: Object, at: int) -> None:
     """Of a subscription that ends before its period does."""
-    start, end = subscribing.period_of(subscription)
+    start, end = subscription_invoices.period_of(subscription)
     for item in subscription["items"]["data"]:
         if not subscription_items.is_metered(item):
             _credit(world, subscription, item, Fraction(end - at, max(1, end - start)), (at, end))
@@ -159,12 +169,12 @@ def credit_the_rest(world: World, subscription: Object, at: int) -> None:
 def _credit(world: World, subscription: Object, item: Object, left: Fraction, period: tuple[int, int]) -> None:
     if not subscription_items.is_metered(item):
         full = amounts.of(world, item["price"], item["quantity"])
-        subscription_items.proration(world, subscription, item, amount=-_share(full, left), period=period, credit=True)
+        pending_items.proration(world, subscription, item, amount=-_share(full, left), period=period, credit=True)
         return
     since = world.store.known(subscription).get("usage_since", {}).get(item["id"], item["current_period_start"])
     line = subscription_items.usage_line(world, subscription, item, (since, period[0]))
     if line["quantity"]:
-        subscription_items.invoice_item(
+        pending_items.invoice_item(
             world,
             customer=subscription["customer"],
             amount=line["amount"],
@@ -184,10 +194,13 @@ def _share(full: int, left: Fraction) -> int:
 
 
 def _count_usage_since(world: World, subscription: Object, changed: list[Change], now: int) -> None:
-    since = world.store.known(subscription).setdefault("usage_since", {})
-    for change in changed:
-        if change.after is not None and subscription_items.is_metered(change.after):
-            since[change.after["id"]] = now
+    since = {
+        change.after["id"]: now
+        for change in changed
+        if change.after is not None and subscription_items.is_metered(change.after)
+    }
+    before = world.store.known(subscription).get("usage_since", {})
+    world.store.remember(subscription, usage_since={**before, **since})
 
 
 def _trial_until(trial_end: int, now: int) -> Object:
@@ -211,11 +224,11 @@ def _invoice(
             for item in subscription["items"]["data"]
             if not subscription_items.is_metered(item)
         ]
-    pending = invoicing.take_pending(world, subscription["customer"], subscription["currency"], subscription["id"])
+    pending = invoice_lines.take_pending(world, subscription["customer"], subscription["currency"], subscription["id"])
     if not lines and not pending:
         return
-    invoice = subscribing.invoice_now(
+    invoice = subscription_invoices.invoice_now(
         world, subscription, lines, pending, reason="subscription_update", period=previous
     )
     if invoice["status"] == "open" and subscription["collection_method"] == "charge_automatically":
-        invoicing.collect(world, invoice, off_session=bool(fields.get("off_session")))
+        invoice_payments.collect(world, invoice, off_session=bool(fields.get("off_session")))

@@ -2,10 +2,18 @@
 
 from dataclasses import dataclass
 
-from apps.billing.emulator import cards, invoicing, payments, setups, subscribing
+from apps.billing.emulator import (
+    cards,
+    customers,
+    invoice_lines,
+    invoice_payments,
+    invoicing,
+    payments,
+    setups,
+    subscribing,
+)
 from apps.billing.emulator.cards import CardDetails
 from apps.billing.emulator.errors import StripeError
-from apps.billing.emulator.resources import customers
 from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
 
@@ -18,13 +26,32 @@ class Outcome:
     error: str | None = None
 
 
-def pay(world: World, session: Object, details: CardDetails, *, email: str | None = None) -> Outcome:
-    """Raises StripeError when the session is no longer open."""
+def needs_card(session: Object) -> bool:
+    """`if_required` and nothing to pay today: a trial begins without one."""
+    return bool(session["payment_method_collection"] != "if_required" or session["amount_total"] != 0)
+
+
+def begin_without_card(world: World, session: Object, *, email: str | None = None) -> None:
+    """Raises StripeError when the session is no longer open, or needs a card."""
+    _check_open(session)
+    if needs_card(session):
+        raise StripeError("This Checkout session needs a card.", code="payment_method_required")
+    world.store.remember(session, details={"email": email or _known_email(world, session), "name": None})
+    _ensure_customer(world, session)
+    finish(world, session, None)
+
+
+def _check_open(session: Object) -> None:
     if session["status"] != "open":
         raise StripeError(f"This Checkout session is {session['status']}.", code="checkout_session_not_open")
+
+
+def pay(world: World, session: Object, details: CardDetails, *, email: str | None = None) -> Outcome:
+    """Raises StripeError when the session is no longer open."""
+    _check_open(session)
     email = email or _known_email(world, session)
     method = cards.save(world, details, billing={"email": email})
-    world.store.known(session)["details"] = {"email": email, "name": details.name}
+    world.store.remember(session, details={"email": email, "name": details.name})
     _ensure_customer(world, session)
     if session["mode"] == "setup" or (session["mode"] == "subscription" and not session["amount_total"]):
         return _save_card(world, session, method)
@@ -40,10 +67,11 @@ def _known_email(world: World, session: Object) -> str | None:
 
 
 def _ensure_customer(world: World, session: Object) -> None:
-    wanted = session["mode"] == "subscription" or session["customer_creation"] == "always"
+    creation = session["invoice_creation"] or {}
+    wanted = session["mode"] == "subscription" or session["customer_creation"] == "always" or creation.get("enabled")
     if session["customer"] is None and wanted:
         typed = world.store.known(session)["details"]
-        customer = customers.create(world, {name: value for name, value in typed.items() if value})
+        customer = customers.new(world, {name: value for name, value in typed.items() if value})
         world.change(session, None, customer=customer["id"])
 
 
@@ -69,11 +97,11 @@ def _subscribe(world: World, session: Object, method: Object) -> Outcome:
     subscription = world.store.find("subscription", known.get("subscription"))
     if subscription is None or subscription["status"] != "incomplete":
         subscription = begin(world, session, None)
-        known["subscription"] = subscription["id"]
+        world.store.remember(session, subscription=subscription["id"])
     invoice = world.get("invoice", subscription["latest_invoice"])
     intent = world.get("payment_intent", world.store.known(invoice)["payment_intent"])
-    world.store.known(intent).update(session=session["id"], return_url=session["success_url"])
-    error = invoicing.collect(world, invoice, method, off_session=False)
+    world.store.remember(intent, session=session["id"], return_url=session["success_url"])
+    error = invoice_payments.collect(world, invoice, method, off_session=False)
     if error is not None:
         return Outcome(error=str(error))
     if intent["status"] == "requires_action":
@@ -103,20 +131,49 @@ def begin(world: World, session: Object, method: Object | None) -> Object:
     return subscribing.create(world, fields)
 
 
-def finish(world: World, session: Object, method: Object) -> None:
+def finish(world: World, session: Object, method: Object | None) -> None:
     """Paid, or the card is saved: what was bought begins."""
     if session["mode"] == "subscription":
         known = world.store.known(session)
         if known.get("subscription") is None:
-            known["subscription"] = begin(world, session, method)["id"]
-        subscription = world.get("subscription", known["subscription"])
+            world.store.remember(session, subscription=begin(world, session, method)["id"])
+        subscription = world.get("subscription", world.store.known(session)["subscription"])
         world.change(session, None, subscription=subscription["id"], invoice=subscription["latest_invoice"])
+    elif session["mode"] == "payment" and session["invoice_creation"]["enabled"]:
+        _invoice_after(world, session)
     complete(world, session)
+
+
+def _invoice_after(world: World, session: Object) -> None:
+    """Of what was paid on the page: final and paid from the beginning."""
+    known = world.store.known(session)
+    lines = [
+        invoice_lines.line(
+            amount=item["amount_total"],
+            currency=item["currency"],
+            description=item["description"],
+            period=(session["created"], session["created"]),
+            quantity=item["quantity"],
+            price=item["price"],
+            parent=None,
+        )
+        for item in known["line_items"]
+    ]
+    invoice = invoicing.draft(
+        world,
+        customer=world.get("customer", session["customer"]),
+        currency=session["currency"],
+        lines=lines,
+        reason="manual",
+        fields={"auto_advance": False, **known["invoice_data"]},
+    )
+    invoicing.settle_with(world, invoice, session["payment_intent"])
+    world.change(session, None, invoice=invoice["id"])
 
 
 def _charge_once(world: World, session: Object, method: Object) -> Outcome:
     if session["amount_total"] == 0:
-        complete(world, session)
+        finish(world, session, method)
         return Outcome()
     intent = world.store.find("payment_intent", session["payment_intent"])
     if intent is None:

@@ -1,6 +1,6 @@
 """Where a payment leads: the invoice or the Checkout session for which an intent was made follows its fate."""
 
-from apps.billing.emulator import checkout, invoicing, payments, setups
+from apps.billing.emulator import checkout, invoice_payments, payments, setups
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
@@ -34,12 +34,14 @@ def authenticate(world: World, intent: Object, *, succeeds: bool) -> StripeError
 
 
 def _follow(world: World, intent: Object) -> None:
-    if intent["status"] != "succeeded":
-        return
     known = world.store.known(intent)
     invoice = world.store.find("invoice", known.get("invoice"))
+    if intent["status"] == "requires_payment_method" and invoice is not None:
+        world.emit("invoice.payment_failed", invoice)
+    if intent["status"] != "succeeded":
+        return
     if invoice is not None:
-        invoicing.mark_paid(world, invoice)
+        invoice_payments.mark_paid(world, invoice)
     session = world.store.find("checkout.session", known.get("session"))
     if session is not None and session["status"] == "open":
         checkout.finish(world, session, world.get("payment_method", intent["payment_method"]))

@@ -91,6 +91,27 @@ class EmulatorServer:
         outcome: dict[str, Any] = self.tell("/_emulator/authenticate", intent=intent, succeeds=succeeds)
         return outcome
 
+    def advance_time(self, seconds: int) -> int:
+        """For customers who live by no test clock; the time that it is then."""
+        now: int = self.tell("/_emulator/time/advance", seconds=seconds)["now"]
+        return now
+
+    def settings(self, **fields: Any) -> None:
+        """Until the next reset: `dunning_days`, `after_dunning`, `draft_seconds`, `upcoming_days`."""
+        self.tell("/_emulator/settings", **fields)
+
+    def replace_card(self, payment_method: str, number: str) -> None:
+        """A good card goes bad, or the other way round: it does what the test card of the number does."""
+        self.tell("/_emulator/cards/replace", payment_method=payment_method, number=number)
+
+    def dispute(self, charge: str, *, reason: str = "fraudulent") -> str:
+        """The holder of the card takes the payment back; the dispute's identifier."""
+        identifier: str = self.tell("/_emulator/disputes/begin", charge=charge, reason=reason)["dispute"]
+        return identifier
+
+    def close_dispute(self, dispute: str, *, won: bool) -> None:
+        self.tell("/_emulator/disputes/close", dispute=dispute, won=won)
+
     def hold_meters(self) -> None:
         self.tell("/_emulator/meters/hold")
 

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
@@ -67,8 +68,10 @@ class Delivery:
 class Deliveries:
     """One loop sends what is due; `parallel_deliveries` of them at once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, delivered: Callable[[str], None]) -> None:
+        """`delivered` is told of each event that an endpoint took."""
         self._settings = settings
+        self._delivered = delivered
         self._number = 0
         self._wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
@@ -76,6 +79,7 @@ class Deliveries:
         self._session: aiohttp.ClientSession | None = None
         self.rules: list[tuple[Rule, list[int]]] = []
         self.all: deque[Delivery] = deque(maxlen=KEPT)
+        self.changed = False
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS))
@@ -113,6 +117,7 @@ class Deliveries:
             elif rule is not None and action == "delay":
                 delivery.due += rule.seconds
             self.all.append(delivery)
+        self.changed = True
         self._wake.set()
 
     def release(self, *, events: list[str] | None, backwards: bool) -> int:
@@ -127,8 +132,25 @@ class Deliveries:
         for place, delivery in enumerate(waiting):
             delivery.state = "pending"
             delivery.due = now + place / 1_000_000
+        self.changed = True
         self._wake.set()
         return len(waiting)
+
+    def describe_waiting(self) -> list[Object]:
+        """What has still to be delivered."""
+        self.changed = False
+        return [
+            {**one.describe(), "state": "withheld" if one.state == "withheld" else "pending"}
+            | {"body": one.body.decode(), "secrets": one.secrets}
+            for one in self.all
+            if one.state in ("pending", "sending", "withheld")
+        ]
+
+    def restore(self, described: list[Object]) -> None:
+        """At once, whatever pause was left."""
+        for one in described:
+            self._number = max(self._number, one["number"])
+            self.all.append(Delivery(**{**one, "body": one["body"].encode()}))
 
     @property
     def under_way(self) -> int:
@@ -186,8 +208,10 @@ class Deliveries:
         except (aiohttp.ClientError, OSError, TimeoutError) as problem:
             error = type(problem).__name__
         delivery.attempts.append({"at": at, "status": status, "error": error})
+        self.changed = True
         if status is not None and 200 <= status < 300:
             delivery.state = "delivered"
+            self._delivered(delivery.event)
         elif len(delivery.attempts) >= self._settings.delivery_attempts:
             delivery.state = "failed"
         else:

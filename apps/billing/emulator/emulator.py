@@ -19,7 +19,7 @@ SAVE_SECONDS = 0.5
 class Emulator:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.outbox = Deliveries(settings)
+        self.outbox = Deliveries(settings, self._delivered)
         self.world = World(settings, lambda event: publish(self.world, self.outbox, event))
         self.answers = Answers()
         self.faults = Faults()
@@ -27,7 +27,9 @@ class Emulator:
         self._state = Path(settings.state_file) if settings.state_file else None
         self._beat: asyncio.Task[None] | None = None
         if self._state is not None:
-            self.world.store.load(self._state)
+            beside = self.world.store.load(self._state)
+            self.outbox.restore(beside.get("deliveries", []))
+            self.answers.restore(beside.get("answers", []))
 
     async def start(self) -> None:
         await self.outbox.start()
@@ -42,13 +44,23 @@ class Emulator:
         self.save()
 
     def reset(self) -> None:
-        """As on the first day, but for the idempotency of time."""
+        """As on the first day."""
+        self.world.settings = self.settings
         for part in (self.world.store, self.outbox, self.answers, self.faults, self.journal):
             part.reset()
 
+    def _delivered(self, event: str) -> None:
+        """One webhook less is pending."""
+        found = self.world.store.find("event", event)
+        if found is not None and found["pending_webhooks"] > 0:
+            self.world.change(found, None, pending_webhooks=found["pending_webhooks"] - 1)
+
     def save(self) -> None:
-        if self._state is not None and self.world.store.changed:
-            self.world.store.save(self._state)
+        changed = self.world.store.changed or self.outbox.changed or self.answers.changed
+        if self._state is not None and changed:
+            self.world.store.save(
+                self._state, deliveries=self.outbox.describe_waiting(), answers=self.answers.describe()
+            )
 
     async def _beats(self) -> None:
         while True:

@@ -12,7 +12,7 @@ DEEPEST = 8
 
 
 def parse(encoded: str) -> dict[str, Any]:
-    """Strings, lists and dictionaries; raises InvalidParameter for a name that cannot be read."""
+    """Strings and dictionaries of them, also for lists; raises InvalidParameter for a name that cannot be read."""
     found: dict[str, Any] = {}
     for name, value in parse_qsl(encoded, keep_blank_values=True):
         match = NAME.match(name)
@@ -20,7 +20,7 @@ def parse(encoded: str) -> dict[str, Any]:
         if not 0 < len(parts) <= DEEPEST:
             raise InvalidParameter(f"Invalid parameter name: {name[:100]}", param=name[:100])
         _place(found, parts, value)
-    return {name: _listed(value) for name, value in found.items()}
+    return found
 
 
 def _place(target: dict[str, Any], parts: list[str], value: str) -> None:
@@ -44,11 +44,15 @@ def _next_index(target: dict[str, Any], rest: list[str]) -> str:
     return str(len(target))
 
 
-def _listed(value: Any) -> Any:
-    """Dictionaries whose names are numbers are lists."""
+def listed(value: Any) -> Any:
+    """A dictionary whose names are numbers, as the list that it may be: what it is, only the parameter knows."""
+    if isinstance(value, dict) and value and all(name.isdecimal() for name in value):
+        return [value[name] for name in sorted(value, key=int)]
+    return value
+
+
+def readable(value: Any) -> Any:
+    """For people: lists wherever there may be some."""
     if not isinstance(value, dict):
         return value
-    inner = {name: _listed(one) for name, one in value.items()}
-    if inner and all(name.isdecimal() for name in inner):
-        return [inner[name] for name in sorted(inner, key=int)]
-    return inner
+    return listed({name: readable(one) for name, one in value.items()})

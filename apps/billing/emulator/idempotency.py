@@ -6,6 +6,7 @@ See https://docs.stripe.com/api/idempotent_requests. Kept for a day, by secret k
 import hashlib
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from apps.billing.emulator.errors import StripeError
 
@@ -30,13 +31,14 @@ class _Kept:
 class Answers:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], _Kept] = {}
+        self.changed = False
 
     def find(self, *, secret: str, key: str, method: str, path: str, parameters: str) -> Answer | None:
         """Raises StripeError for a key that came with something else before."""
         if len(key) > LONGEST:
             raise StripeError(f"Idempotency keys can be at most {LONGEST} characters.", kind="idempotency_error")
         kept = self._kept.get((secret, key))
-        if kept is None or time.monotonic() - kept.at > KEPT_SECONDS:
+        if kept is None or time.time() - kept.at > KEPT_SECONDS:
             return None
         if kept.endpoint != f"{method} {path}":
             raise StripeError(
@@ -54,10 +56,34 @@ class Answers:
         return kept.answer
 
     def keep(self, *, secret: str, key: str, method: str, path: str, parameters: str, answer: Answer) -> None:
-        self._kept[secret, key] = _Kept(_digest(parameters), f"{method} {path}", answer, time.monotonic())
+        self._kept[secret, key] = _Kept(_digest(parameters), f"{method} {path}", answer, time.time())
+        self.changed = True
 
     def reset(self) -> None:
         self._kept.clear()
+        self.changed = True
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Of those that are still good."""
+        self.changed = False
+        return [
+            {
+                "secret": secret,
+                "key": key,
+                "digest": kept.digest,
+                "endpoint": kept.endpoint,
+                "status": kept.answer.status,
+                "body": kept.answer.body.decode(),
+                "at": kept.at,
+            }
+            for (secret, key), kept in self._kept.items()
+            if time.time() - kept.at < KEPT_SECONDS
+        ]
+
+    def restore(self, described: list[dict[str, Any]]) -> None:
+        for one in described:
+            answer = Answer(one["status"], one["body"].encode())
+            self._kept[one["secret"], one["key"]] = _Kept(one["digest"], one["endpoint"], answer, one["at"])
 
 
 def _digest(parameters: str) -> str:

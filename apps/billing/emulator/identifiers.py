@@ -13,6 +13,7 @@ PREFIXES = {
     "setup_intent": ("seti_1", 23),
     "charge": ("ch_3", 23),
     "refund": ("re_3", 23),
+    "dispute": ("du_1", 23),
     "balance_transaction": ("txn_3", 23),
     "checkout.session": ("cs_test_a1", 56),
     "subscription": ("sub_1", 23),

@@ -1,7 +1,6 @@
 """Usage: what was reported to a meter, summed by customer and period. What cannot be used becomes an event."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.parameters import Fields
@@ -12,6 +11,7 @@ DAY = 86_400
 OLDEST, FARTHEST = 35 * DAY, 300
 LARGEST = 10**15
 USAGE = "usage"
+MARK = "meter event "
 
 
 def record(world: World, fields: Fields) -> Object:
@@ -48,6 +48,7 @@ def record(world: World, fields: Fields) -> Object:
         "canceled": False,
     }
     world.store.add(usage)
+    world.store.remember({"id": MARK + identifier}, latest=usage["id"])
     if not world.store.counters.get("meters_held"):
         process(world, usage)
     return {
@@ -69,7 +70,13 @@ def _clock(world: World, payload: Object) -> str | None:
 
 
 def _seen(world: World, identifier: str, now: int) -> bool:
-    return any(usage["identifier"] == identifier and usage["created"] > now - DAY for usage in world.store.all(USAGE))
+    latest = _latest(world, identifier)
+    return latest is not None and latest["created"] > now - DAY
+
+
+def _latest(world: World, identifier: str) -> Object | None:
+    """Of the events with the identifier."""
+    return world.store.find(USAGE, world.store.known({"id": MARK + identifier}).get("latest"))
 
 
 def process(world: World, usage: Object) -> None:
@@ -166,11 +173,8 @@ def total(world: World, meter: Object, customer: str, start: int, end: int) -> i
 
 def cancel(world: World, event_name: str, identifier: str) -> None:
     """Raises StripeError for an event that is unknown, or older than a day."""
-    found: Any = None
-    for usage in world.store.all(USAGE):
-        if usage["identifier"] == identifier and usage["event_name"] == event_name:
-            found = usage
-    if found is None:
+    found = _latest(world, identifier)
+    if found is None or found["event_name"] != event_name:
         raise StripeError(
             f"No meter event was found with the identifier {identifier}.",
             code="resource_missing",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
+from apps.billing.emulator import form
 from apps.billing.emulator.errors import InvalidParameter, missing, unknown
 
 Fields = dict[str, Any]
@@ -218,6 +219,7 @@ class Many:
     most: int = 500
 
     def read(self, name: str, value: Any) -> list[Any]:
+        value = form.listed(value)
         if not isinstance(value, list):
             raise InvalidParameter("Invalid array", param=name)
         if len(value) > self.most:

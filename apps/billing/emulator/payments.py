@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.billing.emulator import cards, identifiers
+from apps.billing.emulator import balance, cards, disputes, identifiers
 from apps.billing.emulator.errors import StripeError, card_error
 from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
@@ -108,7 +108,7 @@ def succeed(world: World, intent: Object, method: Object) -> Object:
     if intent["setup_future_usage"] and intent["customer"] and method["customer"] is None:
         cards.attach(world, method, intent["customer"])
     if intent["setup_future_usage"]:
-        world.store.known(method)["set_up"] = True
+        world.store.remember(method, set_up=True)
     charge = _charge(world, intent, method, error=None)
     world.change(
         intent,
@@ -120,6 +120,8 @@ def succeed(world: World, intent: Object, method: Object) -> Object:
         next_action=None,
         last_payment_error=None,
     )
+    if cards.behind(world, method).disputed:
+        disputes.begin(world, charge)
     return charge
 
 
@@ -161,7 +163,10 @@ def fail_authentication(world: World, intent: Object, method: Object) -> StripeE
 def _charge(world: World, intent: Object, method: Object, *, error: StripeError | None) -> Object:
     good = error is None
     identifier = identifiers.new("charge")
-    transaction = _transaction(world, intent, identifier, intent["amount"], "charge") if good else None
+    entry = None
+    if good:
+        amount = intent["amount"]
+        entry = balance.book(world, intent, source=identifier, amount=amount, kind="charge", fee=_fee(amount))
     declined = None if error is None else error.fields.get("decline_code", error.fields["code"])
     charge = {
         "id": identifier,
@@ -171,7 +176,7 @@ def _charge(world: World, intent: Object, method: Object, *, error: StripeError 
         "application": None,
         "application_fee": None,
         "application_fee_amount": None,
-        "balance_transaction": transaction,
+        "balance_transaction": None if entry is None else entry["id"],
         "billing_details": dict(method["billing_details"]),
         "calculated_statement_descriptor": "ARTEMIS STAND-IN",
         "captured": good,
@@ -241,41 +246,8 @@ def _details(method: Object, amount: int) -> Object:
     }
 
 
-def _transaction(world: World, intent: Object, source: str, amount: int, kind: str) -> str:
-    """`amount` is negative for what goes back; the fee is not returned then."""
-    fee = FEE_FIXED + amount * FEE_PER_MILLE // 1000 if kind == "charge" else 0
-    now = world.now_for(intent["customer"])
-    transaction = world.add(
-        "balance_transaction",
-        {
-            "created": now,
-            "amount": amount,
-            "available_on": now + 2 * 86_400,
-            "balance_type": "payments",
-            "currency": intent["currency"],
-            "description": intent["description"],
-            "exchange_rate": None,
-            "fee": fee,
-            "fee_details": [
-                {
-                    "amount": fee,
-                    "application": None,
-                    "currency": intent["currency"],
-                    "description": "Stripe processing fees",
-                    "type": "stripe_fee",
-                }
-            ]
-            if fee
-            else [],
-            "net": amount - fee,
-            "reporting_category": kind,
-            "source": source,
-            "status": "pending",
-            "type": kind,
-        },
-    )
-    identifier: str = transaction["id"]
-    return identifier
+def _fee(amount: int) -> int:
+    return FEE_FIXED + amount * FEE_PER_MILLE // 1000
 
 
 def refund(world: World, charge: Object, *, amount: int | None, reason: str | None, metadata: Object) -> Object:
@@ -301,7 +273,7 @@ def refund(world: World, charge: Object, *, amount: int | None, reason: str | No
             "id": identifier,
             "created": world.now_for(charge["customer"]),
             "amount": taken,
-            "balance_transaction": _transaction(world, intent, identifier, -taken, "refund"),
+            "balance_transaction": balance.book(world, intent, source=identifier, amount=-taken, kind="refund")["id"],
             "charge": charge["id"],
             "currency": charge["currency"],
             "destination_details": {

@@ -2,7 +2,16 @@
 
 import copy
 
-from apps.billing.emulator import changing, invoicing, subscribing, subscription_items
+from apps.billing.emulator import (
+    changing,
+    ending,
+    invoice_lines,
+    invoicing,
+    renewing,
+    subscribing,
+    subscription_invoices,
+    subscription_items,
+)
 from apps.billing.emulator.errors import StripeError, missing
 from apps.billing.emulator.parameters import Fields
 from apps.billing.emulator.store import Object
@@ -62,7 +71,7 @@ def preview(world: World, fields: Fields) -> Object:
 def _changed(other: World, subscription: Object, asked: Fields, *, recurring: bool) -> Object:
     if asked.get("cancel_now"):
         before = subscription["latest_invoice"]
-        subscribing.bill_what_is_left(other, subscription, other.now_for(subscription["customer"]))
+        ending.bill_what_is_left(other, subscription, other.now_for(subscription["customer"]))
         if subscription["latest_invoice"] == before:
             return _of_items(other, other.get("customer", subscription["customer"]))
         return _as_preview(other.get("invoice", subscription["latest_invoice"]))
@@ -78,10 +87,10 @@ def _changed(other: World, subscription: Object, asked: Fields, *, recurring: bo
 
 
 def _renewal(other: World, subscription: Object) -> Object:
-    if subscription["status"] in subscribing.ENDED or subscription["cancel_at_period_end"]:
+    if subscription["status"] in ending.ENDED or subscription["cancel_at_period_end"]:
         raise StripeError("No upcoming invoices for customer", code="invoice_upcoming_none", status=404)
-    _, end = subscribing.period_of(subscription)
-    subscribing.renew(other, subscription)
+    _, end = subscription_invoices.period_of(subscription)
+    renewing.renew(other, subscription)
     invoice = other.get("invoice", subscription["latest_invoice"])
     subscription_items.refresh_usage(other, invoice)
     return _as_preview({**invoice, "next_payment_attempt": end + other.settings.draft_seconds, "created": end})
@@ -96,7 +105,7 @@ def _of_items(other: World, customer: Object) -> Object:
         other,
         customer=customer,
         currency=own[0]["currency"],
-        lines=[invoicing.item_line(item) for item in own],
+        lines=[invoice_lines.item_line(item) for item in own],
         reason="upcoming",
     )
     return _as_preview(invoice)

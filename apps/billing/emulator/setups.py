@@ -79,7 +79,7 @@ def answer(world: World, intent: Object, method: Object, *, succeeds: bool) -> S
 def _succeed(world: World, intent: Object, method: Object) -> None:
     if intent["customer"] is not None and method["customer"] is None:
         cards.attach(world, method, intent["customer"])
-    world.store.known(method)["set_up"] = True
+    world.store.remember(method, set_up=True)
     world.change(
         intent,
         "setup_intent.succeeded",

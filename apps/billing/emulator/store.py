@@ -51,9 +51,12 @@ class Store:
         return iter(list(self.tables.get(kind, {}).values()))
 
     def known(self, thing: Object) -> Object:
-        """What only the emulator knows of it; to be changed in place."""
+        """What only the emulator knows of it; not to be changed."""
+        return self.hidden.get(thing["id"], {})
+
+    def remember(self, thing: Object, **known: Any) -> None:
+        self.hidden[thing["id"]] = {**self.known(thing), **known}
         self.changed = True
-        return self.hidden.setdefault(thing["id"], {})
 
     def count(self, name: str) -> int:
         """The next number of a series, from 1."""
@@ -66,9 +69,15 @@ class Store:
             part.clear()
         self.changed = True
 
-    def save(self, path: Path) -> None:
-        """Atomically: a crash in between leaves the former state."""
-        state = {"tables": self.tables, "kinds": self.kinds, "hidden": self.hidden, "counters": self.counters}
+    def save(self, path: Path, **beside: Any) -> None:
+        """Atomically, with what else is to be kept: a crash in between leaves the former state."""
+        state = {
+            "tables": self.tables,
+            "kinds": self.kinds,
+            "hidden": self.hidden,
+            "counters": self.counters,
+            "beside": beside,
+        }
         waiting = path.with_name(path.name + ".new")
         descriptor = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -78,8 +87,12 @@ class Store:
         waiting.replace(path)
         self.changed = False
 
-    def load(self, path: Path) -> None:
-        if path.exists():
-            state = msgspec.json.decode(path.read_bytes())
-            self.tables, self.kinds = state["tables"], state["kinds"]
-            self.hidden, self.counters = state["hidden"], state["counters"]
+    def load(self, path: Path) -> Object:
+        """What was kept beside it; empty where there is no file yet."""
+        if not path.exists():
+            return {}
+        state = msgspec.json.decode(path.read_bytes())
+        self.tables, self.kinds = state["tables"], state["kinds"]
+        self.hidden, self.counters = state["hidden"], state["counters"]
+        beside: Object = state["beside"]
+        return beside

@@ -2,15 +2,23 @@
 
 from typing import Any
 
-from apps.billing.emulator import cards, identifiers, invoicing, periods, subscription_items
+from apps.billing.emulator import (
+    cards,
+    ending,
+    identifiers,
+    invoice_lines,
+    invoice_payments,
+    pending_items,
+    periods,
+    subscription_invoices,
+    subscription_items,
+)
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.parameters import Fields, merge_metadata
 from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
 
 DAY = 86_400
-ENDED = ("canceled", "incomplete_expired")
-UPDATED = "customer.subscription.updated"
 NO_METHOD = (
     "This customer has no attached payment source or default payment method. Please consider adding a default payment "
     "method. For more information, visit https://docs.stripe.com/billing/subscriptions/payment-methods-setting"
@@ -53,7 +61,7 @@ def create(world: World, fields: Fields, **hidden: Any) -> Object:
     if customer["currency"] is None:
         world.change(customer, None, currency=currency)
     _first_invoice(world, subscription, fields, lines, period=(now, now))
-    world.store.known(subscription)["announced"] = True
+    world.store.remember(subscription, announced=True)
     world.emit("customer.subscription.created", subscription)
     return subscription
 
@@ -123,7 +131,7 @@ def _extra_items(world: World, subscription: Object, given: list[Fields]) -> lis
         price = world.get("price", one.get("price", ""), param=f"add_invoice_items[{number}][price]")
         quantity = one.get("quantity", 1)
         made.append(
-            subscription_items.invoice_item(
+            pending_items.invoice_item(
                 world,
                 customer=subscription["customer"],
                 amount=(price["unit_amount"] or 0) * quantity,
@@ -167,15 +175,17 @@ def _first_invoice(
     world: World, subscription: Object, fields: Fields, lines: list[Object], *, period: tuple[int, int]
 ) -> None:
     """A subscription that is billed by usage alone begins without one."""
-    pending = invoicing.take_pending(world, subscription["customer"], subscription["currency"], subscription["id"])
+    pending = invoice_lines.take_pending(world, subscription["customer"], subscription["currency"], subscription["id"])
     if not lines and not pending:
         world.change(subscription, None, status=_begun(world, subscription))
         return
-    invoice = invoice_now(world, subscription, lines, pending, reason="subscription_create", period=period)
+    invoice = subscription_invoices.invoice_now(
+        world, subscription, lines, pending, reason="subscription_create", period=period
+    )
     if subscription["collection_method"] == "send_invoice":
         world.change(subscription, None, status=_begun(world, subscription))
     elif fields.get("payment_behavior") != "default_incomplete":
-        invoicing.collect(world, invoice, off_session=bool(fields.get("off_session")))
+        invoice_payments.collect(world, invoice, off_session=bool(fields.get("off_session")))
 
 
 def _begun(world: World, subscription: Object) -> str:
@@ -183,210 +193,8 @@ def _begun(world: World, subscription: Object) -> str:
     return "trialing" if trial > world.now_for(subscription["customer"]) else "active"
 
 
-def invoice_now(
-    world: World,
-    subscription: Object,
-    lines: list[Object],
-    pending: list[Object],
-    *,
-    reason: str,
-    period: tuple[int, int],
-) -> Object:
-    """A final invoice; not collected yet, unless there is nothing to pay."""
-    invoice = new_invoice(world, subscription, lines, pending, reason=reason, period=period)
-    invoicing.finalize(world, invoice)
-    return invoice
-
-
-def new_invoice(
-    world: World,
-    subscription: Object,
-    lines: list[Object],
-    pending: list[Object],
-    *,
-    reason: str,
-    period: tuple[int, int],
-    fields: Object | None = None,
-) -> Object:
-    now = world.now_for(subscription["customer"])
-    by_mail = subscription["collection_method"] == "send_invoice"
-    invoice = invoicing.draft(
-        world,
-        customer=world.get("customer", subscription["customer"]),
-        currency=subscription["currency"],
-        lines=[*(invoicing.item_line(item) for item in pending), *lines],
-        reason=reason,
-        subscription=subscription,
-        period=period,
-        fields={
-            "collection_method": subscription["collection_method"],
-            "due_date": now + (subscription["days_until_due"] or 0) * DAY if by_mail else None,
-            "description": subscription["description"],
-            **(fields or {}),
-        },
-    )
-    invoicing.mark_taken(world, pending, invoice)
-    world.change(subscription, None, latest_invoice=invoice["id"])
-    return invoice
-
-
-def renew(world: World, subscription: Object) -> None:
-    """At the end of its period, or of its trial: the next period begins, and its invoice with what was used."""
-    items = subscription["items"]["data"]
-    start, end = period_of(subscription)
-    trial = subscription["status"] == "trialing"
-    if trial and _ends_with_trial(world, subscription):
-        return
-    recurring = items[0]["price"]["recurring"]
-    following = periods.next_end(subscription["billing_cycle_anchor"], recurring, end)
-    lines = usage_lines(world, subscription, end)
-    lines += [
-        subscription_items.licensed_line(world, subscription, item, (end, following))
-        for item in items
-        if not subscription_items.is_metered(item)
-    ]
-    pending = invoicing.take_pending(world, subscription["customer"], subscription["currency"], subscription["id"])
-    changes: Object = {"items": moved(subscription, (end, following))}
-    if trial:
-        changes["status"] = "active"
-    if subscription["cancel_at_period_end"]:
-        changes["cancel_at"] = following
-    waiting = subscription["status"] == "unpaid"
-    paused = subscription["pause_collection"]
-    invoice = new_invoice(
-        world,
-        subscription,
-        lines,
-        pending,
-        reason="subscription_cycle",
-        period=(start, end),
-        fields={
-            "auto_advance": not waiting and (paused is None or paused["behavior"] != "keep_as_draft"),
-            "automatically_finalizes_at": None if waiting else end + world.settings.draft_seconds,
-        },
-    )
-    world.change(subscription, UPDATED, latest_invoice=invoice["id"], **changes)
-
-
-def _ends_with_trial(world: World, subscription: Object) -> bool:
-    """As `trial_settings` say for a customer without a card."""
-    behavior = ((subscription["trial_settings"] or {}).get("end_behavior") or {}).get("missing_payment_method")
-    if behavior in (None, "create_invoice"):
-        return False
-    customer = world.get("customer", subscription["customer"])
-    if subscription["default_payment_method"] or customer["invoice_settings"]["default_payment_method"]:
-        return False
-    if behavior == "cancel":
-        end_now(world, subscription, reason=None)
-    else:
-        world.change(subscription, UPDATED, status="paused")
-        world.emit("customer.subscription.paused", subscription)
-    return True
-
-
-def usage_lines(world: World, subscription: Object, end: int) -> list[Object]:
-    since = world.store.known(subscription).get("usage_since", {})
-    return [
-        subscription_items.usage_line(
-            world, subscription, item, (since.get(item["id"], item["current_period_start"]), end)
-        )
-        for item in subscription["items"]["data"]
-        if subscription_items.is_metered(item)
-    ]
-
-
-def moved(subscription: Object, period: tuple[int, int]) -> Object:
-    """The items in another period."""
-    listed = subscription["items"]
-    return {
-        **listed,
-        "data": [
-            {**item, "current_period_start": period[0], "current_period_end": period[1]} for item in listed["data"]
-        ],
-    }
-
-
-def period_of(subscription: Object) -> tuple[int, int]:
-    item = subscription["items"]["data"][0]
-    return item["current_period_start"], item["current_period_end"]
-
-
-def end_now(
-    world: World, subscription: Object, *, reason: str | None, details: Object | None = None, bill_usage: bool = False
-) -> Object:
-    """Canceled. What was used until now is billed where `bill_usage`, with what is pending."""
-    now = world.now_for(subscription["customer"])
-    if subscription["status"] == "incomplete":
-        invoice = world.store.find("invoice", subscription["latest_invoice"])
-        if invoice is not None and invoice["status"] == "open":
-            invoicing.void(world, invoice)
-    elif bill_usage:
-        bill_what_is_left(world, subscription, now)
-    known = subscription["cancellation_details"] or {}
-    world.change(
-        subscription,
-        None,
-        status="canceled",
-        canceled_at=subscription["canceled_at"] or now,
-        ended_at=now,
-        cancellation_details={
-            "comment": None,
-            "feedback": None,
-            **known,
-            **(details or {}),
-            "reason": known.get("reason") or reason,
-        },
-    )
-    world.emit("customer.subscription.deleted", subscription)
-    return subscription
-
-
-def bill_what_is_left(world: World, subscription: Object, now: int) -> None:
-    this_second_too = now + 1
-    lines = [line for line in usage_lines(world, subscription, this_second_too) if line["quantity"]]
-    pending = invoicing.take_pending(world, subscription["customer"], subscription["currency"], subscription["id"])
-    if lines or pending:
-        start, _ = period_of(subscription)
-        fields = {"automatically_finalizes_at": now + world.settings.draft_seconds}
-        new_invoice(
-            world, subscription, lines, pending, reason="subscription_cycle", period=(start, now), fields=fields
-        )
-
-
-def expire_incomplete(world: World, subscription: Object) -> None:
-    """A first payment that did not come within 23 hours."""
-    invoice = world.store.find("invoice", subscription["latest_invoice"])
-    if invoice is not None and invoice["status"] == "open":
-        invoicing.void(world, invoice)
-    now = world.now_for(subscription["customer"])
-    world.change(subscription, UPDATED, status="incomplete_expired", ended_at=now)
-
-
 def _set_cancellation(subscription: Object, fields: Fields, now: int, end: int) -> None:
-    subscription |= cancellation(fields, now, end)
-
-
-def cancellation(fields: Fields, now: int, end: int) -> Object:
-    """What `cancel_at_period_end`, `cancel_at` and `cancellation_details` change."""
-    changes: Object = {}
-    asked = {"comment": None, "feedback": None, "reason": "cancellation_requested"}
-    if fields.get("cancel_at_period_end"):
-        changes = {"cancel_at_period_end": True, "cancel_at": end, "canceled_at": now, "cancellation_details": asked}
-    elif "cancel_at_period_end" in fields:
-        changes = {"cancel_at_period_end": False, "cancel_at": None, "canceled_at": None}
-        changes["cancellation_details"] = {**asked, "reason": None}
-    if "cancel_at" in fields:
-        at = end if fields["cancel_at"] in ("min_period_end", "max_period_end") else fields["cancel_at"]
-        if at is not None and at < now:
-            raise StripeError("cancel_at must be in the future.", param="cancel_at")
-        changes |= {"cancel_at": at, "canceled_at": now if at else None}
-        changes["cancellation_details"] = asked if at else {**asked, "reason": None}
-    if "cancellation_details" in fields:
-        changes["cancellation_details"] = {
-            **changes.get("cancellation_details", {**asked, "reason": None}),
-            **fields["cancellation_details"],
-        }
-    return changes
+    subscription |= ending.cancellation(fields, now, end)
 
 
 def _shown(fields: Fields, customer: Object, items: list[Object], currency: str) -> Object:

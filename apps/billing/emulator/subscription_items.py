@@ -1,11 +1,8 @@
 """The items of a subscription, and the invoice lines that they make."""
 
-from datetime import UTC, datetime
-
-from apps.billing.emulator import amounts, identifiers, invoicing, metering
+from apps.billing.emulator import amounts, identifiers, invoice_lines, metering, pricing
 from apps.billing.emulator.errors import StripeError, missing
 from apps.billing.emulator.parameters import Fields, merge_metadata
-from apps.billing.emulator.resources import prices
 from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
 
@@ -20,7 +17,7 @@ def is_metered(item: Object) -> bool:
 def price_of(world: World, given: Fields, param: str) -> Object:
     """Raises StripeError for none, for one that is not recurring, or not active."""
     if "price_data" in given:
-        price = prices.create(world, given["price_data"])
+        price = pricing.create(world, given["price_data"])
         world.change(price, None, active=False)
         return price
     if "price" not in given:
@@ -117,9 +114,9 @@ def licensed_line(
 ) -> Object:
     """For the period to come."""
     price = item["price"]
-    name = _product_name(world, price)
+    name = product_name(world, price)
     full = amounts.of(world, price, item["quantity"])
-    return invoicing.line(
+    return invoice_lines.line(
         amount=0 if trial else round(full * share),
         currency=price["currency"],
         description=f"Trial period for {name}" if trial else f"{item['quantity']} {TIMES} {name} ({_rate(price)})",
@@ -135,7 +132,7 @@ def licensed_line(
 def usage_line(world: World, subscription: Object, item: Object, period: tuple[int, int]) -> Object:
     """For the period that is over, by what was used in it."""
     price = item["price"]
-    made = invoicing.line(
+    made = invoice_lines.line(
         amount=0,
         currency=price["currency"],
         description="",
@@ -159,7 +156,7 @@ def measure(world: World, made: Object, price: Object, customer: str) -> Object:
         "subtotal": amount,
         "quantity": quantity,
         "quantity_decimal": str(quantity),
-        "description": f"{quantity} {TIMES} {_product_name(world, price)} ({_rate(price)})",
+        "description": f"{quantity} {TIMES} {product_name(world, price)} ({_rate(price)})",
     }
 
 
@@ -172,91 +169,7 @@ def refresh_usage(world: World, invoice: Object) -> None:
         metered = price is not None and (price["recurring"] or {}).get("usage_type") == "metered"
         is_usage = metered and (made["parent"] or {}).get("type") == "subscription_item_details"
         lines.append(measure(world, made, price, invoice["customer"]) if is_usage and price is not None else made)
-    invoicing.set_lines(invoice, lines, world.get("customer", invoice["customer"])["balance"])
-
-
-def proration(
-    world: World, subscription: Object, item: Object, *, amount: int, period: tuple[int, int], credit: bool
-) -> Object:
-    """An invoice item, to be invoiced with the next invoice."""
-    name = _product_name(world, item["price"])
-    day = datetime.fromtimestamp(period[0], UTC).strftime("%d %b %Y")
-    words = f"Unused time on {name} after {day}" if credit else f"Remaining time on {name} after {day}"
-    return invoice_item(
-        world,
-        customer=subscription["customer"],
-        amount=amount,
-        currency=item["price"]["currency"],
-        description=words,
-        period=period,
-        quantity=item.get("quantity", 1),
-        price=item["price"],
-        subscription=subscription,
-        subscription_item=item["id"],
-        is_proration=True,
-    )
-
-
-def invoice_item(
-    world: World,
-    *,
-    customer: str,
-    amount: int,
-    currency: str,
-    description: str | None,
-    period: tuple[int, int],
-    quantity: int = 1,
-    price: Object | None = None,
-    subscription: Object | None = None,
-    subscription_item: str | None = None,
-    is_proration: bool = False,
-    invoice: str | None = None,
-    metadata: Object | None = None,
-    discountable: bool = True,
-) -> Object:
-    parent = None
-    if subscription is not None:
-        parent = {
-            "subscription_details": {
-                "subscription": subscription["id"],
-                "subscription_item": subscription_item,
-            },
-            "type": "subscription_details",
-        }
-    pricing = None
-    if price is not None:
-        pricing = {
-            "price_details": {"price": price["id"], "product": price["product"]},
-            "type": "price_details",
-            "unit_amount_decimal": price["unit_amount_decimal"],
-        }
-    now = world.now_for(customer)
-    return world.add(
-        "invoiceitem",
-        {
-            "amount": amount,
-            "currency": currency,
-            "customer": customer,
-            "customer_account": None,
-            "date": now,
-            "description": description,
-            "discountable": discountable and not is_proration,
-            "discounts": [],
-            "invoice": invoice,
-            "metadata": metadata or {},
-            "net_amount": amount,
-            "parent": parent,
-            "period": {"start": period[0], "end": period[1]},
-            "pricing": pricing,
-            "proration": is_proration,
-            "proration_details": {"discount_amounts": []} if is_proration else None,
-            "quantity": quantity,
-            "quantity_decimal": str(quantity),
-            "tax_rates": [],
-            "test_clock": world.clock_of(customer),
-        },
-        "invoiceitem.created",
-    )
+    invoice_lines.set_lines(invoice, lines, world.get("customer", invoice["customer"])["balance"])
 
 
 def _parent(subscription: Object, item: Object) -> Object:
@@ -273,7 +186,7 @@ def _parent(subscription: Object, item: Object) -> Object:
     }
 
 
-def _product_name(world: World, price: Object) -> str:
+def product_name(world: World, price: Object) -> str:
     product = world.store.find("product", price["product"])
     name: str = product["name"] if product else price["product"]
     return name

@@ -6,7 +6,16 @@ A test clock's customers live by that clock; everybody else by the wall's.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from apps.billing.emulator import checkout, invoicing, previewing, subscribing, subscription_items
+from apps.billing.emulator import (
+    checkout,
+    ending,
+    invoice_payments,
+    invoicing,
+    previewing,
+    renewing,
+    subscription_invoices,
+    subscription_items,
+)
 from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
 
@@ -63,7 +72,7 @@ def _works(world: World, clock: str | None) -> Iterator[Work]:
         if invoice["test_clock"] == clock:
             yield from _of_invoice(invoice)
     for subscription in world.store.all("subscription"):
-        if subscription["test_clock"] == clock and subscription["status"] not in subscribing.ENDED:
+        if subscription["test_clock"] == clock and subscription["status"] not in ending.ENDED:
             yield from _of_subscription(world, subscription)
     for session in world.store.all("checkout.session"):
         if session["status"] == "open" and world.clock_of(session["customer"]) == clock:
@@ -79,10 +88,10 @@ def _of_invoice(invoice: Object) -> Iterator[Work]:
 
 def _of_subscription(world: World, subscription: Object) -> Iterator[Work]:
     status = subscription["status"]
-    _, end = subscribing.period_of(subscription)
+    _, end = subscription_invoices.period_of(subscription)
     known = world.store.known(subscription)
     if status == "incomplete":
-        yield Work(subscription["created"] + INCOMPLETE_SECONDS, 2, subscribing.expire_incomplete, subscription)
+        yield Work(subscription["created"] + INCOMPLETE_SECONDS, 2, ending.expire_incomplete, subscription)
         return
     if status == "paused":
         return
@@ -99,7 +108,7 @@ def _of_subscription(world: World, subscription: Object) -> Iterator[Work]:
 
 def _finalize(world: World, invoice: Object) -> None:
     subscription_items.refresh_usage(world, invoice)
-    subscription = invoicing.subscription_of(world, invoice)
+    subscription = invoice_payments.subscription_of(world, invoice)
     paused = None if subscription is None else subscription["pause_collection"]
     if paused is not None and paused["behavior"] == "keep_as_draft":
         world.change(invoice, "invoice.updated", automatically_finalizes_at=None)
@@ -108,29 +117,29 @@ def _finalize(world: World, invoice: Object) -> None:
     if paused is not None and invoice["status"] == "open":
         (invoicing.void if paused["behavior"] == "void" else invoicing.mark_uncollectible)(world, invoice)
     elif invoice["status"] == "open" and invoice["collection_method"] == "charge_automatically":
-        invoicing.collect(world, invoice)
+        invoice_payments.collect(world, invoice)
 
 
 def _retry(world: World, invoice: Object) -> None:
     world.change(invoice, None, next_payment_attempt=None)
-    invoicing.collect(world, invoice)
+    invoice_payments.collect(world, invoice)
 
 
 def _tell_trial(world: World, subscription: Object) -> None:
-    world.store.known(subscription)["trial_told"] = subscription["trial_end"]
+    world.store.remember(subscription, trial_told=subscription["trial_end"])
     world.emit("customer.subscription.trial_will_end", subscription)
 
 
 def _tell_upcoming(world: World, subscription: Object) -> None:
-    _, end = subscribing.period_of(subscription)
-    world.store.known(subscription)["upcoming_told"] = end
+    _, end = subscription_invoices.period_of(subscription)
+    world.store.remember(subscription, upcoming_told=end)
     world.emit("invoice.upcoming", previewing.upcoming(world, subscription))
 
 
 def _cancel(world: World, subscription: Object) -> None:
     trialing = subscription["status"] == "trialing"
-    subscribing.end_now(world, subscription, reason="cancellation_requested", bill_usage=not trialing)
+    ending.end_now(world, subscription, reason="cancellation_requested", bill_usage=not trialing)
 
 
 def _renew(world: World, subscription: Object) -> None:
-    subscribing.renew(world, subscription)
+    renewing.renew(world, subscription)

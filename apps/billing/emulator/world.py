@@ -11,6 +11,8 @@ from apps.billing.emulator.errors import no_such
 from apps.billing.emulator.settings import Settings
 from apps.billing.emulator.store import Object, Store
 
+AHEAD = "seconds ahead"
+"""Among the counters: by how much the wall's clock was put forward."""
 API_VERSION = "2026-05-27.dahlia"
 ACCOUNT = "acct_1ArtemisStandIn"
 UNSAID = {"balance_transaction": ("livemode",), "refund": ("livemode",), "invoiceitem": ("created",)}
@@ -42,7 +44,9 @@ class World:
         found = self.store.find("test_helpers.test_clock", clock)
         if found is not None:
             return int(found["frozen_time"])
-        return int(time.time()) if self.pretended_now is None else self.pretended_now
+        if self.pretended_now is not None:
+            return self.pretended_now
+        return int(time.time()) + self.store.counters.get(AHEAD, 0)
 
     def now_for(self, customer: str | None) -> int:
         return self.now(self.clock_of(customer))

@@ -11,6 +11,7 @@ from apps.billing.models.ledger import (
     PostedCharge,
     TransactionKind,
 )
+from apps.billing.models.plans import Plan, PlanPrice, Subscription
 from apps.billing.models.stripe import (
     AutoTopUp,
     EventState,
@@ -30,9 +31,12 @@ __all__ = [
     "LedgerEntry",
     "LedgerKind",
     "LedgerTransaction",
+    "Plan",
+    "PlanPrice",
     "PostedCharge",
     "StripeCustomer",
     "StripeEvent",
+    "Subscription",
     "TopUp",
     "TopUpState",
     "TransactionKind",

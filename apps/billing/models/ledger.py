@@ -95,6 +95,7 @@ class LedgerAccount(models.Model):
 class TransactionKind(models.TextChoices):
     USAGE = "usage", "Use"
     PAYMENT = "payment", "Payment"
+    FEE = "fee", "Subscription fee"
     GRANT = "grant", "Credit granted"
     EXPIRY = "expiry", "Credit expired"
     REFUND = "refund", "Payment refunded"

@@ -13,17 +13,32 @@ from apps.billing.services.credit import (
 from apps.billing.services.expiry import expire_credit
 from apps.billing.services.stripe_events import find_missed_events, handle_events, receive_event, replay_event
 from apps.billing.services.stripe_setup import set_up_stripe
+from apps.billing.services.subscriptions import (
+    change_plan,
+    end_subscription,
+    give_plan,
+    look_at_subscription,
+    open_customer_portal,
+    preview_change,
+    start_subscription,
+)
 from apps.billing.services.top_ups import look_at_top_up, start_top_up
 from apps.billing.services.usage import post_usage
 
 __all__ = [
+    "change_plan",
     "check_ledger",
+    "end_subscription",
     "expire_credit",
     "find_missed_events",
+    "give_plan",
     "grant_credit",
     "handle_events",
+    "look_at_subscription",
     "look_at_top_up",
+    "open_customer_portal",
     "post_usage",
+    "preview_change",
     "rebuild_balances",
     "receive_event",
     "record_payment",
@@ -33,6 +48,7 @@ __all__ = [
     "replay_event",
     "set_credit_limit",
     "set_up_stripe",
+    "start_subscription",
     "start_top_up",
     "write_off",
 ]

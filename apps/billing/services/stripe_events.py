@@ -18,6 +18,7 @@ from djstripe.models import Event, WebhookEndpoint
 
 from apps.billing.models import EventState, StripeEvent
 from apps.billing.processor import client, is_configured, translated
+from apps.billing.services.subscriptions import NOTERS
 from apps.billing.services.top_ups import note_payment_intent, note_refund, note_session
 from apps.common.errors import Invalid, NotFound
 
@@ -48,6 +49,7 @@ EFFECTS: dict[str, Callable[[str], None]] = {
     "payment_intent": _note_payment_intent,
     "checkout.session": _note_session,
     "charge": _note_charge,
+    **NOTERS,
 }
 WANTED = [
     "charge.refunded",
@@ -55,7 +57,17 @@ WANTED = [
     "checkout.session.completed",
     "checkout.session.expired",
     "customer.created",
+    "customer.subscription.created",
+    "customer.subscription.deleted",
+    "customer.subscription.updated",
     "customer.updated",
+    "invoice.created",
+    "invoice.finalized",
+    "invoice.marked_uncollectible",
+    "invoice.paid",
+    "invoice.payment_failed",
+    "invoice.updated",
+    "invoice.voided",
     "payment_intent.canceled",
     "payment_intent.payment_failed",
     "payment_intent.requires_action",

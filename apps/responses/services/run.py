@@ -1,5 +1,6 @@
 """Makes the responses that wait in the background: one worker at a time, a few side by side."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection
@@ -9,7 +10,7 @@ from django.conf import settings
 from apps.common.cancelling import finished, kept
 from apps.common.database import in_thread
 from apps.common.errors import ArtemisError, Unavailable
-from apps.common.shifts import Choice, Shift, work_alone
+from apps.common.shifts import LOOK_SECONDS, Choice, Shift, work_alone
 from apps.responses.contracts import Ask
 from apps.responses.selectors import next_runs, unfinished_runs
 from apps.responses.services import stages
@@ -72,5 +73,6 @@ async def _saved(write: Callable[[], None]) -> None:
             if time.monotonic() >= until:
                 logger.exception("the end of a response in the background could not be kept; it is tried again")
                 return
+            await asyncio.sleep(LOOK_SECONDS)
         else:
             return

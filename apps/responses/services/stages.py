@@ -19,7 +19,7 @@ LONGEST = timedelta(hours=24)  # that a response may wait; what is not made by t
 MOST_CUT_OFF = 4  # tries that ended with their worker, or because they took longer than a worker works
 MOST_FAILURES = 8  # tries that no engine could answer; limits may make it wait for as long as it may
 PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds: after the first refusal by a limit, and at most
-ENGINES_AWAY, NO_BUDGET = "model_unavailable", "insufficient_quota"
+ENGINES_AWAY, NO_BUDGET, TOO_SLOW = "model_unavailable", "insufficient_quota", "timeout"
 CUT_OFF = ArtemisError("Each worker that made this response was stopped before it had ended. Send the request again.")
 TOO_LATE = ArtemisError("Nobody could make this response within a day. Send the request again.")
 
@@ -99,7 +99,7 @@ def _pause(run: BackgroundRun, error: ArtemisError) -> float | None:
     if error.code == NO_BUDGET:  # what others of this account hold of it may come back
         others = BackgroundRun.objects.filter(account_id=run.account_id).exclude(pk=run.pk)
         return 1.0 if any(other.begun > other.refused for other in others.only("begun", "refused")) else None
-    if error.retry_after is None or run.failed >= MOST_FAILURES:
+    if error.retry_after is None or error.code == TOO_SLOW or run.failed >= MOST_FAILURES:
         return None
     slower = 2.0**run.failed if error.code == ENGINES_AWAY else min(10 * PAUSE, PAUSE * run.refused)
     return min(LONGEST_PAUSE, max(error.retry_after, slower))

@@ -186,17 +186,19 @@ async def test_a_task_that_is_delivered_twice_asks_once(key: KeyFacts) -> None:
     assert engine.asked == dict.fromkeys("abcdef", 1)
 
 
-async def test_two_workers_that_race_settle_under_one_id(key: KeyFacts) -> None:
-    """The first one has lost its lock, and a second one begins what it has under way."""
+@pytest.mark.parametrize(("one", "other"), [(60, 2), (2, 60)])
+async def test_two_workers_that_race_settle_under_one_id(key: KeyFacts, one: float, other: float) -> None:
+    """The first one has lost its lock, and a second one begins what it has under way: whose answer comes first counts,
+    and the other one is dropped then. A try that was dropped before would be settled, for nothing, under that id."""
     await in_thread(lambda: wait(key, "a"))
-    first, second = Engine(seconds=60), Engine(seconds=1)
+    first, second = Engine(seconds=one), Engine(seconds=other)
     working = asyncio.create_task(run_waiting_responses(first, seconds=20))
     await until(lambda: first.at_once)
     sync_redis().delete(LOCK)
     await asyncio.wait_for(asyncio.gather(working, run_waiting_responses(second, seconds=20)), 20)
 
     assert [errand.request_id for errand in (*first.errands, *second.errands)] == ["req_a", "req_a"]
-    assert first.dropped == ["a"]
+    assert (first.dropped, second.dropped) == ((["a"], []) if other < one else ([], ["a"]))
     assert (await in_thread(lambda: seen("a")))["status"] == "completed"
 
 

@@ -10,6 +10,7 @@ from apps.billing.emulator.parameters import EMAIL
 from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
 
+NO_CARD = "<p>No card is needed today.</p>"
 TITLES = {"payment": "Pay {name}", "subscription": "Subscribe to {name}", "setup": "Save a card with {name}"}
 
 
@@ -24,7 +25,7 @@ def show(world: World, identifier: str, typed: dict[str, str], *, error: str | N
 {_summary(world, session)}
 <form class="card" method="post" action="/c/pay/{session["id"]}">
 {_email(world, session, typed)}
-{card_form.fields(typed)}
+{card_form.fields(typed) if checkout.needs_card(session) else NO_CARD}
 <button class="wide" type="submit">{_action(session)}</button>
 </form>
 {_way_back(session)}
@@ -42,6 +43,9 @@ def submit(world: World, identifier: str, typed: dict[str, str]) -> Answer:
     if email is not None and not EMAIL.match(email):
         return show(world, identifier, typed, error="Your email address is incomplete.")
     try:
+        if not checkout.needs_card(session):
+            checkout.begin_without_card(world, session, email=email)
+            return Redirect(success_address(session))
         details = card_form.read(typed, now=world.now_for(session["customer"]))
         outcome = checkout.pay(world, session, details, email=email)
     except StripeError as problem:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from html import escape
 
-from apps.billing.emulator import cards, invoicing
+from apps.billing.emulator import cards, invoice_payments
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.pages import card_form, layout, pdf
 from apps.billing.emulator.pages.responses import Answer, File, Redirect
@@ -44,12 +44,12 @@ def submit(world: World, identifier: str, typed: dict[str, str]) -> Answer:
         cards.attach(world, method, invoice["customer"])
     except StripeError as problem:
         return show(world, identifier, typed, error=str(problem))
-    error = invoicing.collect(world, invoice, method, off_session=False)
+    error = invoice_payments.collect(world, invoice, method, off_session=False)
     if error is not None:
         return show(world, identifier, typed, error=str(error))
     intent = world.get("payment_intent", world.store.known(invoice)["payment_intent"])
     if intent["status"] == "requires_action":
-        world.store.known(intent)["return_url"] = invoice["hosted_invoice_url"]
+        world.store.remember(intent, return_url=invoice["hosted_invoice_url"])
         return Redirect(f"/authenticate/{intent['id']}")
     return Redirect(f"/i/{identifier}")
 
@@ -98,7 +98,7 @@ def _payment(world: World, invoice: Object, typed: dict[str, str]) -> str:
         return ""
     intent = world.store.find("payment_intent", world.store.known(invoice).get("payment_intent"))
     if intent is not None and intent["status"] == "requires_action":
-        world.store.known(intent)["return_url"] = invoice["hosted_invoice_url"]
+        world.store.remember(intent, return_url=invoice["hosted_invoice_url"])
         return f'<p><a href="/authenticate/{intent["id"]}">Your bank asks you to confirm this payment</a></p>'
     return f"""<form class="card" method="post" action="/i/{invoice["id"]}">
 <h2>Pay this invoice</h2>

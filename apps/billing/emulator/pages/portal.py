@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from html import escape
 
-from apps.billing.emulator import cards, changing, setups, subscribing
+from apps.billing.emulator import cards, changing, ending, setups, subscription_invoices
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.pages import card_form, layout
 from apps.billing.emulator.pages.responses import Answer, Redirect
@@ -39,7 +39,7 @@ def cancel(world: World, secret: str, typed: dict[str, str]) -> Answer:
     if typed.get("keep"):
         changing.update(world, subscription, {"cancel_at_period_end": False})
     elif feature["mode"] == "immediately":
-        subscribing.end_now(world, subscription, reason="cancellation_requested", bill_usage=True)
+        ending.end_now(world, subscription, reason="cancellation_requested", bill_usage=True)
     else:
         changing.update(world, subscription, {"cancel_at_period_end": True})
     return Redirect(f"/p/session/{secret}")
@@ -71,8 +71,8 @@ def use_card(world: World, customer: str, method: Object) -> None:
     settings = {**found["invoice_settings"], "default_payment_method": method["id"]}
     world.change(found, "customer.updated", invoice_settings=settings)
     for subscription in world.store.all("subscription"):
-        if subscription["customer"] == customer and subscription["status"] not in subscribing.ENDED:
-            world.change(subscription, subscribing.UPDATED, default_payment_method=method["id"])
+        if subscription["customer"] == customer and subscription["status"] not in ending.ENDED:
+            world.change(subscription, ending.UPDATED, default_payment_method=method["id"])
 
 
 def _session(world: World, secret: str) -> Object:
@@ -85,10 +85,10 @@ def _session(world: World, secret: str) -> Object:
 def _subscriptions(world: World, secret: str, customer: Object, features: Object) -> str:
     shown = ""
     for subscription in world.store.all("subscription"):
-        if subscription["customer"] != customer["id"] or subscription["status"] in subscribing.ENDED:
+        if subscription["customer"] != customer["id"] or subscription["status"] in ending.ENDED:
             continue
         names = ", ".join(_name(world, item) for item in subscription["items"]["data"])
-        _, end = subscribing.period_of(subscription)
+        _, end = subscription_invoices.period_of(subscription)
         until = f"ends on {_day(subscription['cancel_at'])}" if subscription["cancel_at"] else f"renews on {_day(end)}"
         button = ""
         if features["subscription_cancel"]["enabled"]:

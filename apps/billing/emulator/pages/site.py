@@ -5,7 +5,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from apps.billing.emulator.errors import StripeError
-from apps.billing.emulator.pages import authentication, checkout, invoices, layout, portal, receipts
+from apps.billing.emulator.pages import authentication, checkout, front, invoices, layout, portal, receipts
 from apps.billing.emulator.pages.responses import Answer, File, Page, Redirect
 from apps.billing.emulator.world import World
 from inference import asgi
@@ -16,6 +16,7 @@ Handler = Callable[[World, str, Typed], Answer]
 LARGEST_FORM = 1 << 16
 POLICY = "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", r"/()", front.show),
     ("GET", r"/c/pay/(\w+)", checkout.show),
     ("POST", r"/c/pay/(\w+)", checkout.submit),
     ("GET", r"/authenticate/(\w+)", authentication.show),
@@ -40,7 +41,11 @@ class Site:
         if path == "/style.css":
             await asgi.respond(send, 200, layout.STYLE.encode(), headers=[(b"content-type", b"text/css")])
             return
-        body = await asgi.read_body(receive, limit=LARGEST_FORM)
+        try:
+            body = await asgi.read_body(receive, limit=LARGEST_FORM)
+        except (asgi.BodyTooLargeError, asgi.DisconnectedError):
+            await _send(send, layout.notice("That was too much", "The form is too large.", status=413))
+            return
         encoded = body if method == "POST" else scope["query_string"]
         typed = dict(parse_qsl(encoded.decode(errors="replace"), keep_blank_values=True))
         await _send(send, self._answer(method, path, typed))

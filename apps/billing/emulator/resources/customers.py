@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from apps.billing.emulator import cards, identifiers
+from apps.billing.emulator import customers, ending
 from apps.billing.emulator.endpoints import Endpoint, only
-from apps.billing.emulator.errors import StripeError, no_such
+from apps.billing.emulator.errors import no_such
 from apps.billing.emulator.expansion import Included
 from apps.billing.emulator.listing import listing, wrap
 from apps.billing.emulator.parameters import (
@@ -41,57 +41,11 @@ FIELDS: dict[str, Parameter] = {
     "shipping": Group({"address": ADDRESS, "name": Text(required=True), "phone": Text(clears=True)}, clears=True),
     "tax_exempt": Choice(("none", "exempt", "reverse"), clears=True),
 }
-PLAIN = tuple(name for name in FIELDS if name not in ("metadata", "invoice_settings", "tax_exempt"))
-
-
-def create(world: World, fields: Fields) -> Object:
-    clock = fields.get("test_clock")
-    if clock is not None:
-        world.get("test_helpers.test_clock", clock, param="test_clock", noun="test clock")
-    method = cards.resolve(world, fields["payment_method"]) if "payment_method" in fields else None
-    chosen = fields.get("invoice_settings", {}).get("default_payment_method")
-    if chosen is not None and (method is None or chosen not in (method["id"], fields["payment_method"])):
-        raise _not_attached(chosen)
-    identifier = identifiers.new("customer")
-    if method is not None:
-        cards.attach(world, method, identifier)
-    customer = {
-        "id": identifier,
-        "created": world.now(clock),
-        "address": None,
-        "balance": 0,
-        "business_name": None,
-        "currency": None,
-        "customer_account": None,
-        "default_source": None,
-        "delinquent": False,
-        "description": None,
-        "discount": None,
-        "email": None,
-        "individual_name": None,
-        "invoice_prefix": identifiers.token(8).upper(),
-        "invoice_settings": {
-            "custom_fields": None,
-            "default_payment_method": method["id"] if method is not None and chosen else None,
-            "footer": fields.get("invoice_settings", {}).get("footer"),
-            "rendering_options": None,
-        },
-        "metadata": merge_metadata({}, fields.get("metadata", {})),
-        "name": None,
-        "next_invoice_sequence": 1,
-        "phone": None,
-        "preferred_locales": [],
-        "shipping": None,
-        "tax_exempt": fields.get("tax_exempt") or "none",
-        "test_clock": clock,
-        **only(fields, *PLAIN),
-    }
-    return world.add("customer", customer, "customer.created")
 
 
 def update(world: World, fields: Fields, identifier: str) -> Object:
     customer = world.get("customer", identifier)
-    changes = only(fields, *PLAIN)
+    changes = only(fields, *customers.PLAIN)
     if "metadata" in fields:
         changes["metadata"] = merge_metadata(customer["metadata"], fields["metadata"])
     if "tax_exempt" in fields:
@@ -99,7 +53,7 @@ def update(world: World, fields: Fields, identifier: str) -> Object:
     if "invoice_settings" in fields:
         chosen = fields["invoice_settings"].get("default_payment_method")
         if chosen is not None and _owner(world, chosen) != identifier:
-            raise _not_attached(chosen)
+            raise customers.not_attached(chosen)
         changes["invoice_settings"] = {**customer["invoice_settings"], **fields["invoice_settings"]}
     return world.change(customer, "customer.updated", **changes)
 
@@ -107,15 +61,6 @@ def update(world: World, fields: Fields, identifier: str) -> Object:
 def _owner(world: World, method: str) -> str | None:
     found = world.store.find("payment_method", method)
     return None if found is None else found["customer"]
-
-
-def _not_attached(method: str) -> StripeError:
-    return StripeError(
-        f"The customer does not have a payment method with the ID {method}. The payment method must be attached to the "
-        "customer.",
-        code="resource_missing",
-        param="invoice_settings[default_payment_method]",
-    )
 
 
 def retrieve(world: World, fields: Fields, identifier: str) -> Object:
@@ -128,6 +73,9 @@ def delete(world: World, fields: Fields, identifier: str) -> Object:
     customer = world.store.find("customer", identifier)
     if customer is None:
         raise no_such("customer", identifier, status=404)
+    for subscription in world.store.all("subscription"):
+        if subscription["customer"] == identifier and subscription["status"] not in ending.ENDED:
+            ending.end_now(world, subscription, reason="cancellation_requested")
     for method in world.store.all("payment_method"):
         if method["customer"] == identifier:
             world.change(method, customer=None)
@@ -145,7 +93,7 @@ def _tax_ids(world: World, customer: Object) -> Any:
 
 INCLUDED: Included = {("customer", "sources"): _sources, ("customer", "tax_ids"): _tax_ids}
 ENDPOINTS = (
-    Endpoint("POST", "/v1/customers", create, {**FIELDS, "payment_method": Text(), "test_clock": Text()}),
+    Endpoint("POST", "/v1/customers", customers.new, {**FIELDS, "payment_method": Text(), "test_clock": Text()}),
     listing("/v1/customers", "customer", {"email": Text(), "test_clock": Text()}),
     Endpoint("GET", "/v1/customers/{customer}", retrieve),
     Endpoint("POST", "/v1/customers/{customer}", update, FIELDS),

@@ -1,6 +1,6 @@
 """Invoice items: sums that the next invoice, or a given draft, carries."""
 
-from apps.billing.emulator import amounts, invoicing, subscription_items
+from apps.billing.emulator import amounts, invoice_lines, pending_items, pricing
 from apps.billing.emulator.endpoints import Endpoint, only, retrieval
 from apps.billing.emulator.errors import StripeError, missing
 from apps.billing.emulator.listing import listing
@@ -49,7 +49,7 @@ def create(world: World, fields: Fields) -> Object:
         subscription = world.get("subscription", fields["subscription"], param="subscription")
     now = world.now_for(customer["id"])
     period = fields.get("period", {"start": now, "end": now})
-    item = subscription_items.invoice_item(
+    item = pending_items.invoice_item(
         world,
         customer=customer["id"],
         amount=fields["amount"] if price is None else amounts.of(world, price, quantity),
@@ -80,7 +80,7 @@ def _price(world: World, fields: Fields) -> Object | None:
             )
         return price
     if "price_data" in fields:
-        price = prices.create(world, fields["price_data"])
+        price = pricing.create(world, fields["price_data"])
         world.change(price, None, active=False)
         return price
     return None
@@ -98,7 +98,7 @@ def _relist(world: World, invoice: Object) -> None:
     kept = [line for line in invoice["lines"]["data"] if (line["parent"] or {}).get("type") != "invoice_item_details"]
     own = [item for item in world.store.all("invoiceitem") if item["invoice"] == invoice["id"]]
     balance = world.get("customer", invoice["customer"])["balance"]
-    invoicing.set_lines(invoice, [*(invoicing.item_line(item) for item in own), *kept], balance)
+    invoice_lines.set_lines(invoice, [*(invoice_lines.item_line(item) for item in own), *kept], balance)
     world.emit("invoice.updated", invoice)
 
 

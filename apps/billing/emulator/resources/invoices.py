@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.billing.emulator import invoicing, previewing, subscription_items
+from apps.billing.emulator import invoice_lines, invoice_payments, invoicing, previewing, subscription_items
 from apps.billing.emulator.endpoints import Endpoint, only, retrieval
 from apps.billing.emulator.errors import StripeError, missing
 from apps.billing.emulator.expansion import Included
@@ -56,7 +56,7 @@ def create(world: World, fields: Fields) -> Object:
     pending = []
     if fields.get("pending_invoice_items_behavior", "exclude") == "include" or subscription is not None:
         identifier = None if subscription is None else subscription["id"]
-        pending = invoicing.take_pending(world, customer["id"], currency, identifier)
+        pending = invoice_lines.take_pending(world, customer["id"], currency, identifier)
     given = only(fields, *EDITABLE)
     now = world.now_for(customer["id"])
     advances = fields.get("auto_advance", False)
@@ -71,12 +71,12 @@ def create(world: World, fields: Fields) -> Object:
         world,
         customer=customer,
         currency=currency,
-        lines=[invoicing.item_line(item) for item in pending],
+        lines=[invoice_lines.item_line(item) for item in pending],
         reason="manual" if subscription is None else "subscription_update",
         subscription=subscription,
         fields=given,
     )
-    invoicing.mark_taken(world, pending, invoice)
+    invoice_lines.mark_taken(world, pending, invoice)
     return invoice
 
 
@@ -129,12 +129,12 @@ def pay(world: World, fields: Fields, identifier: str) -> Object:
     if invoice["status"] not in ("open", "uncollectible"):
         raise StripeError(f"This invoice is {invoice['status']}; it cannot be paid.", code="invoice_not_editable")
     if fields.get("paid_out_of_band"):
-        invoicing.mark_paid(world, invoice, outside=True)
+        invoice_payments.mark_paid(world, invoice, outside=True)
         return invoice
     method = None
     if "payment_method" in fields:
         method = world.get("payment_method", fields["payment_method"], param="payment_method", noun="PaymentMethod")
-    error = invoicing.collect(world, invoice, method, off_session=fields.get("off_session", True))
+    error = invoice_payments.collect(world, invoice, method, off_session=fields.get("off_session", True))
     if error is not None:
         raise error
     if invoice["status"] != "paid":

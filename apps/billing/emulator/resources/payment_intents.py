@@ -5,6 +5,7 @@ from apps.billing.emulator.endpoints import Endpoint, only, retrieval
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.listing import listing
 from apps.billing.emulator.parameters import (
+    ADDRESS,
     CURRENCY_REQUIRED,
     LARGEST_AMOUNT,
     METADATA,
@@ -25,6 +26,16 @@ from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
 
 LEAST_AMOUNT = 50
+SHIPPING = Group(
+    {
+        "address": Group(ADDRESS.fields, required=True),
+        "carrier": Text(),
+        "name": Text(required=True),
+        "phone": Text(),
+        "tracking_number": Text(),
+    },
+    clears=True,
+)
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 FIELDS: dict[str, Parameter] = {
     "description": Text(clears=True, longest=1000),
@@ -33,6 +44,7 @@ FIELDS: dict[str, Parameter] = {
     "payment_method_types": Many(Choice(("card",))),
     "receipt_email": Email(clears=True),
     "setup_future_usage": Choice(("off_session", "on_session"), clears=True),
+    "shipping": SHIPPING,
     "statement_descriptor": Text(longest=22),
     "statement_descriptor_suffix": Text(longest=22),
 }
@@ -109,7 +121,7 @@ def confirm(world: World, fields: Fields, identifier: str) -> Object:
             code="payment_intent_unexpected_state",
         )
     method = _usable(world, chosen, intent["customer"])
-    world.store.known(intent)["return_url"] = fields.get("return_url")
+    world.store.remember(intent, return_url=fields.get("return_url"))
     if "setup_future_usage" in fields:
         world.change(intent, None, setup_future_usage=fields["setup_future_usage"])
     alone = bool(fields.get("off_session")) or bool(fields.get("error_on_requires_action"))

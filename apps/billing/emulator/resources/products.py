@@ -1,5 +1,6 @@
 """Products."""
 
+from apps.billing.emulator import catalog, pricing
 from apps.billing.emulator.endpoints import Endpoint, only, retrieval
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.listing import PAGING, listing, page
@@ -14,7 +15,7 @@ from apps.billing.emulator.parameters import (
     Url,
     merge_metadata,
 )
-from apps.billing.emulator.resources import catalog, prices
+from apps.billing.emulator.resources import prices
 from apps.billing.emulator.store import Object
 from apps.billing.emulator.world import World
 
@@ -39,7 +40,7 @@ def create(world: World, fields: Fields) -> Object:
         raise StripeError("Product already exists.", code="resource_already_exists", param="id")
     product = catalog.new_product(world, fields)
     if "default_price_data" in fields:
-        price = prices.create(world, {**fields["default_price_data"], "product": product["id"]})
+        price = pricing.create(world, {**fields["default_price_data"], "product": product["id"]})
         world.change(product, "product.updated", default_price=price["id"])
     return product
 

@@ -53,7 +53,7 @@ def confirm(world: World, fields: Fields, identifier: str) -> Object:
             "You cannot confirm this SetupIntent because it's missing a payment method.",
             code="setup_intent_unexpected_state",
         )
-    world.store.known(intent)["return_url"] = fields.get("return_url")
+    world.store.remember(intent, return_url=fields.get("return_url"))
     error = setups.attempt(world, intent, cards.resolve(world, chosen))
     if error is not None:
         raise error

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.billing.emulator import changing, subscribing
+from apps.billing.emulator import changing, ending, subscribing
 from apps.billing.emulator.endpoints import Endpoint, only, retrieval
 from apps.billing.emulator.errors import StripeError, missing, no_such
 from apps.billing.emulator.expansion import Included
@@ -95,13 +95,13 @@ def update(world: World, fields: Fields, identifier: str) -> Object:
 
 def cancel(world: World, fields: Fields, identifier: str) -> Object:
     subscription = world.get("subscription", identifier)
-    if subscription["status"] in subscribing.ENDED:
+    if subscription["status"] in ending.ENDED:
         raise no_such("subscription", identifier, status=404)
     flexible = subscription["billing_mode"]["type"] == "flexible"
     now = world.now_for(subscription["customer"])
     if fields.get("prorate"):
         changing.credit_the_rest(world, subscription, now)
-    return subscribing.end_now(
+    return ending.end_now(
         world,
         subscription,
         reason="cancellation_requested",
@@ -121,7 +121,7 @@ def resume(world: World, fields: Fields, identifier: str) -> Object:
 
 def _has_status(subscription: Object, wanted: str) -> bool:
     if wanted == "ended":
-        return subscription["status"] in subscribing.ENDED
+        return subscription["status"] in ending.ENDED
     return wanted == "all" or subscription["status"] == wanted
 
 

@@ -1,6 +1,6 @@
 """Test clocks: customers that live by one see months pass in a request."""
 
-from apps.billing.emulator import subscribing, timeline
+from apps.billing.emulator import ending, timeline
 from apps.billing.emulator.endpoints import Endpoint, retrieval
 from apps.billing.emulator.errors import StripeError
 from apps.billing.emulator.listing import listing
@@ -56,7 +56,7 @@ def delete(world: World, fields: Fields, identifier: str) -> Object:
     """With its customers and their subscriptions."""
     clock = world.get(KIND, identifier, noun="test clock")
     for subscription in world.store.all("subscription"):
-        if subscription["test_clock"] == identifier and subscription["status"] not in subscribing.ENDED:
+        if subscription["test_clock"] == identifier and subscription["status"] not in ending.ENDED:
             world.change(subscription, None, status="canceled")
     for customer in world.store.all("customer"):
         if customer["test_clock"] == identifier:

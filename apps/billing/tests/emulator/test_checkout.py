@@ -154,3 +154,17 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError, match=words):
         open_session(client, price(), **fields)
+
+
+def test_a_payment_can_leave_an_invoice(client: stripe.StripeClient, server: EmulatorServer, price: Prices) -> None:
+    data = {"invoice_creation": {"enabled": True, "invoice_data": {"metadata": {"order": "7"}}}}
+    session = open_session(client, price(), **data)
+    server.pay(session.id, email="alice@northwind.example")
+    done = client.v1.checkout.sessions.retrieve(session.id, {"expand": ["invoice.payments"]})
+    invoice = done.invoice
+    assert isinstance(invoice, stripe.Invoice)
+    assert (invoice.status, invoice.amount_paid, invoice.customer) == ("paid", 5000, done.customer)
+    assert invoice.metadata is not None
+    assert invoice.metadata["order"] == "7"
+    assert invoice.payments is not None
+    assert [one.payment.payment_intent for one in invoice.payments.data] == [done.payment_intent]

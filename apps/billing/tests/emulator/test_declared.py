@@ -164,6 +164,7 @@ def test_each_object_has_its_fields(
         "charges?limit=100&expand[]=data.refunds",
         "checkout/sessions?expand[]=data.line_items",
         "customers",
+        "disputes",
         "events?limit=100",
         "invoice_payments",
         "invoiceitems",
@@ -226,4 +227,5 @@ def live_through_much(life: Life, server: EmulatorServer) -> None:
     server.pay(saved.id, card="4000002500003155", authenticate=True)
     intent = client.v1.checkout.sessions.retrieve(paid.id).payment_intent
     client.v1.refunds.create({"payment_intent": str(intent), "amount": 100})
+    server.dispute(str(client.v1.payment_intents.retrieve(str(intent)).latest_charge))
     client.v1.billing_portal.sessions.create({"customer": life.customer.id})

@@ -126,3 +126,31 @@ def test_invoices_are_voided_and_given_up(client: stripe.StripeClient) -> None:
         client.v1.invoices.pay(made[0])
     types = {event.type for event in client.v1.events.list({"limit": 100}).data}
     assert {"invoice.voided", "invoice.marked_uncollectible", "invoice.paid"} <= types
+
+
+def test_a_payment_is_taken_back_and_won_again(client: stripe.StripeClient, server: EmulatorServer) -> None:
+    intent = pay(client, "pm_card_visa")
+    dispute = client.v1.disputes.retrieve(server.dispute(str(intent.latest_charge)))
+    assert (dispute.status, dispute.amount, dispute.payment_intent) == ("needs_response", 5000, intent.id)
+    assert client.v1.charges.retrieve(str(intent.latest_charge)).disputed
+    client.v1.disputes.update(dispute.id, {"evidence": {"customer_name": "Alice"}, "submit": True})
+    assert client.v1.disputes.retrieve(dispute.id).status == "under_review"
+    server.close_dispute(dispute.id, won=True)
+    assert client.v1.disputes.retrieve(dispute.id).status == "won"
+    types = [event.type for event in client.v1.events.list({"types": ["charge.dispute.*"]}).data][::-1]
+    assert types == [
+        "charge.dispute.created",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.updated",
+        "charge.dispute.closed",
+        "charge.dispute.funds_reinstated",
+    ]
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.disputes.close(dispute.id)
+
+
+def test_a_card_whose_payments_are_disputed(client: stripe.StripeClient) -> None:
+    pay(client, "pm_card_createDispute")
+    [dispute] = client.v1.disputes.list().data
+    assert client.v1.disputes.close(dispute.id).status == "lost"
+    assert sum(entry.net for entry in client.v1.balance_transactions.list().data) == -30 - 145 - 1500

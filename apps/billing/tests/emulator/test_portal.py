@@ -35,7 +35,7 @@ def test_a_person_changes_the_card(client: stripe.StripeClient, server: Emulator
     subscription = life.subscribe(life.price())
     session = open_portal(life)
     refused = httpx.post(f"{session.url}/card", data={**CARD, "number": "4000000000000002"})
-    assert (refused.status_code, "declined" in refused.text) == (200, True)
+    assert "Your card was declined." in refused.text
     asked = httpx.post(f"{session.url}/card", data={**CARD, "number": "4000002500003155"})
     done = httpx.post(server.base_url + asked.headers["location"], data={"answer": "complete"})
     assert done.headers["location"].startswith(session.url)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from apps.billing.emulator.control import EmulatorServer
-from apps.billing.tests.emulator.conftest import client_of
+from apps.billing.tests.emulator.conftest import Received, client_of
 
 
 def test_a_restart_keeps_what_was_there(tmp_path: Path) -> None:
@@ -30,3 +30,18 @@ def test_a_restart_keeps_what_was_there(tmp_path: Path) -> None:
         server.kill()
     with server:
         assert client_of(server).v1.payment_intents.retrieve(intent.id).status == "succeeded"
+
+
+def test_a_restart_keeps_what_is_to_be_delivered_and_what_was_answered(tmp_path: Path, receiver: Received) -> None:
+    server = EmulatorServer("--state", str(tmp_path / "stripe.json"), "--retry-seconds", "0.05")
+    with server:
+        client = client_of(server)
+        client.v1.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["customer.created"]})
+        server.rule("withhold")
+        first = client.v1.customers.create({"name": "Alice"}, {"idempotency_key": "alice"})
+    with server:
+        assert client_of(server).v1.customers.create({"name": "Alice"}, {"idempotency_key": "alice"}).id == first.id
+        assert receiver.events == []
+        assert server.release() == 1
+        server.wait_delivered()
+    assert [event["data"]["object"]["id"] for event in receiver.events] == [first.id]

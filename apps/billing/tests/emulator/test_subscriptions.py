@@ -257,3 +257,28 @@ def test_checkout_begins_a_trial_with_a_card(client: stripe.StripeClient, server
     life.advance("2026-04-09")
     assert life.subscription(subscription).status == "active"
     assert life.invoices()[-1].amount_paid == 3000
+
+
+def test_a_trial_can_begin_without_a_card(client: stripe.StripeClient, server: EmulatorServer) -> None:
+    life = Life.begin(client, card=None, at="2026-04-01")
+    session = client.v1.checkout.sessions.create(
+        {
+            "mode": "subscription",
+            "customer": life.customer.id,
+            "line_items": [{"price": life.price().id, "quantity": 1}],
+            "success_url": "https://artemis.example/plan",
+            "payment_method_collection": "if_required",
+            "subscription_data": {"trial_period_days": 7},
+        }
+    )
+    assert "No card is needed" in httpx.get(str(session.url)).text
+    assert httpx.post(str(session.url)).status_code == 303
+    [subscription] = client.v1.subscriptions.list({"customer": life.customer.id}).data
+    assert (subscription.status, subscription.default_payment_method) == ("trialing", None)
+
+
+def test_a_customer_who_goes_takes_the_subscription_along(client: stripe.StripeClient) -> None:
+    life = Life.begin(client)
+    subscription = life.subscribe(life.price())
+    client.v1.customers.delete(life.customer.id)
+    assert life.subscription(subscription).status == "canceled"

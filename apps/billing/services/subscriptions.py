@@ -1,0 +1,300 @@
+"""Plans by subscription. What an account has of its plan follows from the subscription as Stripe has it now."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from apps.accounts.selectors import first_credit
+from apps.accounts.services import set_account_limits
+from apps.billing.contracts import Change
+from apps.billing.ledger import Book, system
+from apps.billing.models import (
+    LedgerEntry,
+    LedgerKind,
+    Plan,
+    PlanPrice,
+    StripeCustomer,
+    Subscription,
+    TransactionKind,
+)
+from apps.billing.processor import CURRENCY, cents, client, nano, translated
+from apps.billing.services.credit import grant_credit, set_credit_limit
+from apps.billing.services.stripe_customers import stripe_customer
+from apps.common.errors import Invalid, NotFound
+
+METADATA = "artemis_account"
+RUNNING = ("trialing", "active", "past_due")
+PAID_FOR = ("trialing", "active")
+
+
+def start_subscription(*, account_id: int, plan_slug: str, page: str) -> str:
+    """The address of a Checkout for a plan. Raises NotFound, Invalid or Unavailable."""
+    plan = _offered(plan_slug)
+    known = Subscription.objects.filter(account_id=account_id).first()
+    if known is not None and known.is_running and known.stripe_id:
+        raise Invalid("plan", f"This account is subscribed to {known.plan.name} already: change that plan instead.")
+    customer = stripe_customer(account_id=account_id)
+    with translated():
+        # Another tab's Checkout may have been paid a moment ago.
+        listed = client().v1.subscriptions.list({"customer": customer, "status": "all", "limit": 100})
+        for one in listed.auto_paging_iter():
+            if one.status in RUNNING:
+                note_subscription(one)
+                raise Invalid("plan", "This account is subscribed already: change its plan instead.")
+        first_time = known is None or not known.stripe_id
+        session = client().v1.checkout.sessions.create(
+            {
+                "mode": "subscription",
+                "customer": customer,
+                "line_items": [{"price": price_of(plan), "quantity": 1}],
+                "subscription_data": {
+                    "metadata": {METADATA: str(account_id)},
+                    **({"trial_period_days": plan.trial_days} if plan.trial_days and first_time else {}),
+                },
+                "success_url": f"{page}?subscribed={{CHECKOUT_SESSION_ID}}",
+                "cancel_url": page,
+            }
+        )
+    return str(session.url)
+
+
+def look_at_subscription(*, account_id: int) -> None:
+    """Reads the account's subscription at Stripe now: its visitor is back, the webhook may be on its way."""
+    customer = stripe_customer(account_id=account_id)
+    with translated():
+        listed = client().v1.subscriptions.list({"customer": customer, "status": "all", "limit": 10})
+        for one in listed.data:
+            note_subscription(client().v1.subscriptions.retrieve(one.id))
+
+
+def preview_change(*, account_id: int, plan_slug: str) -> Change:
+    """What a change to another plan costs today, and in the months to come. Raises NotFound, Invalid, Unavailable."""
+    plan, subscription, item = _change(account_id, plan_slug)
+    with translated():
+        invoice = client().v1.invoices.create_preview(
+            {
+                "customer": stripe_customer(account_id=account_id),
+                "subscription": subscription.stripe_id,
+                "subscription_details": {
+                    "items": [{"id": item, "price": price_of(plan)}],
+                    "proration_behavior": "always_invoice",
+                },
+            }
+        )
+    return Change(plan=plan.name, due_now=nano(max(0, invoice.amount_due)), fee=plan.fee)
+
+
+def change_plan(*, account_id: int, plan_slug: str) -> None:
+    """Now, with what is left of this month's fee set off against the new one's. Raises as `preview_change` does."""
+    plan, subscription, item = _change(account_id, plan_slug)
+    with translated():
+        changed = client().v1.subscriptions.update(
+            subscription.stripe_id,
+            {
+                "items": [{"id": item, "price": price_of(plan)}],
+                "proration_behavior": "always_invoice",
+                "payment_behavior": "error_if_incomplete",  # a card that is declined changes nothing
+                "cancel_at_period_end": False,
+            },
+        )
+    note_subscription(changed)
+
+
+def end_subscription(*, account_id: int, with_period: bool) -> None:
+    """Ends it with the month that is paid for or, where that is False, lets it go on after all. Raises NotFound."""
+    subscription = _own(account_id)
+    with translated():
+        changed = client().v1.subscriptions.update(subscription.stripe_id, {"cancel_at_period_end": with_period})
+    note_subscription(changed)
+
+
+def open_customer_portal(*, account_id: int, page: str) -> str:
+    """The address of Stripe's pages for cards, invoices and the subscription. Raises Invalid or Unavailable."""
+    customer = stripe_customer(account_id=account_id)
+    with translated():
+        session = client().v1.billing_portal.sessions.create({"customer": customer, "return_url": page})
+    return str(session.url)
+
+
+def price_of(plan: Plan) -> str:
+    """The id of Stripe's price for the plan's fee of now, which is made where there is none."""
+    live = settings.STRIPE_LIVE_MODE
+    known = PlanPrice.objects.filter(plan=plan, livemode=live, fee=plan.fee).first()
+    if known is not None:
+        return known.stripe_id
+    with translated():
+        made = client().v1.prices.create(
+            {
+                "currency": CURRENCY,
+                "unit_amount": cents(plan.fee),
+                "recurring": {"interval": "month"},
+                "product_data": {"name": plan.name, "metadata": {"artemis_plan": plan.slug}},
+            },
+            {"idempotency_key": f"artemis-plan-{plan.pk}-{plan.fee}-{int(plan.created_at.timestamp())}"},
+        )
+    PlanPrice.objects.bulk_create(
+        [PlanPrice(plan=plan, livemode=live, fee=plan.fee, stripe_id=made.id)], ignore_conflicts=True
+    )
+    return PlanPrice.objects.get(plan=plan, livemode=live, fee=plan.fee).stripe_id
+
+
+def note_subscription(told: Any) -> None:
+    """What Stripe says of a subscription: the account gets what its plan brings, or loses it."""
+    _note(told, is_paid=told.status in PAID_FOR and _is_paid(told))
+
+
+@transaction.atomic
+def _note(told: Any, *, is_paid: bool) -> None:
+    owner = StripeCustomer.objects.filter(stripe_id=str(told.customer), livemode=settings.STRIPE_LIVE_MODE).first()
+    item = told["items"]["data"][0]
+    price = PlanPrice.objects.filter(stripe_id=item["price"]["id"]).select_related("plan").first()
+    if owner is None or price is None:
+        return
+    Book.of(owner.account_id)  # one at a time
+    known = Subscription.objects.filter(account_id=owner.account_id).first()
+    if known is not None and known.stripe_id != told.id and known.is_running and told.status not in RUNNING:
+        return  # of an earlier one, that has ended: the present one is another
+    running = told.status in RUNNING
+    past_due = known.past_due_since if known is not None and known.stripe_id == told.id else None
+    Subscription.objects.update_or_create(
+        account_id=owner.account_id,
+        defaults={
+            "plan": price.plan,
+            "status": told.status,
+            "livemode": told.livemode,
+            "stripe_id": told.id,
+            "period_start": _moment(item["current_period_start"]),
+            "period_end": _moment(item["current_period_end"]),
+            "ends_with_period": bool(told.cancel_at_period_end),
+            "past_due_since": (past_due or timezone.now()) if told.status == "past_due" else None,
+        },
+    )
+    _apply(owner.account_id, price.plan if running else None)
+    if is_paid:
+        _include(owner.account_id, price.plan, told.id, item)
+
+
+def note_invoice(invoice: Any) -> None:
+    """What Stripe says of an invoice: a fee that was paid is revenue, and its subscription may have changed."""
+    owner = StripeCustomer.objects.filter(stripe_id=str(invoice.customer), livemode=settings.STRIPE_LIVE_MODE).first()
+    subscription = _subscription_of(invoice)
+    if owner is None or not subscription:
+        return
+    if invoice.status == "paid" and invoice.amount_paid:
+        _book_fee(owner.account_id, invoice)
+    with translated():
+        note_subscription(client().v1.subscriptions.retrieve(subscription))
+
+
+def give_plan(*, account_id: int, plan_slug: str | None) -> None:
+    """A plan by staff's hand, without Stripe; None takes it away. Raises Invalid where Stripe has a say in it."""
+    with transaction.atomic():
+        Book.of(account_id)
+        known = Subscription.objects.filter(account_id=account_id).first()
+        if known is not None and known.stripe_id and known.is_running:
+            raise Invalid("plan", "This account pays for its plan through Stripe: it is changed there.")
+        if plan_slug is None:
+            Subscription.objects.filter(account_id=account_id).delete()
+            _apply(account_id, None)
+            return
+        plan = Plan.objects.filter(slug=plan_slug).first()
+        if plan is None:
+            raise NotFound("There is no such plan.")
+        Subscription.objects.update_or_create(
+            account_id=account_id,
+            defaults={"plan": plan, "status": "active", "stripe_id": "", "period_start": None, "period_end": None},
+        )
+        _apply(account_id, plan)
+
+
+def _apply(account_id: int, plan: Plan | None) -> None:
+    set_account_limits(account_id=account_id, values={"tier_id": plan.tier_id if plan else None})
+    set_credit_limit(account_id=account_id, limit=plan.credit_limit if plan else first_credit())
+
+
+def _include(account_id: int, plan: Plan, stripe_id: str, item: Any) -> None:
+    """The month's use, as credit that ends with it. After a change to a larger plan, what that has more."""
+    start, end = item["current_period_start"], _moment(item["current_period_end"])
+    month = f"included-{stripe_id}-{start}-"
+    given = LedgerEntry.objects.filter(
+        transaction__business_key__startswith=f"{TransactionKind.GRANT}:{month}", ledger_account__account_id=account_id
+    ).aggregate(total=Sum("amount"))["total"]
+    amount = plan.included - (given or 0)
+    if amount <= 0 or end <= timezone.now():
+        return
+    grant_credit(
+        account_id=account_id,
+        amount=amount,
+        key=month + plan.slug,
+        reason=f"Included in {plan.name}",
+        expires_at=end,
+    )
+
+
+def _book_fee(account_id: int, invoice: Any) -> None:
+    amount = nano(invoice.amount_paid)
+    key = f"{TransactionKind.FEE}:stripe-{invoice.id}"
+    with transaction.atomic():
+        book = Book.of(account_id)
+        if book.known(key, TransactionKind.FEE, 0) is None:
+            book.write(
+                TransactionKind.FEE,
+                key,
+                [(system(LedgerKind.REVENUE, "subscriptions"), amount), (system(LedgerKind.STRIPE_CLEARING), -amount)],
+                occurred_at=timezone.now(),
+                description=f"Subscription, invoice {invoice.number or invoice.id}",
+            )
+
+
+def _subscription_of(invoice: Any) -> str:
+    parent = invoice.get("parent") or {}
+    details = parent.get("subscription_details") or {}
+    return str(details.get("subscription") or "")
+
+
+def _is_paid(told: Any) -> bool:
+    """Whether the month that has begun is: Stripe moves a subscription on an hour before it takes the fee."""
+    if told.status == "trialing":
+        return True
+    if not told.latest_invoice:
+        return False
+    with translated():
+        return client().v1.invoices.retrieve(str(told.latest_invoice)).status == "paid"
+
+
+def _offered(slug: str) -> Plan:
+    plan = Plan.objects.filter(slug=slug, is_offered=True).first()
+    if plan is None:
+        raise NotFound("There is no such plan.")
+    return plan
+
+
+def _own(account_id: int) -> Subscription:
+    found = Subscription.objects.filter(account_id=account_id).exclude(stripe_id="").first()
+    if found is None or not found.is_running:
+        raise NotFound("This account has no subscription.")
+    return found
+
+
+def _change(account_id: int, plan_slug: str) -> tuple[Plan, Subscription, str]:
+    plan, subscription = _offered(plan_slug), _own(account_id)
+    if subscription.plan_id == plan.pk:
+        raise Invalid("plan", f"This account has {plan.name} already.")
+    with translated():
+        told = client().v1.subscriptions.retrieve(subscription.stripe_id)
+    return plan, subscription, str(told["items"]["data"][0]["id"])
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+NOTERS: dict[str, Callable[[str], None]] = {
+    "subscription": lambda stripe_id: note_subscription(client().v1.subscriptions.retrieve(stripe_id)),
+    "invoice": lambda stripe_id: note_invoice(client().v1.invoices.retrieve(stripe_id)),
+}
