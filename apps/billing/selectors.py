@@ -19,6 +19,7 @@ from apps.billing.models import (
     Plan,
     StripeCustomer,
     Subscription,
+    TransactionKind,
 )
 from apps.usage.selectors import unposted_cost
 
@@ -131,8 +132,8 @@ def lots_of_account(*, account_id: int) -> list[Lot]:
 
 
 def credit_history(*, account_id: int, limit: int = 100, before: int | None = None) -> list[CreditChange]:
-    """An account's transactions, the newest first; `before` (an id) pages back."""
-    rows = LedgerTransaction.objects.filter(account_id=account_id)
+    """An account's transactions, the newest first; `before` (an id) pages back. Fees change no credit."""
+    rows = LedgerTransaction.objects.filter(account_id=account_id).exclude(kind=TransactionKind.FEE)
     if before is not None:
         rows = rows.filter(pk__lt=before)
     page = list(rows.order_by("-pk")[:limit])

@@ -281,3 +281,34 @@ def make_room() -> None:
 def lift_limit() -> None:
     sync_redis().delete("filler")
     sync_redis().config_set("maxmemory", 0)
+
+
+def begin_subscription(account_id: int, plan: str) -> str:
+    """The id of the Checkout."""
+    address = start_subscription(account_id=account_id, plan_slug=plan, page=settings.PUBLIC_URL)
+    return address.rpartition("/")[2].partition("#")[0]
+
+
+def plan_of(account_id: int) -> tuple[str, str, int, str | None]:
+    """(plan, status, promotional credit, tier)."""
+    plan = plan_of_account(account_id=account_id)
+    tier = Account.objects.get(pk=account_id).tier
+    promotional = balance_of_account(account_id=account_id).promotional
+    return (plan.slug if plan else "", plan.status if plan else "", promotional, tier.name if tier else None)
+
+
+def fees_of(account_id: int) -> int:
+    """What the ledger has of the account's subscription fees."""
+    entries = LedgerEntry.objects.filter(transaction__account_id=account_id, ledger_account__model="subscriptions")
+    return sum(entry.amount for entry in entries)
+
+
+def stripe_id_of(account_id: int) -> str:
+    return StripeCustomer.objects.get(account_id=account_id).stripe_id
+
+
+def end_now(account_id: int) -> None:
+    """The subscription ends at once, and the account has what it had before."""
+    client().v1.subscriptions.cancel(Subscription.objects.get(pk=account_id).stripe_id)
+    look_at_subscription(account_id=account_id)
+    set_credit_limit(account_id=account_id, limit=None)

@@ -11,6 +11,7 @@ from apps.billing.services.credit import (
     write_off,
 )
 from apps.billing.services.expiry import expire_credit
+from apps.billing.services.plans import offer_first_plans
 from apps.billing.services.stripe_events import find_missed_events, handle_events, receive_event, replay_event
 from apps.billing.services.stripe_setup import set_up_stripe
 from apps.billing.services.subscriptions import (
@@ -36,6 +37,7 @@ __all__ = [
     "handle_events",
     "look_at_subscription",
     "look_at_top_up",
+    "offer_first_plans",
     "open_customer_portal",
     "post_usage",
     "preview_change",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 from django.db import transaction
@@ -82,22 +82,25 @@ def preview_change(*, account_id: int, plan_slug: str) -> Change:
                 "subscription": subscription.stripe_id,
                 "subscription_details": {
                     "items": [{"id": item, "price": price_of(plan)}],
-                    "proration_behavior": "always_invoice",
+                    "proration_behavior": _proration(subscription.plan, plan),
                 },
             }
         )
-    return Change(plan=plan.name, due_now=nano(max(0, invoice.amount_due)), fee=plan.fee)
+    is_dearer = plan.fee > subscription.plan.fee
+    return Change(plan=plan.name, due_now=nano(max(0, invoice.amount_due)) if is_dearer else 0, fee=plan.fee)
 
 
 def change_plan(*, account_id: int, plan_slug: str) -> None:
-    """Now, with what is left of this month's fee set off against the new one's. Raises as `preview_change` does."""
+    """Now. A dearer plan's fee for the rest of the month is charged at once; a cheaper one's is from the next month on,
+    and nothing is given back, for what this month includes stays. Raises as `preview_change` does.
+    """
     plan, subscription, item = _change(account_id, plan_slug)
     with translated():
         changed = client().v1.subscriptions.update(
             subscription.stripe_id,
             {
                 "items": [{"id": item, "price": price_of(plan)}],
-                "proration_behavior": "always_invoice",
+                "proration_behavior": _proration(subscription.plan, plan),
                 "payment_behavior": "error_if_incomplete",  # a card that is declined changes nothing
                 "cancel_at_period_end": False,
             },
@@ -288,6 +291,10 @@ def _change(account_id: int, plan_slug: str) -> tuple[Plan, Subscription, str]:
     with translated():
         told = client().v1.subscriptions.retrieve(subscription.stripe_id)
     return plan, subscription, str(told["items"]["data"][0]["id"])
+
+
+def _proration(old: Plan, new: Plan) -> Literal["always_invoice", "none"]:
+    return "always_invoice" if new.fee > old.fee else "none"
 
 
 def _moment(seconds: int) -> datetime:

@@ -1,5 +1,7 @@
-"""What the account has and owes, every change of it, and how credit is added."""
+"""What the account has and owes, every change of it, how credit is added, and its plan."""
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -7,7 +9,7 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.contracts import Permission
 from apps.billing import selectors, services
@@ -24,6 +26,8 @@ PAGE = 50
 def billing(request: MemberRequest) -> HttpResponse:
     if session := request.GET.get("session", ""):
         return _back_from_checkout(request, session)
+    if "subscribed" in request.GET:
+        return _back_with_plan(request)
     return billing_page(request)
 
 
@@ -37,7 +41,7 @@ def top_up(request: MemberRequest) -> HttpResponse:
                 account_id=request.account.id,
                 amount=form.cleaned_data["amount"],
                 actor_id=request.user.pk,
-                page=settings.PUBLIC_URL + reverse("portal:billing", args=[request.account.slug]),
+                page=_address(request),
             )
         except Invalid as error:
             show_error(form, error)
@@ -48,13 +52,97 @@ def top_up(request: MemberRequest) -> HttpResponse:
     return billing_page(request, top_up_form=form)
 
 
+@require_POST
+@member_page(Permission.BILLING)
+def subscribe(request: MemberRequest) -> HttpResponse:
+    return _sent_to(
+        request,
+        lambda: services.start_subscription(
+            account_id=request.account.id, plan_slug=request.POST.get("plan", ""), page=_address(request)
+        ),
+    )
+
+
+@require_POST
+@member_page(Permission.BILLING)
+def cards(request: MemberRequest) -> HttpResponse:
+    """To Stripe's pages for cards and invoices."""
+    return _sent_to(
+        request, lambda: services.open_customer_portal(account_id=request.account.id, page=_address(request))
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page(Permission.BILLING)
+def change_plan(request: MemberRequest, plan: str) -> HttpResponse:
+    """First what it costs, then the change."""
+    try:
+        if request.method == "POST":
+            services.change_plan(account_id=request.account.id, plan_slug=plan)
+            messages.success(request, "The plan is changed, from this moment on.")
+        else:
+            change = services.preview_change(account_id=request.account.id, plan_slug=plan)
+            return render(request, "portal/change_plan.html", {"change": change, "slug": plan})
+    except NotFound:
+        raise
+    except ArtemisError as error:
+        messages.error(request, error.message)
+    return _back(request)
+
+
+@require_POST
+@member_page(Permission.BILLING)
+def end_subscription(request: MemberRequest) -> HttpResponse:
+    ends = request.POST.get("end") == "yes"
+    try:
+        services.end_subscription(account_id=request.account.id, with_period=ends)
+    except NotFound:
+        raise
+    except ArtemisError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "It ends with the month that is paid for." if ends else "The subscription goes on.")
+    return _back(request)
+
+
+def _sent_to(request: MemberRequest, address: Callable[[], str]) -> HttpResponse:
+    """To a page of Stripe's; back, with what is wrong, where there is none."""
+    try:
+        return HttpResponseRedirect(address())
+    except NotFound:
+        raise
+    except ArtemisError as error:
+        messages.error(request, error.message)
+    return _back(request)
+
+
+def _address(request: MemberRequest) -> str:
+    page: str = settings.PUBLIC_URL + reverse("portal:billing", args=[request.account.slug])
+    return page
+
+
+def _back(request: MemberRequest) -> HttpResponse:
+    return redirect("portal:billing", slug=request.account.slug)
+
+
+def _back_with_plan(request: MemberRequest) -> HttpResponse:
+    with contextlib.suppress(ArtemisError):  # the webhook tells of it
+        services.look_at_subscription(account_id=request.account.id)
+    plan = selectors.plan_of_account(account_id=request.account.id)
+    if plan is not None:
+        messages.success(request, f"Thank you. This account has {plan.name} now.")
+    else:
+        messages.info(request, "Thank you. The plan begins as soon as the payment is confirmed.")
+    return _back(request)
+
+
 def _back_from_checkout(request: MemberRequest, session: str) -> HttpResponse:
     """Says what has become of the payment, once: the address then is the page's own again."""
     state = "pending"
     try:
         state = services.look_at_top_up(account_id=request.account.id, session_id=session[:200])
     except NotFound:
-        return redirect("portal:billing", slug=request.account.slug)
+        return _back(request)
     except ArtemisError:
         pass  # the webhook tells of it
     if state == "paid":
@@ -63,7 +151,7 @@ def _back_from_checkout(request: MemberRequest, session: str) -> HttpResponse:
         messages.error(request, "The payment did not come through. Nothing was charged.")
     else:
         messages.info(request, "Thank you. The credit is added as soon as the payment is confirmed.")
-    return redirect("portal:billing", slug=request.account.slug)
+    return _back(request)
 
 
 def billing_page(request: MemberRequest, **given: Any) -> HttpResponse:
@@ -82,6 +170,9 @@ def billing_page(request: MemberRequest, **given: Any) -> HttpResponse:
         "before": before,
         "payments": selectors.payments(),
         "top_up_form": TopUpForm(),
+        "plan": selectors.plan_of_account(account_id=request.account.id),
+        "plans": selectors.plans_on_offer(),
+        "invoices": selectors.invoices_of_account(account_id=request.account.id),
         **given,
     }
     return render(request, "portal/billing.html", context)

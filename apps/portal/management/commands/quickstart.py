@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 
 from apps.accounts.services import ensure_account, ensure_administrator
 from apps.billing.selectors import payments
-from apps.billing.services import set_up_stripe
+from apps.billing.services import offer_first_plans, set_up_stripe
 from apps.catalog.selectors import models_for_account
 from apps.catalog.services import load_models
 from apps.common.commands import ArtemisCommand
@@ -59,6 +59,8 @@ class Command(ArtemisCommand):
                 set_up_stripe()
             except ArtemisError as error:  # its address may be one that Stripe cannot reach: it is asked instead
                 self.stderr.write(f"Stripe cannot tell of payments here: {error.message}")
+        if payments().by_stand_in:
+            offer_first_plans()
         file.touch(mode=0o600)
         file.chmod(0o600)
         file.write_text(json.dumps({**known, **facts}, indent=2) + "\n")

@@ -1,0 +1,130 @@
+"""Plans by subscription, through months: renewed, changed, ended, a card that is refused and one that pays again."""
+
+from typing import Any
+
+import pytest
+import stripe
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from apps.billing.emulator.control import EmulatorServer
+from artemis_site.tests import errands
+from artemis_site.tests.browser import sign_in
+from artemis_site.tests.desk import Desk
+from artemis_site.tests.platform import Platform
+from artemis_site.tests.test_pages_in_a_browser import OVERFLOW
+from artemis_site.tests.test_top_ups_journey import USD, Payer, payer, stand_in, stripe_client, wait_for
+
+__all__ = ["payer", "stand_in", "stripe_client"]
+MONTH = 32 * 24 * 3600
+
+
+def subscribe(payer: Payer, stand_in: EmulatorServer, plan: str = "pro", **fields: Any) -> None:
+    session = payer.desk.call(errands.begin_subscription, payer.account_id, plan)
+    stand_in.pay(session, **fields)
+
+
+def until(payer: Payer, plan: str, status: str, promotional: int) -> None:
+    """And the ledger is sound."""
+    tier = f"{plan.capitalize()} plan" if plan else None
+    wait_for(lambda: payer.desk.call(errands.plan_of, payer.account_id) == (plan, status, promotional * USD, tier))
+    assert payer.desk.call(errands.ledger_findings) == []
+
+
+def card_of(payer: Payer, client: stripe.StripeClient) -> str:
+    customer = payer.desk.call(errands.stripe_id_of, payer.account_id)
+    return client.v1.payment_methods.list({"customer": customer}).data[0].id
+
+
+@pytest.fixture
+def own_time(stand_in: EmulatorServer) -> EmulatorServer:
+    """What is put forward here stays so for the tests that follow: they ask for no moment."""
+    stand_in.settings(dunning_days=[1, 3], after_dunning="cancel", draft_seconds=0)
+    return stand_in
+
+
+def test_a_plan_is_renewed_changed_and_ended(payer: Payer, own_time: EmulatorServer) -> None:
+    subscribe(payer, own_time)
+    until(payer, "pro", "active", 25)
+    assert payer.desk.call(errands.fees_of, payer.account_id) == 20 * USD
+
+    own_time.advance_time(MONTH)
+    until(payer, "pro", "active", 50)
+    assert payer.desk.call(errands.fees_of, payer.account_id) == 40 * USD
+
+    payer.desk.call(errands.change_plan, account_id=payer.account_id, plan_slug="team")
+    until(payer, "team", "active", 25 + 140)
+    assert 40 * USD < payer.desk.call(errands.fees_of, payer.account_id) <= 120 * USD
+    charged = payer.desk.call(errands.fees_of, payer.account_id)
+    payer.desk.call(errands.change_plan, account_id=payer.account_id, plan_slug="pro")
+    until(payer, "pro", "active", 25 + 140)  # nothing is given back, and nothing given twice
+    payer.desk.call(errands.change_plan, account_id=payer.account_id, plan_slug="team")
+    until(payer, "team", "active", 25 + 140)
+
+    payer.desk.call(errands.end_subscription, account_id=payer.account_id, with_period=True)
+    own_time.advance_time(MONTH)
+    until(payer, "", "", 25 + 140)
+    assert payer.desk.call(errands.fees_of, payer.account_id) >= charged
+
+
+def test_a_card_that_is_refused_brings_no_month_and_one_that_pays_does(
+    payer: Payer, own_time: EmulatorServer, stripe_client: stripe.StripeClient
+) -> None:
+    subscribe(payer, own_time)
+    until(payer, "pro", "active", 25)
+    own_time.replace_card(card_of(payer, stripe_client), "4000000000000341")
+    own_time.advance_time(MONTH)
+    until(payer, "pro", "past_due", 25)
+    own_time.replace_card(card_of(payer, stripe_client), "4242424242424242")
+    own_time.advance_time(2 * 24 * 3600)
+    until(payer, "pro", "active", 50)
+    assert payer.desk.call(errands.fees_of, payer.account_id) == 40 * USD
+
+    own_time.replace_card(card_of(payer, stripe_client), "4000000000000341")
+    own_time.advance_time(MONTH)
+    until(payer, "pro", "past_due", 50)
+    own_time.advance_time(10 * 24 * 3600)
+    until(payer, "", "", 50)
+
+
+def test_events_out_of_order_give_the_same_plan(payer: Payer, own_time: EmulatorServer) -> None:
+    own_time.rule("withhold")
+    subscribe(payer, own_time)
+    own_time.advance_time(MONTH)
+    own_time.clear_rules()
+    own_time.release(backwards=True)
+    until(payer, "pro", "active", 50 if payer.desk.call(errands.plan_of, payer.account_id)[2] > 25 * USD else 25)
+    wait_for(lambda: payer.desk.call(errands.fees_of, payer.account_id) == 40 * USD)
+
+
+def test_a_second_checkout_subscribes_to_nothing(payer: Payer, own_time: EmulatorServer) -> None:
+    subscribe(payer, own_time)
+    with pytest.raises(AssertionError, match="subscribed"):
+        payer.desk.call(errands.begin_subscription, payer.account_id, "team")
+    with pytest.raises(AssertionError, match="no such plan"):
+        payer.desk.call(errands.begin_subscription, payer.account_id, "enterprise")
+    until(payer, "pro", "active", 25)
+
+
+@pytest.mark.browser
+def test_a_person_subscribes_changes_and_ends_on_the_page(platform: Platform, desk: Desk, page: Page) -> None:
+    facts = platform.facts
+    path = f"/a/{facts['account']}/billing/"
+    sign_in(page, platform.base_url, email=facts["admin_email"], password=facts["admin_password"], then=path)
+    page.get_by_role("button", name="Subscribe to Pro").click()
+    page.get_by_role("button", name="Subscribe").click()
+    page.wait_for_url(f"**{path}")
+    expect(page.get_by_text("Thank you. This account has Pro now.")).to_be_visible()
+
+    page.get_by_role("link", name="Change to Team").click()
+    expect(page.get_by_text("Charged today")).to_be_visible()
+    page.get_by_role("button", name="Change to Team").click()
+    expect(page.get_by_text("The plan is changed")).to_be_visible()
+    assert not [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+    assert not page.evaluate(OVERFLOW)
+
+    page.get_by_role("button", name="End it with this month").click()
+    expect(page.get_by_text("then it ends")).to_be_visible()
+    page.get_by_role("button", name="Cards and invoices").click()
+    expect(page.get_by_text("Stand-in for Stripe").first).to_be_visible()
+    desk.call(errands.end_now, desk.key().account_id)
