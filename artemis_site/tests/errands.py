@@ -21,13 +21,16 @@ from apps.accounts.services import (
     suspend_account,
 )
 from apps.billing.contracts import Balance
-from apps.billing.models import LedgerTransaction, StripeEvent, TopUp
-from apps.billing.selectors import balance_of_account
+from apps.billing.models import LedgerEntry, LedgerTransaction, StripeCustomer, StripeEvent, Subscription, TopUp
+from apps.billing.processor import client
+from apps.billing.selectors import balance_of_account, plan_of_account
 from apps.billing.services import (
     check_ledger,
+    look_at_subscription,
     post_usage,
     record_payment,
     set_credit_limit,
+    start_subscription,
     start_top_up,
 )
 from apps.catalog.models import AIModel, Deployment

@@ -7,6 +7,7 @@ import stripe
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from apps.billing import services
 from apps.billing.emulator.control import EmulatorServer
 from artemis_site.tests import errands
 from artemis_site.tests.browser import sign_in
@@ -52,16 +53,16 @@ def test_a_plan_is_renewed_changed_and_ended(payer: Payer, own_time: EmulatorSer
     until(payer, "pro", "active", 50)
     assert payer.desk.call(errands.fees_of, payer.account_id) == 40 * USD
 
-    payer.desk.call(errands.change_plan, account_id=payer.account_id, plan_slug="team")
+    payer.desk.call(services.change_plan, account_id=payer.account_id, plan_slug="team")
     until(payer, "team", "active", 25 + 140)
     assert 40 * USD < payer.desk.call(errands.fees_of, payer.account_id) <= 120 * USD
     charged = payer.desk.call(errands.fees_of, payer.account_id)
-    payer.desk.call(errands.change_plan, account_id=payer.account_id, plan_slug="pro")
+    payer.desk.call(services.change_plan, account_id=payer.account_id, plan_slug="pro")
     until(payer, "pro", "active", 25 + 140)  # nothing is given back, and nothing given twice
-    payer.desk.call(errands.change_plan, account_id=payer.account_id, plan_slug="team")
+    payer.desk.call(services.change_plan, account_id=payer.account_id, plan_slug="team")
     until(payer, "team", "active", 25 + 140)
 
-    payer.desk.call(errands.end_subscription, account_id=payer.account_id, with_period=True)
+    payer.desk.call(services.end_subscription, account_id=payer.account_id, with_period=True)
     own_time.advance_time(MONTH)
     until(payer, "", "", 25 + 140)
     assert payer.desk.call(errands.fees_of, payer.account_id) >= charged

@@ -13,6 +13,7 @@ import stripe
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from apps.billing import services
 from apps.billing.emulator.control import EmulatorServer
 from artemis_site.tests import errands
 from artemis_site.tests.browser import sign_in
@@ -118,7 +119,7 @@ def test_events_that_came_backwards_or_not_at_all(
     stand_in.rule("drop")
     stand_in.tell("/_emulator/checkout/pay", session=payer.checkout(5))
     assert payer.prepaid == 12 * USD
-    payer.desk.call(errands.find_missed_events)
+    payer.desk.call(services.find_missed_events)
     stand_in.clear_rules()
     wait_for(lambda: payer.prepaid == 17 * USD)
     assert payer.desk.call(errands.ledger_findings) == []
