@@ -48,6 +48,7 @@ if PRODUCTION:
 REDIS_URL = REDIS_URL or "redis://127.0.0.1:1/0"  # nobody answers there: commands then say that nothing runs
 
 INSTALLED_APPS = [
+    "djstripe",  # before the rooms that take its pages off the desk
     "apps.common",
     "apps.accounts",
     "apps.keys",
@@ -72,7 +73,6 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
-    "djstripe",
     "csp",
     "django_htmx",
     "rest_framework",
@@ -215,7 +215,7 @@ if host := env.str("STRIPE_API_HOST", ""):  # the stand-in of `make run`
     STRIPE_API_HOST = stand_in_for_stripe(host, live=STRIPE_LIVE_MODE)
 STRIPE_PAGES = [host] if host else ["https://checkout.stripe.com", "https://billing.stripe.com"]
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
-MIGRATION_MODULES = {"djstripe": "apps.billing.djstripe_migrations"}  # deploy/decisions/0013
+MIGRATION_MODULES = {"djstripe": "apps.billing.djstripe_migrations"}  # deploy/decisions/0016
 
 # Security
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", PRODUCTION)

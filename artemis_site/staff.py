@@ -13,6 +13,10 @@ ORDER: dict[str, tuple[str, tuple[str, ...]]] = {
     "accounts": ("Accounts and people", ("Account", "Project", "Tier", "User", "Invitation")),
     "keys": ("API keys", ("ApiKey",)),
     "catalog": ("Models, prices and routing", ("AIModel", "Deployment", "PriceVersion", "RoutingPolicy")),
+    "billing": (
+        "Money",
+        ("Customer", "Subscription", "Plan", "LedgerTransaction", "LedgerAccount", "CreditLot", "TopUp", "StripeEvent"),
+    ),
     "batches": ("Batches", ("Batch",)),
     "files": ("Files", ("StoredFile",)),
     "usage": ("Usage", ("UsageEvent", "UsageHour", "UsageDay")),

@@ -56,7 +56,7 @@ def stripe_client(platform: Platform, stand_in: EmulatorServer) -> stripe.Stripe
     return stripe.StripeClient(environment["STRIPE_SECRET_KEY"], base_addresses={"api": stand_in.base_url})
 
 
-def wait_for(found: Callable[[], object], seconds: float = 30) -> None:
+def wait_for(found: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not found():
         assert time.monotonic() < deadline, "what was awaited did not happen"

@@ -8,7 +8,6 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import stripe
 from django.conf import settings
@@ -20,12 +19,13 @@ from apps.billing.models import EventState, StripeEvent
 from apps.billing.processor import client, is_configured, translated
 from apps.billing.services.subscriptions import NOTERS
 from apps.billing.services.top_ups import note_payment_intent, note_refund, note_session
-from apps.common.errors import Invalid, NotFound
+from apps.common.errors import Invalid, NotFound, Unavailable
 
 logger = logging.getLogger(__name__)
 ONE_HANDLER = 0x57819E  # an advisory lock's number
 MOST_AT_ONCE = 100
 TRIES = 10
+WAIT = timedelta(seconds=15)  # for a Stripe that is away
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=1)
 ON_ITS_WAY = timedelta(minutes=2)  # a webhook may need so long
 OLDEST = timedelta(days=29)  # Stripe keeps events for thirty
@@ -102,7 +102,7 @@ def handle_events() -> int:
             return 0
         try:
             due = StripeEvent.objects.filter(state=EventState.WAITING, next_try_at__lte=timezone.now())
-            return sum(_handle(event) for event in due.order_by("created_at", "pk")[:MOST_AT_ONCE])
+            return _handle_all(list(due.order_by("created_at", "pk")[:MOST_AT_ONCE]))
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [ONE_HANDLER])
 
@@ -120,16 +120,15 @@ def find_missed_events() -> int:
         return 0
     now = timezone.now()
     newest = StripeEvent.objects.filter(livemode=settings.STRIPE_LIVE_MODE).first()
-    since = max(newest.created_at - timedelta(hours=1), now - OLDEST) if newest else now - OLDEST
+    since = max(min(newest.created_at, now) - timedelta(hours=1), now - OLDEST) if newest else now - OLDEST
     with translated():
         listed = client().v1.events.list(
             {
                 "created": {"gte": int(since.timestamp()), "lte": int((now - ON_ITS_WAY).timestamp())},
-                "types": WANTED,
                 "limit": 100,
             }
         )
-        found = [str(event) for event in listed.auto_paging_iter()]
+        found = [str(event) for event in listed.auto_paging_iter() if event.type in WANTED]
     return _keep(found, was_missed=True)
 
 
@@ -155,25 +154,37 @@ def _keep(bodies: list[str], *, was_missed: bool = False) -> int:
     return len(new)
 
 
-def _handle(event: StripeEvent) -> bool:
+def _handle_all(events: list[StripeEvent]) -> int:
+    handled = 0
+    for event in events:
+        try:
+            _handle(event)
+        except Unavailable as error:  # Stripe's failure is no event's: all of them wait
+            logger.warning("Stripe does not answer, and its events wait: %s", error)
+            waiting = StripeEvent.objects.filter(pk__in=[one.pk for one in events], state=EventState.WAITING)
+            waiting.update(next_try_at=timezone.now() + WAIT)
+            break
+        except Exception as error:
+            logger.exception("%s of Stripe's could not be handled", event)
+            _put_off(event, error)
+        else:
+            handled += 1
+    return handled
+
+
+def _handle(event: StripeEvent) -> None:
     """First what it means for the ledger, then dj-stripe's mirror: what fails is tried again, as a whole."""
     fields = json.loads(event.body)
     changed = fields["data"]["object"]
-    try:
-        effect = EFFECTS.get(changed["object"])
+    effect = EFFECTS.get(changed["object"])
+    with translated():
         if effect is not None:
-            with translated():
-                effect(changed["id"])
+            effect(changed["id"])
         with transaction.atomic():
             Event.process(fields, api_key=settings.STRIPE_SECRET_KEY)
-    except Exception as error:
-        logger.exception("%s of Stripe's could not be handled", event)
-        _put_off(event, error)
-        return False
     StripeEvent.objects.filter(pk=event.pk).update(
         state=EventState.DONE, done_at=timezone.now(), tries=event.tries + 1, error=""
     )
-    return True
 
 
 def _put_off(event: StripeEvent, error: Exception) -> None:
@@ -184,9 +195,3 @@ def _put_off(event: StripeEvent, error: Exception) -> None:
         next_try_at=timezone.now() + min(LONGEST_PAUSE, FIRST_PAUSE * 2**event.tries),
         error=f"{type(error).__name__}: {error}"[:500],
     )
-
-
-def object_of(event: StripeEvent) -> dict[str, Any]:
-    """What the event was about, as it was then."""
-    found: dict[str, Any] = json.loads(event.body)["data"]["object"]
-    return found
