@@ -23,7 +23,7 @@ from artemis_site.tests.errands import (
     spent_by,
     suspend,
 )
-from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform
+from artemis_site.tests.platform import CLAUDE, EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform
 from artemis_site.tests.test_redis_away import frozen_redis, until_both_know
 from artemis_site.tests.test_responses_journey import postgres_processes
 
@@ -135,6 +135,20 @@ def test_one_that_runs_is_cancelled(platform: Platform, desk: Desk, key: Key, cl
     (request,) = desk.bill(key, requests=1).requests
     assert (request.outcome, request.cost) == ("cancelled", 0)
     assert len(platform.primary.log()) == 1
+
+
+@pytest.mark.parametrize("answering", ["claude", "translated"])
+def test_one_that_a_translated_engine_answers_is_cancelled(
+    platform: Platform, desk: Desk, key: Key, client: openai.OpenAI, translated: str, answering: str
+) -> None:
+    """LiteLLM asks these."""
+    engine = platform.claude if answering == "claude" else platform.primary
+    engine.script(header_delay=60)
+    begun = begin(client, model=CLAUDE if answering == "claude" else translated)
+    engine.wait_log(lambda entry: entry["body"] is not None, seconds=20)
+    assert client.responses.cancel(begun.id).status == "cancelled"
+    engine.wait_log(lambda entry: entry["disconnected"])
+    desk.bill(key, requests=1)
 
 
 def test_one_that_waits_is_cancelled(platform: Platform, desk: Desk) -> None:

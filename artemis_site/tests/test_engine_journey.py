@@ -213,6 +213,19 @@ def test_responses_whole_streamed_in_a_schema_and_continued(journey: Journey) ->
     assert journey.client.responses.retrieve(again.id).output_text == again.output_text
 
 
+def test_a_response_in_the_background(journey: Journey) -> None:
+    asked: dict[str, Any] = {"model": journey.model, "input": CAPITAL, "temperature": 0, "max_output_tokens": 40}
+    begun = journey.client.responses.create(**asked, background=True)
+    assert begun.status == "queued"
+    until(lambda: journey.client.responses.retrieve(begun.id).status not in ("queued", "in_progress"), seconds=60)
+    done = journey.client.responses.retrieve(begun.id)
+    foreground = journey.client.responses.create(**asked)
+    for answer in (done, foreground):
+        assert answer.usage
+        journey.note_response(answer.usage)
+    assert (done.status, done.output_text) == ("completed", foreground.output_text)
+
+
 def test_embeddings_as_numbers_and_in_base64(platform: EnginePlatform, journey: Journey) -> None:
     texts = ["The moon is bright tonight.", "Tonight there is a bright moon.", "The invoice is overdue."]
     create, model = journey.client.embeddings.create, platform.facts["embedding_model"]

@@ -20,9 +20,16 @@ from apps.keys.selectors import facts_of_secret
 from apps.keys.services import create_key, rotate_key
 from apps.keys.tokens import token_hash
 from apps.responses.contracts import Errand
-from apps.responses.models import BackgroundRun, StoredResponse
+from apps.responses.models import KEPT, BackgroundRun, StoredResponse
 from apps.responses.selectors import has_waiting_responses, next_runs, past_of
-from apps.responses.services import cancel_response, delete_response, make_room, run_waiting_responses, stages
+from apps.responses.services import (
+    cancel_response,
+    delete_expired,
+    delete_response,
+    make_room,
+    run_waiting_responses,
+    stages,
+)
 from apps.responses.services.run import LOCK
 from apps.responses.services.stages import LONGEST, MOST_CUT_OFF, MOST_FAILURES
 from apps.usage.models import UsageEvent
@@ -406,3 +413,10 @@ def test_room_is_made_of_what_waits_too(key: KeyFacts, settings: Settings) -> No
     wait_for(key, "a", "b")
     assert make_room() == 1
     assert [run.response.public_id for run in BackgroundRun.objects.all()] == ["resp_b"]
+
+
+def test_what_waits_is_gone_with_its_response(key: KeyFacts) -> None:
+    wait(key, "old", age=KEPT)
+    wait(key, "young")
+    assert delete_expired() == 1
+    assert [run.response.public_id for run in BackgroundRun.objects.all()] == ["resp_young"]
