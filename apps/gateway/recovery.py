@@ -48,8 +48,7 @@ class Recovery:
 
     def doubt(self) -> None:
         """To be called as soon as Redis is back: it may be another one, or have another past."""
-        for moment, arguments in self._taken:
-            self._doubtful[arguments[0]] = moment, arguments
+        self._doubtful |= {arguments[0]: (moment, arguments) for moment, arguments in self._taken}
 
     @property
     def doubtful(self) -> list[list[Any]]:
@@ -64,12 +63,16 @@ class Recovery:
                 lost = [entry for entry, value in zip(batch.values(), known, strict=True) if value is None]
                 if lost:
                     await self._tell_again(lost)
-                for request_id in batch:
-                    del self._doubtful[request_id]
+                for request_id, entry in batch.items():
+                    if self._doubtful[request_id] is entry:  # and not in doubt again, for another loss meanwhile
+                        del self._doubtful[request_id]
             while self._counters:
-                scope, period = next(iter(self._counters))
-                await in_thread(partial(rebuild_counter, scope, period))
-                self._counters.discard((scope, period))
+                counter = self._counters.pop()
+                try:
+                    await in_thread(partial(rebuild_counter, *counter))
+                except BaseException:
+                    self._counters.add(counter)
+                    raise
 
     async def _tell_again(self, lost: list[tuple[float, list[Any]]]) -> None:
         """What PostgreSQL has is not charged again: a counter may have begun from there, and is made anew."""

@@ -19,6 +19,7 @@ from apps.gateway import telemetry
 from apps.gateway.admission import run_script
 from apps.gateway.facts import KeyFactsCache, OfferCache
 from apps.gateway.local_share import LocalShare
+from apps.gateway.loop_lag import LoopLag
 from apps.gateway.recovery import Recovery
 from apps.gateway.selectors import evicts
 from apps.gateway.spool import Spool
@@ -45,6 +46,7 @@ class Runtime:
         self.spool = Spool(settings.ARTEMIS_HOME / "spool")
         self.local = LocalShare(settings.GATEWAY_REDIS_AWAY_SHARE)
         self.in_flight: dict[str, str] = {}  # request id → record of its hold
+        self.lag = LoopLag()
         self._unsaved: dict[str, list[Any]] = {}  # settlements that neither Redis nor the disk has taken yet
         self._tasks: set[asyncio.Future[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -59,9 +61,11 @@ class Runtime:
             asyncio.create_task(self._every(POLL_SECONDS, self._look_at_engines)),
         ]
         self.keep(self._check_redis())
+        self.lag.start()
 
     async def stop(self) -> None:
         """Waits for the settlements under way, then lets everything go."""
+        self.lag.stop()
         for loop in self._loops:
             loop.cancel()
         deadline = time.monotonic() + 10

@@ -47,6 +47,7 @@ FIRST_TOKEN = (
     *(30, 60, 120),  # cold starts
 )
 PER_TOKEN = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5)
+LAG = (0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5)
 TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576)
 COMMON = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
@@ -79,6 +80,11 @@ API_CALLS = Histogram(
     "Of calls that ask no engine: files, batches, kept responses",
     ("http_request_method", "http_route", "http_response_status_code"),
     buckets=SECONDS,
+)
+LOOP_LAG = Histogram(
+    "artemis_event_loop_lag_seconds",
+    "How late a worker's event loop came, ten times a second; what it missed counts as often as it was due",
+    buckets=LAG,
 )
 IN_FLIGHT = Gauge(
     "artemis_requests_in_flight",
@@ -241,3 +247,8 @@ def called(method: str, route: str, status: int, seconds: float) -> None:
 def in_flight(requests: int) -> None:
     """To be called about once a second with what this process has in flight."""
     IN_FLIGHT.labels("gateway").set(requests)
+
+
+@harmless
+def lagged(seconds: float) -> None:
+    LOOP_LAG.observe(seconds)

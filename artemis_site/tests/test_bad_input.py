@@ -131,6 +131,10 @@ NOT_JSON = [
     Case("6 MB of commas", code="invalid_json", raw=b'{"messages":[' + b"1," * 3_000_000 + b"1]}"),
     Case("9 MB of texts", code="invalid_json", raw=b'{"messages":[' + b'"",' * 3_000_000 + b'""]}'),
     Case(
+        "400,000 fractions", code="invalid_json", raw=b'{"messages":[' + b"1.2345678901234567e-300," * 400_000 + b"1]}"
+    ),
+    Case("2,000 numbers of 4,000 digits", code="invalid_json", raw=b"[" + (b"7" * 4000 + b",") * 2000 + b"7]"),
+    Case(
         "800 levels in a message",
         raw=json.dumps(CHAT | {"messages": [{"role": "user", "content": ["?"]}]})
         .replace('"?"', "[" * 800 + "]" * 800)
