@@ -51,7 +51,7 @@ ACTIONS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
 
 def address(name: str, cast: Cast, key: str, invitation: int = 1) -> str:
     known: dict[str, Any] = {
-        "public_id": key, "project": "default", "user_id": cast.bob.pk, "invitation_id": invitation,
+        "public_id": key, "project": "default", "user_id": cast.bob.pk, "invitation_id": invitation, "plan": "pro",
     }  # fmt: skip
     pattern = next(page for page in account_pages if page.name == name)
     wanted = {part: known[part] for part in pattern.pattern.converters}
