@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from apps.billing.emulator.control import EmulatorServer
 from apps.billing.tests.emulator.conftest import Received, client_of
 
@@ -45,3 +47,12 @@ def test_a_restart_keeps_what_is_to_be_delivered_and_what_was_answered(tmp_path:
         assert server.release() == 1
         server.wait_delivered()
     assert [event["data"]["object"]["id"] for event in receiver.events] == [first.id]
+
+
+def test_there_is_one_state_however_many_processes_the_platform_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "2")
+    with EmulatorServer() as server:
+        made = {client_of(server).v1.customers.create().id for _ in range(20)}
+        for _ in range(5):
+            listed = client_of(server).v1.customers.list({"limit": 100})
+            assert {customer.id for customer in listed.data} == made
