@@ -51,7 +51,6 @@ def main() -> int:
         access_log=False,
         log_level="warning",
         lifespan="on",
-        workers=1,  # whatever WEB_CONCURRENCY says: the state is one process's
         server_header=False,
         proxy_headers=False,  # nothing may stand between the application and the transport
         timeout_graceful_shutdown=1,
