@@ -28,6 +28,7 @@ from apps.billing.models import (
     TopUp,
     TransactionKind,
 )
+from apps.billing.processor import cents
 from apps.common.desk import Desk, ReadOnlyDesk, ReadOnlyInline, usd
 from apps.common.forms import UsdField
 
@@ -216,6 +217,10 @@ class PlanAdmin(Desk):
     prepopulated_fields = {"slug": ("name",)}
     autocomplete_fields = ("tier",)
     search_fields = ("name", "slug")
+
+    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
+        cents(obj.fee)
+        super().save_model(request, obj, form, change)
 
     @admin.display(description="fee a month", ordering="fee")
     def monthly(self, plan: Plan) -> str:

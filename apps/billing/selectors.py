@@ -29,6 +29,11 @@ def payments() -> Payments:
     return Payments(are_taken=processor.is_configured(), by_stand_in=processor.is_stand_in())
 
 
+def is_customer(*, account_id: int) -> bool:
+    """Whether Stripe knows the account: it may have kept a card of it."""
+    return StripeCustomer.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).exists()
+
+
 def plans_on_offer() -> list[PlanCard]:
     return [
         PlanCard(

@@ -26,7 +26,6 @@ from apps.billing.processor import client
 from apps.billing.selectors import balance_of_account, plan_of_account
 from apps.billing.services import (
     check_ledger,
-    look_at_subscription,
     post_usage,
     record_payment,
     set_credit_limit,
@@ -313,5 +312,4 @@ def stripe_id_of(account_id: int) -> str:
 def end_now(account_id: int) -> None:
     """The subscription ends at once, and the account has what it had before."""
     client().v1.subscriptions.cancel(Subscription.objects.get(pk=account_id).stripe_id)
-    look_at_subscription(account_id=account_id)
     set_credit_limit(account_id=account_id, limit=None)

@@ -30,8 +30,12 @@ def subscribe(payer: Payer, stand_in: EmulatorServer, plan: str = "pro", **field
 def until(payer: Payer, plan: str, status: str, promotional: int) -> None:
     """And the ledger is sound."""
     tier = f"{plan.capitalize()} plan" if plan else None
-    wait_for(lambda: payer.desk.call(errands.plan_of, payer.account_id) == (plan, status, promotional * USD, tier))
+    wait_for(lambda: state(payer) == (plan, status, promotional * USD, tier))
     assert payer.desk.call(errands.ledger_findings) == []
+
+
+def state(payer: Payer) -> tuple[str, str, int, str | None]:
+    return payer.desk.call(errands.plan_of, payer.account_id)
 
 
 def fees(payer: Payer, dollars: int) -> None:
@@ -61,16 +65,21 @@ def test_a_plan_is_renewed_changed_and_ended(payer: Payer, own_time: EmulatorSer
     fees(payer, 40)
 
     payer.desk.call(services.change_plan, account_id=payer.account_id, plan_slug="team")
-    until(payer, "team", "active", 25 + 140)
+    wait_for(lambda: state(payer)[0] == "team")
+    included = state(payer)[2]
+    assert 50 * USD < included <= (25 + 140) * USD  # of the rest of the month, as the fee is
     wait_for(lambda: 40 * USD < payer.desk.call(errands.fees_of, payer.account_id) <= 120 * USD)
-    payer.desk.call(services.change_plan, account_id=payer.account_id, plan_slug="pro")
-    until(payer, "pro", "active", 25 + 140)  # nothing is given back, and nothing given twice
-    payer.desk.call(services.change_plan, account_id=payer.account_id, plan_slug="team")
-    until(payer, "team", "active", 25 + 140)
+    charged = payer.desk.call(errands.fees_of, payer.account_id)
+    for plan in ("pro", "team", "pro", "team"):  # nothing is given back, nothing given or charged twice
+        payer.desk.call(services.change_plan, account_id=payer.account_id, plan_slug=plan)
+        wait_for(lambda: state(payer)[0] == plan)  # noqa: B023
+        assert state(payer)[2] == included
+    assert payer.desk.call(errands.fees_of, payer.account_id) == charged
 
     payer.desk.call(services.end_subscription, account_id=payer.account_id, with_period=True)
     own_time.advance_time(MONTH)
-    until(payer, "", "", 25 + 140)
+    wait_for(lambda: state(payer)[:2] == ("", ""))
+    assert payer.desk.call(errands.ledger_findings) == []
 
 
 def test_a_card_that_is_refused_brings_no_month_and_one_that_pays_does(
@@ -102,7 +111,10 @@ def test_events_out_of_order_give_the_same_plan(payer: Payer, own_time: Emulator
 
 
 def test_a_second_checkout_subscribes_to_nothing(payer: Payer, own_time: EmulatorServer) -> None:
+    other = payer.desk.call(errands.begin_subscription, payer.account_id, "team")
     subscribe(payer, own_time)
+    with pytest.raises(ValueError, match="expired"):
+        own_time.pay(other)
     with pytest.raises(AssertionError, match="subscribed"):
         payer.desk.call(errands.begin_subscription, payer.account_id, "team")
     with pytest.raises(AssertionError, match="no such plan"):

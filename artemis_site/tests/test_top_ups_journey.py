@@ -125,6 +125,31 @@ def test_events_that_came_backwards_or_not_at_all(
     assert payer.desk.call(errands.ledger_findings) == []
 
 
+def test_a_payment_that_is_disputed_is_taken_back_and_given_again_when_won(
+    payer: Payer, stand_in: EmulatorServer, stripe_client: stripe.StripeClient
+) -> None:
+    session = payer.checkout(20)
+    stand_in.pay(session)
+    wait_for(lambda: payer.prepaid == 20 * USD)
+    intent = stripe_client.v1.payment_intents.retrieve(
+        str(stripe_client.v1.checkout.sessions.retrieve(session).payment_intent)
+    )
+    dispute = stand_in.dispute(str(intent.latest_charge))
+    wait_for(lambda: payer.prepaid == 0)
+    stand_in.close_dispute(dispute, won=True)
+    wait_for(lambda: payer.prepaid == 20 * USD)
+    assert payer.desk.call(errands.ledger_findings) == []
+
+
+def test_another_account_sees_nothing_of_a_payment(payer: Payer, desk: Desk) -> None:
+    session = payer.checkout(20)
+    stranger = desk.call(errands.prepay, "Stranger to payments", 0).account_id
+    with pytest.raises(AssertionError, match="no such payment"):
+        desk.call(services.look_at_top_up, account_id=stranger, session_id=session)
+    with pytest.raises(AssertionError, match="no such payment"):
+        desk.call(services.look_at_subscription, account_id=stranger, session_id=session)
+
+
 def test_a_card_that_is_declined_brings_nothing(payer: Payer, stand_in: EmulatorServer) -> None:
     session = payer.checkout(20)
     declined = stand_in.tell("/_emulator/checkout/pay", session=session, card="4000000000000002")

@@ -37,7 +37,7 @@ class Plan(TimestampedModel):
 class PlanPrice(models.Model):
     """A plan's fee as Stripe's price. Those never change: a new fee is a new one, and old subscriptions keep theirs."""
 
-    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="prices")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="prices")
     livemode = models.BooleanField()
     fee = NanoField()
     stripe_id = models.CharField(max_length=64, unique=True)

@@ -3,6 +3,8 @@
 Stripe counts in cents; sums here are in nano-dollars like all others, and whole cents.
 """
 
+import uuid
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -67,10 +69,11 @@ class TopUpState(models.TextChoices):
 
 
 class TopUp(TimestampedModel):
-    """Prepaid credit that somebody, or the automatic, asked Stripe to take money for. Its id is the business key."""
+    """Prepaid credit that somebody, or the automatic, asked Stripe to take money for. Stripe carries its reference."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
     livemode = models.BooleanField()
+    reference = models.UUIDField(unique=True, default=uuid.uuid4, help_text="In Stripe's metadata")
     amount = NanoField()
     is_automatic = models.BooleanField(default=False)
     state = models.CharField(max_length=8, choices=TopUpState, default=TopUpState.PENDING)

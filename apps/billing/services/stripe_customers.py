@@ -28,8 +28,7 @@ def stripe_customer(*, account_id: int) -> str:
     addresses = addresses_of_account(account_id=account_id, roles=PAYERS)
     with translated():
         made = client().v1.customers.create(
-            {"name": name, "metadata": {"artemis_account": slug}, **({"email": addresses[0]} if addresses else {})},
-            {"idempotency_key": f"artemis-customer-{slug}-{account_id}"},
+            {"name": name, "metadata": {"artemis_account": slug}, **({"email": addresses[0]} if addresses else {})}
         )
     StripeCustomer.objects.bulk_create(
         [StripeCustomer(account_id=account_id, livemode=live, stripe_id=made.id)], ignore_conflicts=True

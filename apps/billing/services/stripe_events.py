@@ -7,25 +7,32 @@ events may come late, twice, or in any order.
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import stripe
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 from djstripe.models import Event, WebhookEndpoint
+from redis.exceptions import LockNotOwnedError
 
 from apps.billing.models import EventState, StripeEvent
 from apps.billing.processor import client, is_configured, translated
 from apps.billing.services.subscriptions import NOTERS
-from apps.billing.services.top_ups import note_payment_intent, note_refund, note_session
-from apps.common.errors import Invalid, NotFound, Unavailable
+from apps.billing.services.top_ups import note_dispute, note_payment_intent, note_refund, note_session
+from apps.common.errors import Invalid, NotFound
+from apps.common.redis import sync_redis
 
 logger = logging.getLogger(__name__)
-ONE_HANDLER = 0x57819E  # an advisory lock's number
-MOST_AT_ONCE = 100
+ONE_HANDLER = "art:stripe:handling"
+LONGEST_RUN = 300.0  # seconds; a worker is stopped then
+MOST_AT_ONCE = 50
 TRIES = 10
+AWAY = (stripe.APIConnectionError, stripe.RateLimitError)
 WAIT = timedelta(seconds=15)  # for a Stripe that is away
+BACK = timedelta(days=1)  # how far the sync looks behind the newest event: others may have been lost before it
+KEPT = timedelta(days=90)  # after it was handled
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=1)
 ON_ITS_WAY = timedelta(minutes=2)  # a webhook may need so long
 OLDEST = timedelta(days=29)  # Stripe keeps events for thirty
@@ -44,14 +51,27 @@ def _note_charge(stripe_id: str) -> None:
         note_refund(refund)
 
 
+def _note_refund(stripe_id: str) -> None:
+    note_refund(client().v1.refunds.retrieve(stripe_id))
+
+
+def _note_dispute(stripe_id: str) -> None:
+    note_dispute(client().v1.disputes.retrieve(stripe_id))
+
+
 # By the kind of object that an event is about.
 EFFECTS: dict[str, Callable[[str], None]] = {
     "payment_intent": _note_payment_intent,
     "checkout.session": _note_session,
     "charge": _note_charge,
+    "refund": _note_refund,
+    "dispute": _note_dispute,
     **NOTERS,
 }
 WANTED = [
+    "charge.dispute.closed",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
     "charge.refunded",
     "charge.succeeded",
     "checkout.session.completed",
@@ -75,6 +95,9 @@ WANTED = [
     "payment_method.attached",
     "payment_method.detached",
     "payment_method.updated",
+    "refund.created",
+    "refund.failed",
+    "refund.updated",
 ]
 
 
@@ -96,15 +119,15 @@ def handle_events() -> int:
     """Handles what waits and is due, the oldest first; how many came through. One process does so at a time."""
     if not is_configured():
         return 0
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [ONE_HANDLER])
-        if not cursor.fetchone()[0]:
-            return 0
-        try:
-            due = StripeEvent.objects.filter(state=EventState.WAITING, next_try_at__lte=timezone.now())
-            return _handle_all(list(due.order_by("created_at", "pk")[:MOST_AT_ONCE]))
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [ONE_HANDLER])
+    one = sync_redis().lock(ONE_HANDLER, timeout=LONGEST_RUN, blocking=False)
+    if not one.acquire():
+        return 0
+    try:
+        due = StripeEvent.objects.filter(state=EventState.WAITING, next_try_at__lte=timezone.now())
+        return _handle_all(list(due.order_by("created_at", "pk")[:MOST_AT_ONCE]))
+    finally:
+        with suppress(LockNotOwnedError):
+            one.release()
 
 
 def replay_event(*, event_id: int) -> None:
@@ -120,7 +143,8 @@ def find_missed_events() -> int:
         return 0
     now = timezone.now()
     newest = StripeEvent.objects.filter(livemode=settings.STRIPE_LIVE_MODE).first()
-    since = max(min(newest.created_at, now) - timedelta(hours=1), now - OLDEST) if newest else now - OLDEST
+    since = max(min(newest.created_at, now) - BACK, now - OLDEST) if newest else now - OLDEST
+    StripeEvent.objects.filter(state=EventState.DONE, done_at__lt=now - KEPT).delete()
     with translated():
         listed = client().v1.events.list(
             {
@@ -159,12 +183,12 @@ def _handle_all(events: list[StripeEvent]) -> int:
     for event in events:
         try:
             _handle(event)
-        except Unavailable as error:  # Stripe's failure is no event's: all of them wait
-            logger.warning("Stripe does not answer, and its events wait: %s", error)
-            waiting = StripeEvent.objects.filter(pk__in=[one.pk for one in events], state=EventState.WAITING)
-            waiting.update(next_try_at=timezone.now() + WAIT)
-            break
         except Exception as error:
+            if isinstance(error.__cause__, AWAY):  # is no event's fault: all of them wait
+                logger.warning("Stripe does not answer, and its events wait")
+                waiting = StripeEvent.objects.filter(pk__in=[one.pk for one in events], state=EventState.WAITING)
+                waiting.update(next_try_at=timezone.now() + WAIT)
+                break
             logger.exception("%s of Stripe's could not be handled", event)
             _put_off(event, error)
         else:

@@ -1,7 +1,8 @@
 """Plans by subscription. What an account has of its plan follows from the subscription as Stripe has it now."""
 
+import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from django.conf import settings
@@ -16,18 +17,21 @@ from apps.billing.ledger import Book, system
 from apps.billing.models import (
     LedgerEntry,
     LedgerKind,
+    LedgerTransaction,
     Plan,
     PlanPrice,
     StripeCustomer,
     Subscription,
     TransactionKind,
 )
-from apps.billing.processor import CURRENCY, cents, client, nano, translated
+from apps.billing.processor import CURRENCY, NANO_PER_CENT, cents, client, nano, translated
 from apps.billing.services.credit import grant_credit, set_credit_limit
 from apps.billing.services.stripe_customers import stripe_customer
 from apps.common.errors import Invalid, NotFound
 
-METADATA = "artemis_account"
+METADATA, PORTAL = "artemis_account", "portal"
+UNTIL_RENEWED = timedelta(hours=3)  # Stripe takes a month's fee about an hour after it has begun
+logger = logging.getLogger(__name__)
 RUNNING = ("trialing", "active", "past_due")
 PAID_FOR = ("trialing", "active")
 
@@ -35,18 +39,14 @@ PAID_FOR = ("trialing", "active")
 def start_subscription(*, account_id: int, plan_slug: str, page: str) -> str:
     """The address of a Checkout for a plan. Raises NotFound, Invalid or Unavailable."""
     plan = _offered(plan_slug)
-    known = Subscription.objects.filter(account_id=account_id).first()
-    if known is not None and known.is_running and known.stripe_id:
-        raise Invalid("plan", f"This account is subscribed to {known.plan.name} already: change that plan instead.")
     customer = stripe_customer(account_id=account_id)
     with translated():
-        # Another tab's Checkout may have been paid a moment ago.
-        listed = client().v1.subscriptions.list({"customer": customer, "status": "all", "limit": 100})
-        for one in listed.auto_paging_iter():
+        _close_other_checkouts(customer)
+        earlier = list(client().v1.subscriptions.list({"customer": customer, "status": "all"}).auto_paging_iter())
+        for one in earlier:
             if one.status in RUNNING:
                 note_subscription(one)
                 raise Invalid("plan", "This account is subscribed already: change its plan instead.")
-        first_time = known is None or not known.stripe_id
         session = client().v1.checkout.sessions.create(
             {
                 "mode": "subscription",
@@ -54,7 +54,7 @@ def start_subscription(*, account_id: int, plan_slug: str, page: str) -> str:
                 "line_items": [{"price": price_of(plan), "quantity": 1}],
                 "subscription_data": {
                     "metadata": {METADATA: str(account_id)},
-                    **({"trial_period_days": plan.trial_days} if plan.trial_days and first_time else {}),
+                    **({"trial_period_days": plan.trial_days} if plan.trial_days and not earlier else {}),
                 },
                 "success_url": f"{page}?subscribed={{CHECKOUT_SESSION_ID}}",
                 "cancel_url": page,
@@ -63,18 +63,26 @@ def start_subscription(*, account_id: int, plan_slug: str, page: str) -> str:
     return str(session.url)
 
 
-def look_at_subscription(*, account_id: int) -> None:
-    """Reads the account's subscription at Stripe now: its visitor is back, the webhook may be on its way."""
-    customer = stripe_customer(account_id=account_id)
+def look_at_subscription(*, account_id: int, session_id: str) -> None:
+    """What has become of a Checkout, asked now: its visitor is back, the webhook may be on its way.
+
+    Raises NotFound, Invalid or Unavailable.
+    """
+    theirs = StripeCustomer.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).first()
+    if theirs is None:
+        raise NotFound("There is no such payment.")
     with translated():
-        listed = client().v1.subscriptions.list({"customer": customer, "status": "all", "limit": 10})
-        for one in listed.data:
-            note_subscription(client().v1.subscriptions.retrieve(one.id))
+        session = client().v1.checkout.sessions.retrieve(session_id)
+        if str(session.customer) != theirs.stripe_id or not session.subscription:
+            raise NotFound("There is no such payment.")
+        note_subscription(client().v1.subscriptions.retrieve(str(session.subscription)))
 
 
 def preview_change(*, account_id: int, plan_slug: str) -> Change:
     """What a change to another plan costs today, and in the months to come. Raises NotFound, Invalid, Unavailable."""
-    plan, subscription, item = _change(account_id, plan_slug)
+    plan, subscription, item, proration = _change(account_id, plan_slug)
+    if proration == "none":
+        return Change(plan=plan.name, due_now=0, fee=plan.fee)
     with translated():
         invoice = client().v1.invoices.create_preview(
             {
@@ -82,25 +90,25 @@ def preview_change(*, account_id: int, plan_slug: str) -> Change:
                 "subscription": subscription.stripe_id,
                 "subscription_details": {
                     "items": [{"id": item, "price": price_of(plan)}],
-                    "proration_behavior": _proration(subscription.plan, plan),
+                    "proration_behavior": proration,
+                    "cancel_at_period_end": False,
                 },
             }
         )
-    is_dearer = plan.fee > subscription.plan.fee
-    return Change(plan=plan.name, due_now=nano(max(0, invoice.amount_due)) if is_dearer else 0, fee=plan.fee)
+    return Change(plan=plan.name, due_now=nano(max(0, invoice.amount_due)), fee=plan.fee)
 
 
 def change_plan(*, account_id: int, plan_slug: str) -> None:
     """Now. A dearer plan's fee for the rest of the month is charged at once; a cheaper one's is from the next month on,
     and nothing is given back, for what this month includes stays. Raises as `preview_change` does.
     """
-    plan, subscription, item = _change(account_id, plan_slug)
+    plan, subscription, item, proration = _change(account_id, plan_slug)
     with translated():
         changed = client().v1.subscriptions.update(
             subscription.stripe_id,
             {
                 "items": [{"id": item, "price": price_of(plan)}],
-                "proration_behavior": _proration(subscription.plan, plan),
+                "proration_behavior": proration,
                 "payment_behavior": "error_if_incomplete",  # a card that is declined changes nothing
                 "cancel_at_period_end": False,
             },
@@ -120,7 +128,9 @@ def open_customer_portal(*, account_id: int, page: str) -> str:
     """The address of Stripe's pages for cards, invoices and the subscription. Raises Invalid or Unavailable."""
     customer = stripe_customer(account_id=account_id)
     with translated():
-        session = client().v1.billing_portal.sessions.create({"customer": customer, "return_url": page})
+        session = client().v1.billing_portal.sessions.create(
+            {"customer": customer, "return_url": page, "configuration": _portal_configuration()}
+        )
     return str(session.url)
 
 
@@ -137,8 +147,7 @@ def price_of(plan: Plan) -> str:
                 "unit_amount": cents(plan.fee),
                 "recurring": {"interval": "month"},
                 "product_data": {"name": plan.name, "metadata": {"artemis_plan": plan.slug}},
-            },
-            {"idempotency_key": f"artemis-plan-{plan.pk}-{plan.fee}-{int(plan.created_at.timestamp())}"},
+            }
         )
     PlanPrice.objects.bulk_create(
         [PlanPrice(plan=plan, livemode=live, fee=plan.fee, stripe_id=made.id)], ignore_conflicts=True
@@ -155,14 +164,21 @@ def note_subscription(told: Any) -> None:
 def _note(told: Any, *, is_paid: bool) -> None:
     owner = StripeCustomer.objects.filter(stripe_id=str(told.customer), livemode=settings.STRIPE_LIVE_MODE).first()
     item = told["items"]["data"][0]
-    price = PlanPrice.objects.filter(stripe_id=item["price"]["id"]).select_related("plan").first()
-    if owner is None or price is None:
+    if owner is None:
         return
     Book.of(owner.account_id)  # one at a time
-    known = Subscription.objects.filter(account_id=owner.account_id).first()
-    if known is not None and known.stripe_id != told.id and known.is_running and told.status not in RUNNING:
-        return  # of an earlier one, that has ended: the present one is another
+    known = Subscription.objects.filter(account_id=owner.account_id).select_related("plan").first()
     running = told.status in RUNNING
+    if known is not None and known.stripe_id != told.id and known.is_running and (known.stripe_id or not running):
+        if running:
+            logger.error("%s has two subscriptions at Stripe: %s brings nothing", known.account, told.id)
+        return
+    price = PlanPrice.objects.filter(stripe_id=item["price"]["id"]).select_related("plan").first()
+    if price is None:
+        if running:  # seen by staff among the events that were given up
+            raise Invalid("price", f"The subscription {told.id} has a price that is no plan's.")
+        return
+    had = known.plan if known is not None and known.is_running else None
     past_due = known.past_due_since if known is not None and known.stripe_id == told.id else None
     Subscription.objects.update_or_create(
         account_id=owner.account_id,
@@ -177,7 +193,9 @@ def _note(told: Any, *, is_paid: bool) -> None:
             "past_due_since": (past_due or timezone.now()) if told.status == "past_due" else None,
         },
     )
-    _apply(owner.account_id, price.plan if running else None)
+    plan = price.plan if running else None
+    if plan != had:  # limits that staff set since then stay
+        _apply(owner.account_id, plan)
     if is_paid:
         _include(owner.account_id, price.plan, told.id, item)
 
@@ -222,21 +240,30 @@ def _apply(account_id: int, plan: Plan | None) -> None:
 
 def _include(account_id: int, plan: Plan, stripe_id: str, item: Any) -> None:
     """The month's use, as credit that ends with it. After a change to a larger plan, what that has more."""
-    start, end = item["current_period_start"], _moment(item["current_period_end"])
-    month = f"included-{stripe_id}-{start}-"
+    start, end, now = _moment(item["current_period_start"]), _moment(item["current_period_end"]), timezone.now()
+    month = _month(stripe_id, item)
+    if end <= now or LedgerTransaction.objects.filter(business_key=f"{TransactionKind.GRANT}:{month}{plan.slug}"):
+        return
     given = LedgerEntry.objects.filter(
         transaction__business_key__startswith=f"{TransactionKind.GRANT}:{month}", ledger_account__account_id=account_id
     ).aggregate(total=Sum("amount"))["total"]
     amount = plan.included - (given or 0)
-    if amount <= 0 or end <= timezone.now():
+    if given:  # of the rest of the month, as its fee is; whole cents
+        amount = nano(int(amount * ((end - now) / (end - start))) // NANO_PER_CENT)
+    if amount <= 0:
         return
     grant_credit(
         account_id=account_id,
         amount=amount,
         key=month + plan.slug,
         reason=f"Included in {plan.name}",
-        expires_at=end,
+        expires_at=end + UNTIL_RENEWED,
     )
+
+
+def _month(stripe_id: str, item: Any) -> str:
+    """With what the business keys of a month's included use begin."""
+    return f"included-{stripe_id}-{item['current_period_start']}-"
 
 
 def _book_fee(account_id: int, invoice: Any) -> None:
@@ -284,17 +311,50 @@ def _own(account_id: int) -> Subscription:
     return found
 
 
-def _change(account_id: int, plan_slug: str) -> tuple[Plan, Subscription, str]:
+def _change(account_id: int, plan_slug: str) -> tuple[Plan, Subscription, str, Literal["always_invoice", "none"]]:
+    """The plan, the subscription, its item at Stripe, and whether the rest of this month is charged."""
     plan, subscription = _offered(plan_slug), _own(account_id)
     if subscription.plan_id == plan.pk:
         raise Invalid("plan", f"This account has {plan.name} already.")
     with translated():
         told = client().v1.subscriptions.retrieve(subscription.stripe_id)
-    return plan, subscription, str(told["items"]["data"][0]["id"])
+    if told.status != "active":
+        what = "trial is over" if told.status == "trialing" else "open invoice is paid"
+        raise Invalid("plan", f"The plan can be changed once the {what}.")
+    item = told["items"]["data"][0]
+    was_paid = LedgerTransaction.objects.filter(
+        business_key=f"{TransactionKind.GRANT}:{_month(told.id, item)}{plan.slug}", account_id=account_id
+    ).exists()
+    is_dearer = plan.fee > nano(item["price"]["unit_amount"])
+    return plan, subscription, str(item["id"]), "always_invoice" if is_dearer and not was_paid else "none"
 
 
-def _proration(old: Plan, new: Plan) -> Literal["always_invoice", "none"]:
-    return "always_invoice" if new.fee > old.fee else "none"
+def _close_other_checkouts(customer: str) -> None:
+    """So that two tabs do not subscribe twice."""
+    listed = client().v1.checkout.sessions.list({"customer": customer, "status": "open", "limit": 100})
+    for session in listed.auto_paging_iter():
+        if session.mode == "subscription":
+            client().v1.checkout.sessions.expire(session.id)
+
+
+def _portal_configuration() -> str:
+    """What people may do on Stripe's pages: plans are changed here, and end with their month."""
+    listed = client().v1.billing_portal.configurations.list({"active": True, "limit": 100})
+    for known in listed.auto_paging_iter():
+        if METADATA in (known.metadata or {}) and known.metadata[METADATA] == PORTAL:  # type: ignore[index]
+            return str(known.id)
+    made = client().v1.billing_portal.configurations.create(
+        {
+            "features": {
+                "customer_update": {"enabled": True, "allowed_updates": ["email", "address", "tax_id"]},
+                "invoice_history": {"enabled": True},
+                "payment_method_update": {"enabled": True},
+                "subscription_cancel": {"enabled": True, "mode": "at_period_end"},
+            },
+            "metadata": {METADATA: PORTAL},
+        }
+    )
+    return str(made.id)
 
 
 def _moment(seconds: int) -> datetime:

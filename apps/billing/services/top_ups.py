@@ -1,12 +1,13 @@
 """Prepaid credit by Stripe's Checkout. What was paid is booked by what Stripe says of the payment, whoever asks it."""
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
-from apps.billing.models import LedgerKind, StripeCustomer, TopUp, TopUpState
+from apps.billing.models import LedgerKind, LedgerTransaction, StripeCustomer, TopUp, TopUpState, TransactionKind
 from apps.billing.processor import CURRENCY, cents, client, nano, translated
 from apps.billing.services.credit import record_payment, record_refund
 from apps.billing.services.stripe_customers import stripe_customer
@@ -34,7 +35,7 @@ def start_top_up(*, account_id: int, amount: int, actor_id: int, page: str) -> s
     top_up = TopUp.objects.create(
         account_id=account_id, livemode=settings.STRIPE_LIVE_MODE, amount=amount, asked_by_id=actor_id
     )
-    metadata = {METADATA: str(top_up.pk)}
+    metadata = {METADATA: str(top_up.reference)}
     with translated():
         session = client().v1.checkout.sessions.create(
             {
@@ -59,7 +60,7 @@ def start_top_up(*, account_id: int, amount: int, actor_id: int, page: str) -> s
                 "success_url": f"{page}?session={{CHECKOUT_SESSION_ID}}",
                 "cancel_url": page,
             },
-            {"idempotency_key": f"artemis-top-up-{top_up.pk}"},
+            {"idempotency_key": f"artemis-top-up-{top_up.reference}"},
         )
     TopUp.objects.filter(pk=top_up.pk).update(session_id=session.id)
     return str(session.url)
@@ -111,29 +112,53 @@ def note_payment_intent(intent: Any) -> None:
 
 
 def note_refund(refund: Any) -> None:
-    """What Stripe says of money that was given back."""
-    if refund.status != "succeeded" or not refund.payment_intent:
+    """What Stripe says of money that was given back, or that after all could not be."""
+    if refund.status == "succeeded":
+        _take_back(refund, "Prepaid credit refunded to the card")
+    elif refund.status in ("failed", "canceled"):
+        _give_again(refund, "A refund to the card that failed")
+
+
+def note_dispute(dispute: Any) -> None:
+    """What Stripe says of a payment that the card's holder takes back. Inquiries (`warning_…`) move no money."""
+    if dispute.status == "won":
+        _give_again(dispute, "A disputed payment that was yours after all")
+    elif not dispute.status.startswith("warning_"):
+        _take_back(dispute, "A payment that the card's holder disputes")
+
+
+def _take_back(told: Any, reason: str) -> None:
+    if not told.payment_intent:
         return
     with translated():
-        intent = client().v1.payment_intents.retrieve(str(refund.payment_intent))
+        intent = client().v1.payment_intents.retrieve(str(told.payment_intent))
     top_up = _top_up_of(intent)
     if top_up is not None:
         note_payment_intent(intent)  # its payment may not have been heard of yet
-        record_refund(
-            account_id=top_up.account_id,
-            amount=nano(refund.amount),
-            key=f"stripe-{refund.id}",
-            reason="Prepaid credit refunded to the card",
+        record_refund(account_id=top_up.account_id, amount=nano(told.amount), key=f"stripe-{told.id}", reason=reason)
+
+
+def _give_again(told: Any, reason: str) -> None:
+    """Only what was taken back before."""
+    taken = LedgerTransaction.objects.filter(business_key=f"{TransactionKind.REFUND}:stripe-{told.id}").first()
+    if taken is not None:
+        record_payment(
+            account_id=taken.account_id,
+            amount=nano(told.amount),
+            key=f"stripe-{told.id}-again",
+            reason=reason,
+            through=LedgerKind.STRIPE_CLEARING,
         )
 
 
 def _top_up_of(intent: Any) -> TopUp | None:
     """The top-up that a payment is for; None where it is for something else, or is another customer's."""
-    number = (intent.metadata or {}).get(METADATA, "")
-    if not number.isdecimal() or intent.livemode != settings.STRIPE_LIVE_MODE:
+    try:
+        reference = uuid.UUID((intent.metadata or {}).get(METADATA, ""))
+    except ValueError:
         return None
-    top_up = TopUp.objects.filter(pk=number, livemode=intent.livemode).first()
-    if top_up is None:
+    top_up = TopUp.objects.filter(reference=reference, livemode=settings.STRIPE_LIVE_MODE).first()
+    if top_up is None or intent.livemode != top_up.livemode:
         return None
     theirs = StripeCustomer.objects.filter(account_id=top_up.account_id, stripe_id=str(intent.customer or ""))
     return top_up if theirs.exists() and intent.currency == CURRENCY else None

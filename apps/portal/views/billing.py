@@ -24,10 +24,11 @@ PAGE = 50
 @require_safe
 @member_page()
 def billing(request: MemberRequest) -> HttpResponse:
-    if session := request.GET.get("session", ""):
-        return _back_from_checkout(request, session)
-    if "subscribed" in request.GET:
-        return _back_with_plan(request)
+    if Permission.BILLING in request.account.permissions:
+        if session := request.GET.get("session", ""):
+            return _back_from_checkout(request, session[:200])
+        if session := request.GET.get("subscribed", ""):
+            return _back_with_plan(request, session[:200])
     return billing_page(request)
 
 
@@ -125,9 +126,9 @@ def _back(request: MemberRequest) -> HttpResponse:
     return redirect("portal:billing", slug=request.account.slug)
 
 
-def _back_with_plan(request: MemberRequest) -> HttpResponse:
+def _back_with_plan(request: MemberRequest, session: str) -> HttpResponse:
     with contextlib.suppress(ArtemisError):  # the webhook tells of it
-        services.look_at_subscription(account_id=request.account.id)
+        services.look_at_subscription(account_id=request.account.id, session_id=session)
     plan = selectors.plan_of_account(account_id=request.account.id)
     if plan is not None:
         messages.success(request, f"Thank you. This account has {plan.name} now.")
@@ -140,7 +141,7 @@ def _back_from_checkout(request: MemberRequest, session: str) -> HttpResponse:
     """Says what has become of the payment, once: the address then is the page's own again."""
     state = "pending"
     try:
-        state = services.look_at_top_up(account_id=request.account.id, session_id=session[:200])
+        state = services.look_at_top_up(account_id=request.account.id, session_id=session)
     except NotFound:
         return _back(request)
     except ArtemisError:
@@ -170,6 +171,7 @@ def billing_page(request: MemberRequest, **given: Any) -> HttpResponse:
         "before": before,
         "payments": selectors.payments(),
         "top_up_form": TopUpForm(),
+        "is_customer": selectors.is_customer(account_id=request.account.id),
         "plan": selectors.plan_of_account(account_id=request.account.id),
         "plans": selectors.plans_on_offer(),
         "invoices": selectors.invoices_of_account(account_id=request.account.id),
