@@ -137,7 +137,7 @@ def replay_event(*, event_id: int) -> None:
     )
 
 
-def find_missed_events() -> int:
+def find_missed_events(*, older_than: timedelta = ON_ITS_WAY) -> int:
     """Asks Stripe which events there were, and keeps those that no webhook brought; how many."""
     if not is_configured():
         return 0
@@ -148,7 +148,7 @@ def find_missed_events() -> int:
     with translated():
         listed = client().v1.events.list(
             {
-                "created": {"gte": int(since.timestamp()), "lte": int((now - ON_ITS_WAY).timestamp())},
+                "created": {"gte": int(since.timestamp()), "lte": int((now - older_than).timestamp())},
                 "limit": 100,
             }
         )

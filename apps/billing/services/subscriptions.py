@@ -249,7 +249,9 @@ def _include(account_id: int, plan: Plan, stripe_id: str, item: Any) -> None:
     ).aggregate(total=Sum("amount"))["total"]
     amount = plan.included - (given or 0)
     if given:  # of the rest of the month, as its fee is; whole cents
-        amount = nano(int(amount * ((end - now) / (end - start))) // NANO_PER_CENT)
+        whole = int((end - start).total_seconds())
+        left = min(whole, int((end - now).total_seconds()))
+        amount = nano(amount * left // whole // NANO_PER_CENT)
     if amount <= 0:
         return
     grant_credit(
