@@ -284,7 +284,8 @@ class StripeEventAdmin(ReadOnlyDesk):
 
     list_display = ("type", "stripe_id", "state", "tries", "was_missed", "created_at", "done_at", "error")
     list_filter = ("state", "was_missed", "type", "livemode")
-    search_fields = ("stripe_id", "body")
+    search_fields = ("stripe_id",)
+    exclude = ("body",)  # it may hold what only a payer's browser is to know
     actions = ("replay",)
 
     @admin.action(description="Try again", permissions=["view"])

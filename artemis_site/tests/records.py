@@ -14,6 +14,7 @@ from apps.accounts.tests.cast import person
 from apps.alerts.models import BudgetAlert, DeliveryAttempt, Webhook, WebhookDelivery
 from apps.batches.models import Batch
 from apps.billing import services as billing
+from apps.billing.models import Plan, StripeEvent, Subscription, TopUp
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
 from apps.common.sealing import seal
 from apps.files.models import StoredFile
@@ -61,6 +62,7 @@ def _make(number: int, staff: User) -> IssuedKey:
     price = _on_offer(number, Account.objects.get(pk=account.id))
     _used(number, issued, price)
     _told(number, account.id)
+    _paying(number, account.id)
     billing.record_payment(account_id=account.id, amount=5_000_000_000, key=f"paid {number}", reason="Paid")
     billing.grant_credit(account_id=account.id, amount=1_000_000_000, key=f"given {number}", reason="Welcome")
     response = StoredResponse.objects.create(
@@ -114,6 +116,19 @@ def _told(number: int, account_id: int) -> None:
         webhook=webhook, alert=alert, message_id=f"msg_{number}", kind="budget.threshold_reached", body="{}"
     )
     DeliveryAttempt.objects.create(delivery=delivery, status=500)
+
+
+def _paying(number: int, account_id: int) -> None:
+    plan = Plan.objects.create(slug=f"plan-{number}", name=f"Plan {number}", fee=20 * 10**9)
+    Subscription.objects.create(account_id=account_id, plan=plan, status="active", stripe_id=f"sub_{number}")
+    TopUp.objects.create(account_id=account_id, livemode=False, amount=25 * 10**9)
+    StripeEvent.objects.create(
+        stripe_id=f"evt_{number}",
+        type="payment_intent.succeeded",
+        livemode=False,
+        body=f'{{"client_secret":"{SAID}"}}',
+        created_at=NOON,
+    )
 
 
 def _on_offer(number: int, account: Account) -> PriceVersion:

@@ -235,6 +235,7 @@ def test_nonsense_is_refused(staff: Client) -> None:
 
 def test_a_model_with_its_price_and_deployment_in_one_go(staff: Client) -> None:
     price = {"valid_from_0": "2026-01-01", "valid_from_1": "00:00", "input_price": "0.15", "output_price": "0.6"}
+    price |= {"search_price": "0"}
     form = {
         "public_name": "moon",
         "kind": "chat",
@@ -270,6 +271,7 @@ def test_prices_are_added_and_never_changed(staff: Client) -> None:
         "input_price": "1",
         "cached_input_price": "0.0375",
         "output_price": "2",
+        "search_price": "0",
     }
     before = revision(CATALOG)
     staff.post("/admin/catalog/priceversion/add/", form)
