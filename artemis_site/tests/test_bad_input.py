@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -499,7 +500,7 @@ def add_foreign_model(platform: Platform, desk: Desk) -> None:
     file = platform.home / "foreign.yaml"
     file.write_text(json.dumps({"model_list": [entry]}))
     platform.manage("load_models", str(file))
-    desk.call(give_model, FOREIGN_MODEL, desk.call(make_account, "Others"))
+    desk.call(give_model, FOREIGN_MODEL, desk.call(make_account, f"Others {token_hex(4)}"))
 
 
 def send(platform: Platform, case: Case, keys: dict[str, str]) -> WireAnswer:
