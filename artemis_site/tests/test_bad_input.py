@@ -676,7 +676,7 @@ def test_the_openai_client_raises_the_matching_exception(platform: Platform, key
 def test_a_key_cannot_be_made_for_another_accounts_project(
     running_platform: Platform, keys: dict[str, str], desk: Desk
 ) -> None:
-    desk.call(make_project, "others", "Secret project")
+    desk.call(make_project, desk.call(make_account, f"Others {token_hex(4)}"), "Secret project")
     refused = running_platform.manage(
         *("create_key", "--account", running_platform.facts["account"]),
         *("--name", "x", "--project", "secret-project"),

@@ -29,10 +29,11 @@ def descriptors(platform: Platform) -> list[int]:
 
 
 def database_connections() -> tuple[int, int]:
-    """Of everybody; and those of them that keep a transaction open while they do nothing."""
+    """Of everybody; and those of them that keep a transaction open while they have done nothing for a second."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*), count(*) FILTER (WHERE state LIKE 'idle in transaction%')"
+            "SELECT count(*), count(*) FILTER"
+            " (WHERE state LIKE 'idle in transaction%' AND state_change < clock_timestamp() - interval '1 second')"
             " FROM pg_stat_activity WHERE backend_type = 'client backend'"
         )
         found: tuple[int, int] = cursor.fetchone()
