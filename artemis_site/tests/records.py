@@ -14,7 +14,16 @@ from apps.accounts.tests.cast import person
 from apps.alerts.models import BudgetAlert, DeliveryAttempt, Webhook, WebhookDelivery
 from apps.batches.models import Batch
 from apps.billing import services as billing
-from apps.billing.models import Plan, StripeEvent, Subscription, TopUp
+from apps.billing.models import (
+    AutoTopUp,
+    Dunning,
+    LedgerTransaction,
+    MeterBatch,
+    Plan,
+    StripeEvent,
+    Subscription,
+    TopUp,
+)
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
 from apps.common.sealing import seal
 from apps.files.models import StoredFile
@@ -62,8 +71,8 @@ def _make(number: int, staff: User) -> IssuedKey:
     price = _on_offer(number, Account.objects.get(pk=account.id))
     _used(number, issued, price)
     _told(number, account.id)
-    _paying(number, account.id)
     billing.record_payment(account_id=account.id, amount=5_000_000_000, key=f"paid {number}", reason="Paid")
+    _paying(number, account.id)
     billing.grant_credit(account_id=account.id, amount=1_000_000_000, key=f"given {number}", reason="Welcome")
     response = StoredResponse.objects.create(
         public_id=f"resp_{number}",
@@ -122,6 +131,17 @@ def _paying(number: int, account_id: int) -> None:
     plan = Plan.objects.create(slug=f"plan-{number}", name=f"Plan {number}", fee=20 * 10**9)
     Subscription.objects.create(account_id=account_id, plan=plan, status="active", stripe_id=f"sub_{number}")
     TopUp.objects.create(account_id=account_id, livemode=False, amount=25 * 10**9)
+    AutoTopUp.objects.create(
+        account_id=account_id, threshold=10**9, amount=10**10, monthly_cap=10**11, consented_at=NOON
+    )
+    Dunning.objects.create(account_id=account_id, invoice_id=f"in_{number}", since=NOON, step=1)
+    MeterBatch.objects.create(
+        account_id=account_id,
+        livemode=False,
+        customer_id=f"cus_{number}",
+        cents=100,
+        transaction=LedgerTransaction.objects.filter(account_id=account_id).earliest("pk"),
+    )
     StripeEvent.objects.create(
         stripe_id=f"evt_{number}",
         type="payment_intent.succeeded",

@@ -31,35 +31,44 @@ def preview_next_invoice(*, account_id: int) -> NextInvoice | None:
     )
 
 
-@transaction.atomic
 def book_paid(account_id: int, invoice: Any) -> None:
     """Once. What was paid by a balance that staff gave at Stripe, and not by the customer, is a payment by hand."""
     use = _use_of(invoice)
     given = min(use, max(0, nano(invoice.total - invoice.amount_paid)))
-    fee = nano(invoice.amount_paid) - (use - given)
     name = f"invoice {invoice.number or invoice.id}"
+    book_fee(account_id, invoice.id, amount=nano(invoice.amount_paid) - (use - given), name=name)
+    book_use(account_id, invoice.id, amount=use, given=given, name=name)
+
+
+@transaction.atomic
+def book_fee(account_id: int, invoice_id: str, *, amount: int, name: str) -> None:
+    key = f"{TransactionKind.FEE}:stripe-{invoice_id}"
     book = Book.of(account_id)
-    key = f"{TransactionKind.FEE}:stripe-{invoice.id}"
-    clearing = system(LedgerKind.STRIPE_CLEARING)
-    if fee and book.known(key, TransactionKind.FEE, 0) is None:
+    if amount and book.known(key, TransactionKind.FEE, 0) is None:
         book.write(
             TransactionKind.FEE,
             key,
-            [(system(LedgerKind.REVENUE, "subscriptions"), fee), (clearing, -fee)],
+            [(system(LedgerKind.REVENUE, "subscriptions"), amount), (system(LedgerKind.STRIPE_CLEARING), -amount)],
             occurred_at=timezone.now(),
             description=f"Subscription, {name}",
         )
-    key = f"{TransactionKind.PAYMENT}:stripe-{invoice.id}"
-    if use and book.known(key, TransactionKind.PAYMENT, use) is None:
+
+
+@transaction.atomic
+def book_use(account_id: int, invoice_id: str, *, amount: int, given: int, name: str) -> None:
+    """The use that was on a paid invoice; `given` of it was not paid by the customer."""
+    key = f"{TransactionKind.PAYMENT}:stripe-{invoice_id}"
+    book = Book.of(account_id)
+    if amount and book.known(key, TransactionKind.PAYMENT, amount) is None:
         owed = book.own(LedgerKind.METERED)
-        paid = min(use, -owed.balance)  # what Stripe billed beyond that is the customer's
+        paid = min(amount, -owed.balance)  # what Stripe billed beyond that is the customer's
         book.write(
             TransactionKind.PAYMENT,
             key,
             [
                 (owed, paid),
-                (book.own(LedgerKind.PREPAID), use - paid),
-                (clearing, given - use),
+                (book.own(LedgerKind.PREPAID), amount - paid),
+                (system(LedgerKind.STRIPE_CLEARING), given - amount),
                 (system(LedgerKind.PAYMENTS), -given),
             ],
             occurred_at=timezone.now(),
@@ -68,21 +77,25 @@ def book_paid(account_id: int, invoice: Any) -> None:
         book.publish_credit()
 
 
-@transaction.atomic
 def book_voided(account_id: int, invoice: Any) -> None:
     """Nobody will ask for the use that was on it."""
-    use = _use_of(invoice)
+    name = f"invoice {invoice.number or invoice.id}"
+    give_up_use(account_id, invoice.id, amount=_use_of(invoice), name=name)
+
+
+@transaction.atomic
+def give_up_use(account_id: int, invoice_id: str, *, amount: int, name: str) -> None:
+    key = f"{TransactionKind.WRITE_OFF}:stripe-{invoice_id}"
     book = Book.of(account_id)
-    key = f"{TransactionKind.WRITE_OFF}:stripe-{invoice.id}"
     owed = book.own(LedgerKind.METERED)
-    less = min(use, -owed.balance)
+    less = min(amount, -owed.balance)
     if less > 0 and book.known(key, TransactionKind.WRITE_OFF) is None:
         book.write(
             TransactionKind.WRITE_OFF,
             key,
             [(owed, less), (system(LedgerKind.WRITE_OFFS), -less)],
             occurred_at=timezone.now(),
-            description=f"Use beyond credit, invoice {invoice.number or invoice.id}, which was cancelled",
+            description=f"Use beyond credit, {name}, which was cancelled",
         )
         book.publish_credit()
 

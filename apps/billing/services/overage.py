@@ -47,7 +47,10 @@ def bill_overage() -> int:
     for subscription in _owing():
         try:
             _add_meter(subscription)
-            _open_batch(subscription)
+            customer = StripeCustomer.objects.get(
+                account_id=subscription.account_id, livemode=settings.STRIPE_LIVE_MODE
+            )
+            put_on_invoice(account_id=subscription.account_id, customer_id=customer.stripe_id)
         except (Invalid, Unavailable):
             logger.exception("what %s owes cannot be put on an invoice yet", subscription.account)
     waiting = MeterBatch.objects.filter(
@@ -164,21 +167,16 @@ def _add_meter(subscription: Subscription) -> None:
 
 
 @transaction.atomic
-def _open_batch(subscription: Subscription) -> None:
-    book = Book.of(subscription.account_id)
-    if MeterBatch.objects.filter(account_id=subscription.account_id, state=BatchState.WAITING).exists():
+def put_on_invoice(*, account_id: int, customer_id: str) -> None:
+    """Makes a batch of what is owed, in whole cents, unless one waits; `customer_id` is Stripe's."""
+    book = Book.of(account_id)
+    if MeterBatch.objects.filter(account_id=account_id, state=BatchState.WAITING).exists():
         return
     owed = book.own(LedgerKind.RECEIVABLE)
     cents = -owed.balance // NANO_PER_CENT
     if cents <= 0:
         return
-    customer = StripeCustomer.objects.get(account_id=subscription.account_id, livemode=settings.STRIPE_LIVE_MODE)
-    batch = MeterBatch(
-        account_id=subscription.account_id,
-        livemode=settings.STRIPE_LIVE_MODE,
-        customer_id=customer.stripe_id,
-        cents=cents,
-    )
+    batch = MeterBatch(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE, customer_id=customer_id, cents=cents)
     batch.transaction = book.write(
         TransactionKind.METERING,
         f"{TransactionKind.METERING}:{batch.identifier}",

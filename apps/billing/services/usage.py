@@ -62,11 +62,12 @@ def _post_hour(book: Book, hour: datetime, charges: list[UnpostedCharge]) -> Non
     revenue: Counter[str] = Counter()
     for charge in charges:
         revenue[charge.model] += charge.cost
+    paid = list(_paid_from(book, hour, cost))
     written = book.write(
         TransactionKind.USAGE,
         f"{name}:{earlier + 1}",
         [
-            *_paid_from(book, hour, cost),
+            *paid,
             *((system(LedgerKind.REVENUE, model), gain) for model, gain in revenue.items()),
         ],
         occurred_at=hour,
@@ -76,6 +77,8 @@ def _post_hour(book: Book, hour: datetime, charges: list[UnpostedCharge]) -> Non
         PostedCharge(transaction=written, charge_id=charge.id, cost=charge.cost) for charge in charges
     )
     book.add_posted(cost)
+    if any(place.kind == LedgerKind.PROMOTIONS for place, _ in paid):  # what had ended is there again for this use
+        book.publish_credit()
 
 
 def _paid_from(book: Book, hour: datetime, cost: int) -> Iterable[tuple[LedgerAccount, int]]:

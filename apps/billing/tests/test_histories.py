@@ -16,13 +16,25 @@ from hypothesis import strategies as st
 from apps.accounts.models import Account
 from apps.accounts.tests.cast import Cast
 from apps.billing import services
-from apps.billing.models import CreditLot, LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction, PostedCharge
+from apps.billing.models import (
+    BatchState,
+    CreditLot,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerKind,
+    LedgerTransaction,
+    MeterBatch,
+    PostedCharge,
+)
 from apps.billing.selectors import balance_of_account, credit_history, lots_of_account
+from apps.billing.services.invoices import book_fee, book_use, give_up_use
+from apps.billing.services.overage import put_on_invoice
 from apps.billing.tests.use import use
 from apps.common.errors import Invalid
 from apps.keys.models import ApiKey
 from apps.usage.models import UsageCharge, UsageEvent
 
+CENT = 10**7
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)  # after anything that the services compare with the clock
 
 
@@ -72,7 +84,7 @@ def done(work: Callable[[], Any], *, twice: bool, crash: bool) -> Any:
         return None
 
 
-amounts = st.integers(1, 10_000)
+amounts = st.one_of(st.integers(1, 10_000), st.integers(CENT // 2, 3 * CENT))
 steps = st.one_of(
     st.tuples(st.just("use"), amounts, st.integers(0, 30), st.sampled_from(["moon", "mars"])),  # hours ago
     st.tuples(st.just("grant"), amounts, st.one_of(st.none(), st.integers(1, 20))),  # hours until its end
@@ -81,6 +93,9 @@ steps = st.one_of(
     st.tuples(st.just("refund use"), amounts),
     st.tuples(st.just("write off"), amounts),
     st.tuples(st.just("limit"), st.one_of(st.none(), amounts)),
+    st.tuples(st.just("meter")),
+    st.tuples(st.just("invoice"), st.integers(0, 3), st.integers(0, 2)),  # cents more than was told, fee
+    st.tuples(st.just("cancel invoice")),
     st.tuples(st.just("post")),
     st.tuples(st.just("expire")),
     st.tuples(st.just("wait"), st.integers(1, 10)),
@@ -110,6 +125,36 @@ def _grant(world: World, name: str, amount: int, hours: int | None) -> Work:
     return lambda: services.grant_credit(amount=amount, expires_at=end, **booked(world, name)), amount, 0
 
 
+def _on_next_invoice(world: World) -> int:
+    """What an invoice that is written now has of use, in nano-dollars."""
+    return balance_of_account(account_id=world.account_id).metered
+
+
+def _meter(world: World, _: str) -> Work:
+    def work() -> None:
+        put_on_invoice(account_id=world.account_id, customer_id="cus_1")
+        MeterBatch.objects.update(state=BatchState.SENT)
+
+    return work, 0, 0
+
+
+def _invoice(world: World, name: str, more: int, fee: int) -> Work:
+    """Paid, with the use that it has and, should Stripe have counted wrongly, some more."""
+    amount = _on_next_invoice(world) + more * CENT
+
+    def work() -> bool:
+        book_fee(world.account_id, name, amount=fee * CENT, name=name)
+        book_use(world.account_id, name, amount=amount, given=min(amount, CENT), name=name)
+        return True
+
+    return work, amount, 0
+
+
+def _cancel(world: World, name: str) -> Work:
+    amount = _on_next_invoice(world)
+    return lambda: give_up_use(world.account_id, name, amount=amount, name=name) or True, amount, 0
+
+
 def _booking(service: Callable[..., Any], sign: int) -> Callable[[World, str, int], Work]:
     def work(world: World, name: str, amount: int) -> Work:
         return lambda: service(amount=amount, **booked(world, name)), sign * amount, 0
@@ -133,6 +178,9 @@ WORK: dict[str, Callable[..., Work]] = {
         0,
         0,
     ),
+    "meter": _meter,
+    "invoice": _invoice,
+    "cancel invoice": _cancel,
     "post": lambda world, _: (lambda: services.post_usage(now=world.now), 0, 0),
     "jump": lambda world, _, hours: (lambda: services.post_usage(now=world.now + timedelta(hours=hours)), 0, 0),
     "expire": lambda world, _: (lambda: services.expire_credit(now=world.now), 0, 0),
@@ -144,7 +192,8 @@ def check(world: World) -> None:
     expired = CreditLot.objects.aggregate(total=Sum("swept"))["total"] or 0
     balance = balance_of_account(account_id=world.account_id)
     assert balance.available == world.given - world.used - expired, "nothing billed twice, nothing lost"
-    assert min(balance.prepaid, balance.promotional, balance.owed, balance.unposted) >= 0
+    assert min(balance.prepaid, balance.promotional, balance.owed, balance.metered, balance.unposted) >= 0
+    assert balance.metered % CENT == 0
     assert balance.promotional == sum(lot.left for lot in lots_of_account(account_id=world.account_id))
     assert (LedgerAccount.objects.aggregate(total=Sum("balance"))["total"] or 0) == 0
     credit = Account.objects.get(pk=world.account_id).credit
