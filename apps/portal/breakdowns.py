@@ -1,0 +1,81 @@
+"""The ways in which a period's use is cut apart: each a chart, a table of shares and a table for spreadsheets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from apps.portal.charts import Metric
+from apps.portal.periods import Period
+from apps.usage import selectors
+from apps.usage.contracts import UsageBucket, UsageTotals
+from apps.usage.selectors import GroupBy
+
+Read = Callable[..., list[UsageBucket]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakdown:
+    """`columns`: what a spreadsheet calls a group's label and its identifier, where they differ; none: there are no
+    groups but the days."""
+
+    slug: str
+    label: str
+    columns: tuple[str, ...]
+    read: Read
+
+    def buckets(self, *, period: Period, since: datetime, **owned: Any) -> list[UsageBucket]:
+        """What was used in a period's hours or days, from `since` on, as the selectors of usage take the rest."""
+        return self.read(period=period, since=since, **owned)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A group's part of the whole, by the chosen measure."""
+
+    label: str
+    totals: UsageTotals
+    part: int
+    whole: int
+
+    @property
+    def tokens(self) -> int:
+        return self.totals.input_tokens + self.totals.output_tokens
+
+
+def _by(group_by: GroupBy | None) -> Read:
+    def read(*, period: Period, since: datetime, **owned: Any) -> list[UsageBucket]:
+        if period.by_hour:
+            return selectors.hourly_series(since=since, group_by=group_by, **owned)
+        return selectors.daily_series(since=since.date(), group_by=group_by, **owned)
+
+    return read
+
+
+BREAKDOWNS = {
+    breakdown.slug: breakdown
+    for breakdown in (
+        Breakdown(slug="model", label="Model", columns=("model",), read=_by("model")),
+        Breakdown(slug="key", label="Key", columns=("key", "key_id"), read=_by("key")),
+        Breakdown(slug="project", label="Project", columns=("project", "project_id"), read=_by("project")),
+        Breakdown(slug="day", label="Day", columns=(), read=_by(None)),
+    )
+}
+
+
+def shares(buckets: list[UsageBucket], *, breakdown: Breakdown, period: Period, metric: Metric) -> list[Share]:
+    """The largest first, and days the newest first; two keys of one name stay two."""
+    found: dict[tuple[str, str], list[UsageTotals]] = {}
+    for bucket in reversed(buckets):
+        group = (bucket.identifier, bucket.label) if breakdown.columns else ("", period.name_of(bucket.start))
+        found.setdefault(group, []).append(bucket.totals)
+    sums = [(label, _sum(totals)) for (_, label), totals in found.items()]
+    if breakdown.columns:
+        sums.sort(key=lambda one: (-metric.of(one[1]), one[0]))
+    whole = sum(metric.of(totals) for _, totals in sums)
+    return [Share(label=label, totals=totals, part=metric.of(totals), whole=whole) for label, totals in sums]
+
+
+def _sum(many: list[UsageTotals]) -> UsageTotals:
+    names = [field.name for field in fields(UsageTotals)]
+    return UsageTotals(**{name: sum(getattr(one, name) for one in many) for name in names})
