@@ -1,7 +1,7 @@
 """The ways in which a period's use is cut apart: each a chart, a table of shares and a table for spreadsheets."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +17,12 @@ Read = Callable[..., list[UsageBucket]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
     """`columns`: what a spreadsheet calls a group's label and its identifier, where they differ; none: there are no
-    groups but the days."""
+    groups but the days. `narrows`: whether a filter by this name holds use to one group."""
 
     slug: str
     label: str
     columns: tuple[str, ...]
+    narrows: bool
     read: Read
 
     def buckets(self, *, period: Period, since: datetime, **owned: Any) -> list[UsageBucket]:
@@ -34,6 +35,7 @@ class Share:
     """A group's part of the whole, by the chosen measure."""
 
     label: str
+    identifier: str
     totals: UsageTotals
     part: int
     whole: int
@@ -55,25 +57,41 @@ def _by(group_by: GroupBy | None) -> Read:
 BREAKDOWNS = {
     breakdown.slug: breakdown
     for breakdown in (
-        Breakdown(slug="model", label="Model", columns=("model",), read=_by("model")),
-        Breakdown(slug="key", label="Key", columns=("key", "key_id"), read=_by("key")),
-        Breakdown(slug="project", label="Project", columns=("project", "project_id"), read=_by("project")),
-        Breakdown(slug="day", label="Day", columns=(), read=_by(None)),
+        Breakdown(slug="model", label="Model", columns=("model",), narrows=True, read=_by("model")),
+        Breakdown(slug="key", label="Key", columns=("key", "key_id"), narrows=True, read=_by("key")),
+        Breakdown(
+            slug="project", label="Project", columns=("project", "project_id"), narrows=True, read=_by("project")
+        ),
+        Breakdown(slug="day", label="Day", columns=(), narrows=False, read=_by(None)),
     )
 }
 
 
+def told_apart(buckets: list[UsageBucket]) -> list[UsageBucket]:
+    """Groups of one label get their identifiers beside it."""
+    named: dict[str, set[str]] = {}
+    for bucket in buckets:
+        named.setdefault(bucket.label, set()).add(bucket.identifier)
+    return [
+        replace(bucket, label=f"{bucket.label} ({bucket.identifier})") if len(named[bucket.label]) > 1 else bucket
+        for bucket in buckets
+    ]
+
+
 def shares(buckets: list[UsageBucket], *, breakdown: Breakdown, period: Period, metric: Metric) -> list[Share]:
-    """The largest first, and days the newest first; two keys of one name stay two."""
+    """The largest first, and days the newest first."""
     found: dict[tuple[str, str], list[UsageTotals]] = {}
     for bucket in reversed(buckets):
-        group = (bucket.identifier, bucket.label) if breakdown.columns else ("", period.name_of(bucket.start))
+        group = (bucket.label, bucket.identifier) if breakdown.columns else (period.name_of(bucket.start), "")
         found.setdefault(group, []).append(bucket.totals)
-    sums = [(label, _sum(totals)) for (_, label), totals in found.items()]
+    sums = [(*group, _sum(totals)) for group, totals in found.items()]
     if breakdown.columns:
-        sums.sort(key=lambda one: (-metric.of(one[1]), one[0]))
-    whole = sum(metric.of(totals) for _, totals in sums)
-    return [Share(label=label, totals=totals, part=metric.of(totals), whole=whole) for label, totals in sums]
+        sums.sort(key=lambda one: (-metric.of(one[2]), one[0]))
+    whole = sum(metric.of(totals) for *_, totals in sums)
+    return [
+        Share(label=label, identifier=identifier, totals=totals, part=metric.of(totals), whole=whole)
+        for label, identifier, totals in sums
+    ]
 
 
 def _sum(many: list[UsageTotals]) -> UsageTotals:

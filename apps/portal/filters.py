@@ -41,7 +41,14 @@ class UsageFilters:
     @property
     def address(self) -> str:
         """The filters without the place in the log, for links."""
-        chosen = {"project": self.project, "key": self.key, "model": self.model}
+        return self._address()
+
+    def narrowed_to(self, identifier: str) -> str:
+        """The same, held to one of the groups; empty where no filter does that."""
+        return self._address(**{self.group.slug: identifier}) if self.group.narrows else ""
+
+    def _address(self, **more: str) -> str:
+        chosen = {"project": self.project, "key": self.key, "model": self.model, **more}
         fixed = {"period": self.period.slug, "metric": self.metric.slug, "group": self.group.slug}
         return urlencode({**fixed, **{name: value for name, value in chosen.items() if value}})
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from apps.accounts.models import User
 from apps.accounts.services import create_project
@@ -101,22 +102,34 @@ def test_each_chart_is_a_table_for_spreadsheets(
     rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
     assert list(rows[0])[: 1 + len(columns)] == ["start", *columns]
     assert sum(Decimal(row["cost_usd"]) for row in rows) * 10**9 == used == page.context["totals"].cost
-    assert sum(share.totals.cost for share in page.context["shares"]) == page.context["shares"][0].whole == used
+    shares = [share for share, _ in page.context["shares"]]
+    assert sum(share.totals.cost for share in shares) == shares[0].whole == used
+    assert sum(sum(series.values) for series in page.context["chart"].series) == used
     assert len({row["start"] for row in rows}) == 3
     if columns:
         assert {row[group] for row in rows} == groups
-        assert len({row[columns[-1]] for row in rows}) == len(page.context["shares"]) == 2
+        assert len({row[columns[-1]] for row in rows}) == len(shares) == len({share.label for share in shares}) == 2
 
 
 def test_days_are_told_the_newest_first_and_hours_by_their_name(alice: Client, used: int) -> None:
     today = timezone.now().astimezone(UTC)
     days = alice.get("/a/northwind/usage/", {"period": "7d", "group": "day"})
     named = [f"{day.day} {day:%b %Y}" for day in (today - timedelta(days=back) for back in range(3))]
-    assert [share.label for share in days.context["shares"]] == named
+    assert [(share.label, address) for share, address in days.context["shares"]] == [(name, "") for name in named]
     assert [series.label for series in days.context["chart"].series] == ["Cost"]
     hours = alice.get("/a/northwind/usage/", {"period": "24h", "group": "day"})
-    assert hours.context["shares"][0].label == f"{today.day} {today:%b, %H}:00"
+    assert hours.context["shares"][0][0].label == f"{today.day} {today:%b, %H}:00"
     assert ">Hour</th>" in hours.content.decode()
+
+
+@pytest.mark.parametrize("group", ["model", "key", "project"])
+def test_a_share_leads_to_what_it_is_made_of(alice: Client, used: int, group: str) -> None:
+    page = alice.get("/a/northwind/usage/", {"period": "7d", "group": group, "metric": "requests"})
+    for share, address in page.context["shares"]:
+        assert f'<a href="?{escape(address)}">{escape(share.label)}</a>' in page.content.decode()
+        narrowed = alice.get(f"/a/northwind/usage/?{address}")
+        assert narrowed.context["totals"] == share.totals
+        assert len(narrowed.context["log"]) == share.totals.requests
 
 
 def test_a_breakdown_is_held_to_the_filters(alice: Client, key: ApiKey, used: int) -> None:

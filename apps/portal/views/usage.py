@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from apps.accounts import selectors as accounts
 from apps.keys import selectors as keys
 from apps.portal.access import MemberRequest, member_page
-from apps.portal.breakdowns import BREAKDOWNS, shares
+from apps.portal.breakdowns import BREAKDOWNS, shares, told_apart
 from apps.portal.charts import METRICS, build_chart
 from apps.portal.exports import breakdown_csv, requests_csv
 from apps.portal.filters import UsageFilters, usage_filters
@@ -30,13 +30,14 @@ def usage(request: MemberRequest) -> HttpResponse:
     filters = usage_filters(request)
     period, metric = filters.period, filters.metric
     since = period.since(now)
-    buckets = _buckets(request, filters, since)
+    buckets = told_apart(_buckets(request, filters, since))
+    found = shares(buckets, breakdown=filters.group, period=period, metric=metric)
     log = _log(request, filters, since, limit=PAGE + 1)
     context = {
         "filters": filters,
         "totals": selectors.totals_of_account(account_id=request.account.id, since=since, **filters.owned),
         "chart": build_chart(buckets, period=period, metric=metric, now=now),
-        "shares": shares(buckets, breakdown=filters.group, period=period, metric=metric),
+        "shares": [(share, filters.narrowed_to(share.identifier)) for share in found],
         "log": log[:PAGE],
         "older": log[PAGE - 1].started_at.isoformat() if len(log) > PAGE else None,
         "choices": _choices(request, since, filters),
