@@ -70,6 +70,14 @@ def _is_https(url: str) -> bool:
     return parts.scheme == "https" and bool(parts.hostname)
 
 
+def three_days(texts: list[str]) -> list[int]:
+    """Raises ImproperlyConfigured for what are not three numbers of days, each later than the one before."""
+    days = [int(text) for text in texts if text.strip().isdecimal()]
+    if len(days) != len(texts) or len(days) != 3 or not 0 < days[0] < days[1] < days[2]:
+        raise ImproperlyConfigured("BILLING_DUNNING_DAYS: give three rising numbers of days, such as 3,7,14.")
+    return days
+
+
 def is_live_key(key: str, *, production: bool) -> bool:
     """Raises ImproperlyConfigured for what is no secret key of Stripe's, and for real money in development."""
     if not key:

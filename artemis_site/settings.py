@@ -13,6 +13,7 @@ from artemis_site.environment import (
     read_running_platform,
     refuse_unfit_production,
     stand_in_for_stripe,
+    three_days,
 )
 
 read_running_platform()
@@ -156,6 +157,10 @@ CELERY_BEAT_SCHEDULE = {
     },
     "check budgets": {"task": "alerts.check_budgets", "schedule": 30.0, "options": {"expires": 30}},
     "mail budget alerts": {"task": "alerts.mail_waiting", "schedule": 10.0, "options": {"expires": 10}},
+    "mail letters": {"task": "accounts.mail_letters", "schedule": 10.0, "options": {"expires": 10}},
+    "put what is owed on invoices": {"task": "billing.bill_overage", "schedule": 60.0, "options": {"expires": 60}},
+    "top up automatically": {"task": "billing.top_up_automatically", "schedule": 15.0, "options": {"expires": 15}},
+    "dun": {"task": "billing.dun", "schedule": 60.0, "options": {"expires": 60}},
     "deliver webhooks": {"task": "alerts.deliver_waiting", "schedule": 5.0, "options": {"expires": 5}},
     "release expired holds": {
         "task": "gateway.release_expired_holds",
@@ -283,6 +288,8 @@ SPECTACULAR_SETTINGS = {
 
 # How much use, in US dollars, an account may owe of which staff have not said it; empty: any; 0: calls need credit
 BILLING_CREDIT_LIMIT_USD = env.str("BILLING_CREDIT_LIMIT_USD", "")
+# Days after a payment has failed: when it is asked for again, the plan's limits go, and calls are refused.
+BILLING_DUNNING_DAYS = three_days(env.list("BILLING_DUNNING_DAYS", default=["3", "7", "14"]))
 
 # The gateway
 GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 10 * 1024 * 1024)

@@ -106,3 +106,11 @@ class InvitationRow:
     created_at: datetime
     expires_at: datetime
     state: str  # "open", "accepted", "revoked" or "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterRow:
+    id: int
+    subject: str
+    text: str
+    created_at: datetime

@@ -184,3 +184,24 @@ class Invitation(TimestampedModel):
     @property
     def is_open(self) -> bool:
         return self.accepted_at is None and self.revoked_at is None and self.expires_at > timezone.now()
+
+
+class Letter(models.Model):
+    """What an account's people were told of money: mailed, and kept for the portal."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    subject = models.CharField(max_length=200)
+    text = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    mail_due_at = models.DateTimeField(null=True, default=timezone.now, help_text="Empty: mailed, or given up")
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="letter_account_newest"),
+            models.Index(fields=["mail_due_at"], name="letter_due", condition=models.Q(mail_due_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject

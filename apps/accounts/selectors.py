@@ -6,8 +6,8 @@ from collections.abc import Collection
 from django.conf import settings
 from django.db.models import Q
 
-from apps.accounts.contracts import AccountRow, BudgetRow, InvitationRow, MemberRow, ProjectRow
-from apps.accounts.models import Account, Invitation, Membership, Project
+from apps.accounts.contracts import AccountRow, BudgetRow, InvitationRow, LetterRow, MemberRow, ProjectRow
+from apps.accounts.models import Account, Invitation, Letter, Membership, Project, Tier
 from apps.common.errors import NotFound
 from apps.common.money import usd_to_nano
 
@@ -53,6 +53,15 @@ def first_credit() -> int | None:
     return usd_to_nano(limit) if limit else None
 
 
+def first_tier() -> int | None:
+    """The tier that accounts begin with, and fall back to; None: there is none."""
+    return Tier.objects.filter(is_for_new_accounts=True).values_list("pk", flat=True).first()
+
+
+def tier_of_account(*, account_id: int) -> int | None:
+    return Account.objects.filter(pk=account_id).values_list("tier_id", flat=True).first()
+
+
 def members_of_account(*, account_id: int) -> list[MemberRow]:
     rows = Membership.objects.filter(account_id=account_id).select_related("user").order_by("created_at", "pk")
     return [
@@ -79,6 +88,12 @@ def account_name(*, account_id: int) -> tuple[str, str]:
     if row is None:
         raise NotFound("There is no such account.")
     return row
+
+
+def letters_of_account(*, account_id: int, limit: int = 12) -> list[LetterRow]:
+    """What its people were told of money, the newest first."""
+    rows = Letter.objects.filter(account_id=account_id)[:limit]
+    return [LetterRow(id=row.pk, subject=row.subject, text=row.text, created_at=row.created_at) for row in rows]
 
 
 def budgets_of_accounts(*, account_id: int | None = None) -> list[BudgetRow]:

@@ -15,12 +15,15 @@ from apps.billing import services
 from apps.billing.contracts import Booked
 from apps.billing.models import (
     CUSTOMERS,
+    AutoTopUp,
     CreditLot,
     Customer,
+    Dunning,
     LedgerAccount,
     LedgerEntry,
     LedgerKind,
     LedgerTransaction,
+    MeterBatch,
     Plan,
     PostedCharge,
     StripeEvent,
@@ -246,7 +249,7 @@ class SubscriptionAdmin(Desk):
     autocomplete_fields = ("account", "plan")
 
     def get_fields(self, request: HttpRequest, obj: Subscription | None = None) -> Any:
-        shown = ("status", "stripe_id", "period_start", "period_end", "ends_with_period", "past_due_since")
+        shown = ("status", "stripe_id", "period_start", "period_end", "ends_with_period", "is_metered")
         return ("account", "plan", *shown) if obj else ("account", "plan")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Subscription | None = None) -> Any:
@@ -291,6 +294,51 @@ class StripeEventAdmin(ReadOnlyDesk):
     @admin.action(description="Try again", permissions=["view"])
     def replay(self, request: HttpRequest, rows: Any) -> None:
         self.run(request, rows, lambda event: services.replay_event(event_id=event.pk), done="to be tried again")
+
+
+@admin.register(MeterBatch)
+class MeterBatchAdmin(ReadOnlyDesk):
+    """Use on its way to invoices. What Stripe did not count can be told again once its cause is gone."""
+
+    list_display = ("reference", "account", "cents", "state", "tries", "sent_at", "error")
+    list_select_related = ("account",)
+    list_filter = ("state", "livemode")
+    search_fields = ("account__slug", "account__name", "reference")
+    actions = ("tell_again",)
+
+    @admin.action(description="Tell again", permissions=["view"])
+    def tell_again(self, request: HttpRequest, rows: Any) -> None:
+        self.run(request, rows, lambda batch: services.tell_again(batch_id=batch.pk), done="to be told again")
+
+
+@admin.register(AutoTopUp)
+class AutoTopUpAdmin(ReadOnlyDesk):
+    list_display = ("account", "enabled", "less_than", "adds", "cap", "stopped_because", "consented_by", "consented_at")
+    list_select_related = ("account", "consented_by")
+    list_filter = ("enabled",)
+    search_fields = ("account__slug", "account__name")
+
+    @admin.display(description="when less than", ordering="threshold")
+    def less_than(self, auto: AutoTopUp) -> str:
+        return usd(auto.threshold)
+
+    @admin.display(description="adds", ordering="amount")
+    def adds(self, auto: AutoTopUp) -> str:
+        return usd(auto.amount)
+
+    @admin.display(description="at most a month", ordering="monthly_cap")
+    def cap(self, auto: AutoTopUp) -> str:
+        return usd(auto.monthly_cap)
+
+
+@admin.register(Dunning)
+class DunningAdmin(ReadOnlyDesk):
+    """Accounts with an invoice that is not paid."""
+
+    list_display = ("account", "invoice_id", "since", "step")
+    list_select_related = ("account",)
+    list_filter = ("step",)
+    search_fields = ("account__slug", "account__name", "invoice_id")
 
 
 for _mirrored in django_apps.get_app_config("djstripe").get_models():

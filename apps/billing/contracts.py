@@ -57,6 +57,42 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLine:
+    description: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextInvoice:
+    """As it would be if it were written now. Sums in nano-dollars."""
+
+    due_at: datetime
+    lines: list[InvoiceLine]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutomaticTopUp:
+    """`charged` is what was taken this month (UTC); `stopped_because` says why it ended by itself."""
+
+    threshold: int
+    amount: int
+    monthly_cap: int
+    enabled: bool
+    stopped_because: str
+    charged: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpaidInvoice:
+    """`step` in words; `page` is Stripe's, where it can be paid."""
+
+    since: datetime
+    step: str
+    page: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceRow:
     """`page` and `pdf` are Stripe's."""
 
@@ -81,7 +117,8 @@ class Lot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """What an account has. `unposted` is recorded use that the ledger lacks; `limit` how much it may owe, None: any.
+    """What an account has. `owed` is use that nothing paid for yet, without what an invoice has of it (`metered`);
+    `unposted` is recorded use that the ledger lacks; `limit` how much it may owe, None: any.
 
     `free` is what it may still use, None where nothing limits it; requests in flight hold some of that.
     """
@@ -89,13 +126,14 @@ class Balance:
     prepaid: int
     promotional: int
     owed: int
+    metered: int
     unposted: int
     limit: int | None
 
     @property
     def available(self) -> int:
         """Negative: that much is owed."""
-        return self.prepaid + self.promotional - self.owed - self.unposted
+        return self.prepaid + self.promotional - self.owed - self.metered - self.unposted
 
     @property
     def free(self) -> int | None:

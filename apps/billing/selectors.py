@@ -4,14 +4,28 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db.models import Sum
+from django.utils import timezone
 from djstripe.models import Invoice
 
 from apps.accounts.selectors import first_credit
 from apps.billing import processor
-from apps.billing.contracts import Balance, CreditChange, InvoiceRow, Lot, OwnPlan, Payments, PlanCard
+from apps.billing.contracts import (
+    AutomaticTopUp,
+    Balance,
+    CreditChange,
+    InvoiceRow,
+    Lot,
+    OwnPlan,
+    Payments,
+    PlanCard,
+    UnpaidInvoice,
+)
 from apps.billing.ledger import FIRST_TO_END
 from apps.billing.models import (
+    AutoTopUp,
     Customer,
+    Dunning,
+    DunningStep,
     LedgerAccount,
     LedgerEntry,
     LedgerKind,
@@ -19,9 +33,13 @@ from apps.billing.models import (
     Plan,
     StripeCustomer,
     Subscription,
+    TopUp,
+    TopUpState,
     TransactionKind,
 )
 from apps.usage.selectors import unposted_cost
+
+NO_CREDIT = (TransactionKind.FEE, TransactionKind.FEE_REFUND, TransactionKind.METERING)
 
 
 def payments() -> Payments:
@@ -103,6 +121,42 @@ def invoices_of_account(*, account_id: int, limit: int = 24) -> list[InvoiceRow]
     ]
 
 
+def unpaid_invoice(*, account_id: int) -> UnpaidInvoice | None:
+    found = Dunning.objects.filter(pk=account_id).first()
+    if found is None:
+        return None
+    told = Invoice.objects.filter(id=found.invoice_id).first()
+    page = (told.stripe_data.get("hosted_invoice_url") or "") if told is not None else ""
+    return UnpaidInvoice(since=found.since, step=DunningStep(found.step).name.lower(), page=page)
+
+
+def automatic_top_up(*, account_id: int, now: datetime | None = None) -> AutomaticTopUp | None:
+    """What its people agreed to, also where it has stopped; None where they never did."""
+    found = AutoTopUp.objects.filter(pk=account_id).first()
+    if found is None:
+        return None
+    return AutomaticTopUp(
+        threshold=found.threshold,
+        amount=found.amount,
+        monthly_cap=found.monthly_cap,
+        enabled=found.enabled,
+        stopped_because=found.stopped_because,
+        charged=charged_automatically(account_id=account_id, now=now or timezone.now()),
+    )
+
+
+def charged_automatically(*, account_id: int, now: datetime) -> int:
+    """In this calendar month (UTC), with what is still asked for."""
+    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    charges = TopUp.objects.filter(
+        account_id=account_id,
+        is_automatic=True,
+        created_at__gte=month,
+        state__in=(TopUpState.PENDING, TopUpState.PAID),
+    )
+    return charges.aggregate(total=Sum("amount"))["total"] or 0
+
+
 def balance_of_account(*, account_id: int) -> Balance:
     sums = dict(
         LedgerAccount.objects.filter(account_id=account_id)
@@ -115,6 +169,7 @@ def balance_of_account(*, account_id: int) -> Balance:
         prepaid=sums.get(LedgerKind.PREPAID, 0),
         promotional=sums.get(LedgerKind.PROMOTIONAL, 0),
         owed=-sums.get(LedgerKind.RECEIVABLE, 0),
+        metered=-sums.get(LedgerKind.METERED, 0),
         unposted=unposted_cost(account_id=account_id),
         limit=customer.credit_limit if customer else first_credit(),
     )
@@ -137,8 +192,8 @@ def lots_of_account(*, account_id: int) -> list[Lot]:
 
 
 def credit_history(*, account_id: int, limit: int = 100, before: int | None = None) -> list[CreditChange]:
-    """An account's transactions, the newest first; `before` (an id) pages back. Fees change no credit."""
-    rows = LedgerTransaction.objects.filter(account_id=account_id).exclude(kind=TransactionKind.FEE)
+    """An account's transactions, the newest first; `before` (an id) pages back. Without what changes no credit."""
+    rows = LedgerTransaction.objects.filter(account_id=account_id).exclude(kind__in=NO_CREDIT)
     if before is not None:
         rows = rows.filter(pk__lt=before)
     page = list(rows.order_by("-pk")[:limit])

@@ -1,4 +1,4 @@
-"""Brings use into the ledger, ends credit, and does what Stripe's events are about."""
+"""Use into the ledger and onto invoices, credit that ends, money that is asked for, and Stripe's events."""
 
 from celery import shared_task
 
@@ -23,3 +23,19 @@ def handle_events() -> None:
 @shared_task(name="billing.find_missed_events")
 def find_missed_events() -> None:
     services.find_missed_events()
+    services.find_meter_errors()
+
+
+@shared_task(name="billing.bill_overage")
+def bill_overage() -> None:
+    services.bill_overage()
+
+
+@shared_task(name="billing.top_up_automatically")
+def top_up_automatically() -> None:
+    services.top_up_automatically()
+
+
+@shared_task(name="billing.dun")
+def dun() -> None:
+    services.dun()

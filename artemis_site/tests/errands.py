@@ -11,6 +11,7 @@ from django.db import transaction
 from djstripe.models import WebhookEndpoint
 
 from apps.accounts.models import Account, Tier, User
+from apps.accounts.selectors import letters_of_account
 from apps.accounts.services import (
     create_account,
     create_project,
@@ -22,7 +23,17 @@ from apps.accounts.services import (
     suspend_account,
 )
 from apps.billing.contracts import Balance
-from apps.billing.models import LedgerEntry, LedgerTransaction, StripeCustomer, StripeEvent, Subscription, TopUp
+from apps.billing.models import (
+    AutoTopUp,
+    LedgerEntry,
+    LedgerTransaction,
+    MeterBatch,
+    OveragePrice,
+    StripeCustomer,
+    StripeEvent,
+    Subscription,
+    TopUp,
+)
 from apps.billing.processor import client
 from apps.billing.selectors import balance_of_account, plan_of_account
 from apps.billing.services import (
@@ -32,6 +43,7 @@ from apps.billing.services import (
     set_credit_limit,
     start_subscription,
     start_top_up,
+    tell_again,
 )
 from apps.catalog.models import AIModel, Deployment
 from apps.catalog.services import raise_catalog_revision
@@ -346,3 +358,43 @@ def end_now(account_id: int) -> None:
     """The subscription ends at once, and the account has what it had before."""
     client().v1.subscriptions.cancel(Subscription.objects.get(pk=account_id).stripe_id)
     set_credit_limit(account_id=account_id, limit=None)
+
+
+def key_of(account_id: int) -> Key:
+    issued = keys.create_key(account_id=account_id, project_slug="default", name="test", policy=KeyPolicy())
+    return Key(issued.public_id, issued.secret, account_id)
+
+
+def letters_to(account_id: int) -> list[str]:
+    """Their subjects, the newest first."""
+    return [letter.subject for letter in letters_of_account(account_id=account_id)]
+
+
+def somebody() -> int:
+    return User.objects.earliest("pk").pk
+
+
+def batches_of(account_id: int) -> list[tuple[int, str, int]]:
+    """(cents, state, tries)"""
+    return list(MeterBatch.objects.filter(account_id=account_id).values_list("cents", "state", "tries"))
+
+
+def hurry_batches() -> None:
+    MeterBatch.objects.filter(state="waiting").update(next_try_at=datetime.now(UTC))
+
+
+def tell_refused_again(account_id: int) -> None:
+    tell_again(batch_id=MeterBatch.objects.get(account_id=account_id, state="refused").pk)
+
+
+def meter_id() -> str:
+    return OveragePrice.objects.get().meter_id
+
+
+def stopped_because(account_id: int) -> str:
+    return AutoTopUp.objects.get(pk=account_id).stopped_because
+
+
+def fees_refunded(account_id: int) -> int:
+    entries = LedgerEntry.objects.filter(transaction__account_id=account_id, ledger_account__kind="refunds")
+    return -sum(entry.amount for entry in entries)

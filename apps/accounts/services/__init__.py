@@ -7,6 +7,7 @@ from apps.accounts.services.accounts import (
     set_account_budget,
 )
 from apps.accounts.services.invitations import accept_invitation, invite_member, revoke_invitation
+from apps.accounts.services.letters import claim_mails, mail_letters, mail_to_people, write_letter
 from apps.accounts.services.limits import save_tier, set_account_credit, set_account_limits, set_project_limits
 from apps.accounts.services.members import add_member, change_role, remove_member
 from apps.accounts.services.people import ensure_administrator
@@ -18,11 +19,14 @@ __all__ = [
     "add_member",
     "archive_project",
     "change_role",
+    "claim_mails",
     "create_account",
     "create_project",
     "ensure_account",
     "ensure_administrator",
     "invite_member",
+    "mail_letters",
+    "mail_to_people",
     "remove_member",
     "rename_account",
     "restore_project",
@@ -35,4 +39,5 @@ __all__ = [
     "set_project_limits",
     "suspend_account",
     "update_project",
+    "write_letter",
 ]

@@ -3,8 +3,8 @@
 from django.db import transaction
 
 from apps.accounts.contracts import AccountRow
-from apps.accounts.models import Account, Membership, Role, Tier, User
-from apps.accounts.selectors import account_row, first_credit
+from apps.accounts.models import Account, Membership, Role, User
+from apps.accounts.selectors import account_row, first_credit, first_tier
 from apps.accounts.services.naming import clean_name, free_slug
 from apps.accounts.services.projects import create_project
 from apps.accounts.services.revisions import raise_revision
@@ -18,7 +18,7 @@ def create_account(*, name: str, owner_id: int) -> AccountRow:
         account = Account.objects.create(
             name=name,
             slug=free_slug(Account.objects.all(), name, fallback="account"),
-            tier=Tier.objects.filter(is_for_new_accounts=True).first(),
+            tier_id=first_tier(),
             credit=first_credit(),
         )
         membership = Membership.objects.create(account=account, user_id=owner_id, role=Role.OWNER)

@@ -1,5 +1,6 @@
 """The ledger's tables, and those of what Stripe is asked for and tells."""
 
+from apps.billing.models.dunning import Dunning, DunningStep
 from apps.billing.models.ledger import (
     CUSTOMERS,
     CreditLot,
@@ -11,6 +12,7 @@ from apps.billing.models.ledger import (
     PostedCharge,
     TransactionKind,
 )
+from apps.billing.models.overage import PREFIX, BatchState, MeterBatch, OveragePrice
 from apps.billing.models.plans import Plan, PlanPrice, Subscription
 from apps.billing.models.stripe import (
     AutoTopUp,
@@ -23,14 +25,20 @@ from apps.billing.models.stripe import (
 
 __all__ = [
     "CUSTOMERS",
+    "PREFIX",
     "AutoTopUp",
+    "BatchState",
     "CreditLot",
     "Customer",
+    "Dunning",
+    "DunningStep",
     "EventState",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerKind",
     "LedgerTransaction",
+    "MeterBatch",
+    "OveragePrice",
     "Plan",
     "PlanPrice",
     "PostedCharge",

@@ -16,6 +16,7 @@ class LedgerKind(models.TextChoices):
     PREPAID = "prepaid", "Prepaid credit"
     PROMOTIONAL = "promotional", "Promotional credit"
     RECEIVABLE = "receivable", "Use that is owed"
+    METERED = "metered", "Use that is owed, on an invoice"
     REVENUE = "revenue", "Revenue"
     PROMOTIONS = "promotions", "Promotional credit given"
     REFUNDS = "refunds", "Refunds of use"
@@ -24,7 +25,7 @@ class LedgerKind(models.TextChoices):
     STRIPE_CLEARING = "stripe_clearing", "Stripe clearing"
 
 
-CUSTOMERS = (LedgerKind.PREPAID, LedgerKind.PROMOTIONAL, LedgerKind.RECEIVABLE)
+CUSTOMERS = (LedgerKind.PREPAID, LedgerKind.PROMOTIONAL, LedgerKind.RECEIVABLE, LedgerKind.METERED)
 
 
 class Customer(TimestampedModel):
@@ -96,6 +97,8 @@ class TransactionKind(models.TextChoices):
     USAGE = "usage", "Use"
     PAYMENT = "payment", "Payment"
     FEE = "fee", "Subscription fee"
+    FEE_REFUND = "fee_refund", "Invoice refunded"
+    METERING = "metering", "Use put on the next invoice"
     GRANT = "grant", "Credit granted"
     EXPIRY = "expiry", "Credit expired"
     REFUND = "refund", "Payment refunded"

@@ -62,7 +62,7 @@ class Subscription(TimestampedModel):
     period_start = models.DateTimeField(null=True)
     period_end = models.DateTimeField(null=True)
     ends_with_period = models.BooleanField(default=False)
-    past_due_since = models.DateTimeField(null=True)
+    is_metered = models.BooleanField(default=False, help_text="Stripe's next invoice takes what is owed for use")
 
     class Meta:
         indexes = [models.Index(fields=["stripe_id"], name="subscription_stripe_id")]

@@ -79,13 +79,19 @@ class TopUp(TimestampedModel):
     state = models.CharField(max_length=8, choices=TopUpState, default=TopUpState.PENDING)
     session_id = models.CharField(max_length=120, blank=True, help_text="Of Stripe's Checkout")
     payment_intent_id = models.CharField(max_length=64, blank=True)
+    payment_method_id = models.CharField(max_length=64, blank=True, help_text="Of an automatic one: the card's")
     failure = models.CharField(max_length=200, blank=True, help_text="Why it failed, for people")
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
         ordering = ["-pk"]
         constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_positive")]
-        indexes = [models.Index(fields=["account", "-id"], name="top_up_account_newest")]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="top_up_account_newest"),
+            models.Index(
+                fields=["account"], name="top_up_automatic_pending", condition=Q(is_automatic=True, state="pending")
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"top-up {self.pk}"
@@ -102,6 +108,9 @@ class AutoTopUp(TimestampedModel):
     stopped_because = models.CharField(max_length=200, blank=True, help_text="Why it stopped by itself, for people")
     consented_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     consented_at = models.DateTimeField()
+    told_of_cap = models.DateField(
+        null=True, help_text="The month in which its people were told that the cap is reached"
+    )
 
     class Meta:
         constraints = [

@@ -1,5 +1,6 @@
 """Everything that writes to the ledger or checks it, and what Stripe is asked for and tells."""
 
+from apps.billing.services.auto_top_ups import saved_card, set_auto_top_up, stop_auto_top_up, top_up_automatically
 from apps.billing.services.checks import check_ledger, rebuild_balances
 from apps.billing.services.credit import (
     grant_credit,
@@ -10,7 +11,10 @@ from apps.billing.services.credit import (
     set_credit_limit,
     write_off,
 )
+from apps.billing.services.dunning import dun
 from apps.billing.services.expiry import expire_credit
+from apps.billing.services.invoices import preview_next_invoice
+from apps.billing.services.overage import bill_overage, counted_by_stripe, find_meter_errors, tell_again
 from apps.billing.services.plans import offer_first_plans
 from apps.billing.services.stripe_events import find_missed_events, handle_events, receive_event, replay_event
 from apps.billing.services.stripe_setup import set_up_stripe
@@ -27,10 +31,14 @@ from apps.billing.services.top_ups import look_at_top_up, start_top_up
 from apps.billing.services.usage import post_usage
 
 __all__ = [
+    "bill_overage",
     "change_plan",
     "check_ledger",
+    "counted_by_stripe",
+    "dun",
     "end_subscription",
     "expire_credit",
+    "find_meter_errors",
     "find_missed_events",
     "give_plan",
     "grant_credit",
@@ -41,6 +49,7 @@ __all__ = [
     "open_customer_portal",
     "post_usage",
     "preview_change",
+    "preview_next_invoice",
     "rebuild_balances",
     "receive_event",
     "record_payment",
@@ -48,9 +57,14 @@ __all__ = [
     "refund_payment",
     "refund_usage",
     "replay_event",
+    "saved_card",
+    "set_auto_top_up",
     "set_credit_limit",
     "set_up_stripe",
     "start_subscription",
     "start_top_up",
+    "stop_auto_top_up",
+    "tell_again",
+    "top_up_automatically",
     "write_off",
 ]

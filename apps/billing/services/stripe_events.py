@@ -6,6 +6,7 @@ events may come late, twice, or in any order.
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from apps.billing.processor import client, is_configured, translated
 from apps.billing.services.subscriptions import NOTERS
 from apps.billing.services.top_ups import note_dispute, note_payment_intent, note_refund, note_session
 from apps.common.errors import Invalid, NotFound
+from apps.common.queue import enqueue
 from apps.common.redis import sync_redis
 
 logger = logging.getLogger(__name__)
@@ -112,22 +114,33 @@ def receive_event(*, endpoint: str, body: bytes, signature: str) -> None:
         raise Invalid("stripe-signature", "The signature does not fit the body.", code="invalid_signature") from error
     if event.livemode != settings.STRIPE_LIVE_MODE:
         raise Invalid("livemode", "The event is of the other mode.", code="wrong_mode")
-    _keep([body.decode()])
+    if _keep([body.decode()]):
+        enqueue("billing.handle_events")
 
 
 def handle_events() -> int:
-    """Handles what waits and is due, the oldest first; how many came through. One process does so at a time."""
+    """Handles what waits and is due, the oldest first; how many came through. One process does so at a time.
+
+    What comes meanwhile is handled too: whoever was told of it has found this one at work, and left it.
+    """
     if not is_configured():
         return 0
     one = sync_redis().lock(ONE_HANDLER, timeout=LONGEST_RUN, blocking=False)
     if not one.acquire():
         return 0
+    handled, deadline = 0, time.monotonic() + LONGEST_RUN / 3
     try:
-        due = StripeEvent.objects.filter(state=EventState.WAITING, next_try_at__lte=timezone.now())
-        return _handle_all(list(due.order_by("created_at", "pk")[:MOST_AT_ONCE]))
+        while (due := _due()) and time.monotonic() < deadline:
+            handled += _handle_all(due)
+        return handled
     finally:
         with suppress(LockNotOwnedError):
             one.release()
+
+
+def _due() -> list[StripeEvent]:
+    due = StripeEvent.objects.filter(state=EventState.WAITING, next_try_at__lte=timezone.now())
+    return list(due.order_by("created_at", "pk")[:MOST_AT_ONCE])
 
 
 def replay_event(*, event_id: int) -> None:

@@ -10,13 +10,10 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from apps.accounts.selectors import first_credit
-from apps.accounts.services import set_account_limits
 from apps.billing.contracts import Change
-from apps.billing.ledger import Book, system
+from apps.billing.ledger import Book
 from apps.billing.models import (
     LedgerEntry,
-    LedgerKind,
     LedgerTransaction,
     Plan,
     PlanPrice,
@@ -25,7 +22,11 @@ from apps.billing.models import (
     TransactionKind,
 )
 from apps.billing.processor import CURRENCY, NANO_PER_CENT, cents, client, nano, translated
-from apps.billing.services.credit import grant_credit, set_credit_limit
+from apps.billing.services.credit import grant_credit
+from apps.billing.services.dunning import begin_dunning, end_dunning
+from apps.billing.services.invoices import book_paid, book_voided, subscription_of
+from apps.billing.services.overage import is_overage, overage_price
+from apps.billing.services.plans import apply_plan
 from apps.billing.services.stripe_customers import stripe_customer
 from apps.common.errors import Invalid, NotFound
 
@@ -34,6 +35,8 @@ UNTIL_RENEWED = timedelta(hours=3)  # Stripe takes a month's fee about an hour a
 logger = logging.getLogger(__name__)
 RUNNING = ("trialing", "active", "past_due")
 PAID_FOR = ("trialing", "active")
+UNPAID = ("past_due", "unpaid")
+SETTLED = ("paid", "void")
 
 
 def start_subscription(*, account_id: int, plan_slug: str, page: str) -> str:
@@ -47,11 +50,14 @@ def start_subscription(*, account_id: int, plan_slug: str, page: str) -> str:
             if one.status in RUNNING:
                 note_subscription(one)
                 raise Invalid("plan", "This account is subscribed already: change its plan instead.")
+        items: list[Any] = [{"price": price_of(plan), "quantity": 1}]
+        if plan.credit_limit:
+            items.append({"price": overage_price()})
         session = client().v1.checkout.sessions.create(
             {
                 "mode": "subscription",
                 "customer": customer,
-                "line_items": [{"price": price_of(plan), "quantity": 1}],
+                "line_items": items,
                 "subscription_data": {
                     "metadata": {METADATA: str(account_id)},
                     **({"trial_period_days": plan.trial_days} if plan.trial_days and not earlier else {}),
@@ -163,9 +169,9 @@ def note_subscription(told: Any) -> None:
 @transaction.atomic
 def _note(told: Any, *, is_paid: bool) -> None:
     owner = StripeCustomer.objects.filter(stripe_id=str(told.customer), livemode=settings.STRIPE_LIVE_MODE).first()
-    item = told["items"]["data"][0]
     if owner is None:
         return
+    item = _fee_item(told)
     Book.of(owner.account_id)  # one at a time
     known = Subscription.objects.filter(account_id=owner.account_id).select_related("plan").first()
     running = told.status in RUNNING
@@ -179,7 +185,6 @@ def _note(told: Any, *, is_paid: bool) -> None:
             raise Invalid("price", f"The subscription {told.id} has a price that is no plan's.")
         return
     had = known.plan if known is not None and known.is_running else None
-    past_due = known.past_due_since if known is not None and known.stripe_id == told.id else None
     Subscription.objects.update_or_create(
         account_id=owner.account_id,
         defaults={
@@ -190,12 +195,16 @@ def _note(told: Any, *, is_paid: bool) -> None:
             "period_start": _moment(item["current_period_start"]),
             "period_end": _moment(item["current_period_end"]),
             "ends_with_period": bool(told.cancel_at_period_end),
-            "past_due_since": (past_due or timezone.now()) if told.status == "past_due" else None,
+            "is_metered": len(told["items"]["data"]) > 1,
         },
     )
     plan = price.plan if running else None
     if plan != had:  # limits that staff set since then stay
-        _apply(owner.account_id, plan)
+        apply_plan(account_id=owner.account_id, plan=plan)
+    if told.status in UNPAID:
+        begin_dunning(account_id=owner.account_id, invoice_id=str(told.latest_invoice))
+    elif is_paid:
+        end_dunning(account_id=owner.account_id)
     if is_paid:
         _include(owner.account_id, price.plan, told.id, item)
 
@@ -203,11 +212,15 @@ def _note(told: Any, *, is_paid: bool) -> None:
 def note_invoice(invoice: Any) -> None:
     """What Stripe says of an invoice: a fee that was paid is revenue, and its subscription may have changed."""
     owner = StripeCustomer.objects.filter(stripe_id=str(invoice.customer), livemode=settings.STRIPE_LIVE_MODE).first()
-    subscription = _subscription_of(invoice)
+    subscription = subscription_of(invoice)
     if owner is None or not subscription:
         return
-    if invoice.status == "paid" and invoice.amount_paid:
-        _book_fee(owner.account_id, invoice)
+    if invoice.status == "paid":
+        book_paid(owner.account_id, invoice)
+    elif invoice.status == "void":
+        book_voided(owner.account_id, invoice)
+    if invoice.status in SETTLED:
+        end_dunning(account_id=owner.account_id, invoice_id=invoice.id)
     with translated():
         note_subscription(client().v1.subscriptions.retrieve(subscription))
 
@@ -221,7 +234,7 @@ def give_plan(*, account_id: int, plan_slug: str | None) -> None:
             raise Invalid("plan", "This account pays for its plan through Stripe: it is changed there.")
         if plan_slug is None:
             Subscription.objects.filter(account_id=account_id).delete()
-            _apply(account_id, None)
+            apply_plan(account_id=account_id, plan=None)
             return
         plan = Plan.objects.filter(slug=plan_slug).first()
         if plan is None:
@@ -230,12 +243,7 @@ def give_plan(*, account_id: int, plan_slug: str | None) -> None:
             account_id=account_id,
             defaults={"plan": plan, "status": "active", "stripe_id": "", "period_start": None, "period_end": None},
         )
-        _apply(account_id, plan)
-
-
-def _apply(account_id: int, plan: Plan | None) -> None:
-    set_account_limits(account_id=account_id, values={"tier_id": plan.tier_id if plan else None})
-    set_credit_limit(account_id=account_id, limit=plan.credit_limit if plan else first_credit())
+        apply_plan(account_id=account_id, plan=plan)
 
 
 def _include(account_id: int, plan: Plan, stripe_id: str, item: Any) -> None:
@@ -268,25 +276,10 @@ def _month(stripe_id: str, item: Any) -> str:
     return f"included-{stripe_id}-{item['current_period_start']}-"
 
 
-def _book_fee(account_id: int, invoice: Any) -> None:
-    amount = nano(invoice.amount_paid)
-    key = f"{TransactionKind.FEE}:stripe-{invoice.id}"
-    with transaction.atomic():
-        book = Book.of(account_id)
-        if book.known(key, TransactionKind.FEE, 0) is None:
-            book.write(
-                TransactionKind.FEE,
-                key,
-                [(system(LedgerKind.REVENUE, "subscriptions"), amount), (system(LedgerKind.STRIPE_CLEARING), -amount)],
-                occurred_at=timezone.now(),
-                description=f"Subscription, invoice {invoice.number or invoice.id}",
-            )
-
-
-def _subscription_of(invoice: Any) -> str:
-    parent = invoice.get("parent") or {}
-    details = parent.get("subscription_details") or {}
-    return str(details.get("subscription") or "")
+def _fee_item(told: Any) -> Any:
+    """A subscription's item that is its fee: what is owed for use has another."""
+    items = told["items"]["data"]
+    return next((item for item in items if not is_overage(item["price"]["id"])), items[0])
 
 
 def _is_paid(told: Any) -> bool:
@@ -323,7 +316,7 @@ def _change(account_id: int, plan_slug: str) -> tuple[Plan, Subscription, str, L
     if told.status != "active":
         what = "trial is over" if told.status == "trialing" else "open invoice is paid"
         raise Invalid("plan", f"The plan can be changed once the {what}.")
-    item = told["items"]["data"][0]
+    item = _fee_item(told)
     was_paid = LedgerTransaction.objects.filter(
         business_key=f"{TransactionKind.GRANT}:{_month(told.id, item)}{plan.slug}", account_id=account_id
     ).exists()

@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.billing.models import LedgerKind, LedgerTransaction, StripeCustomer, TopUp, TopUpState, TransactionKind
 from apps.billing.processor import CURRENCY, cents, client, nano, translated
 from apps.billing.services.credit import record_payment, record_refund
+from apps.billing.services.invoices import book_returned, book_returned_again, invoice_of_payment
 from apps.billing.services.stripe_customers import stripe_customer
 from apps.common.errors import Invalid, LimitExceeded, NotFound
 from apps.common.money import NANO_PER_USD, format_usd
@@ -114,7 +115,7 @@ def note_payment_intent(intent: Any) -> None:
 def note_refund(refund: Any) -> None:
     """What Stripe says of money that was given back, or that after all could not be."""
     if refund.status == "succeeded":
-        _take_back(refund, "Prepaid credit refunded to the card")
+        _take_back(refund, "A payment refunded to the card")
     elif refund.status in ("failed", "canceled"):
         _give_again(refund, "A refund to the card that failed")
 
@@ -136,10 +137,19 @@ def _take_back(told: Any, reason: str) -> None:
     if top_up is not None:
         note_payment_intent(intent)  # its payment may not have been heard of yet
         record_refund(account_id=top_up.account_id, amount=nano(told.amount), key=f"stripe-{told.id}", reason=reason)
+        return
+    theirs = StripeCustomer.objects.filter(
+        stripe_id=str(intent.customer or ""), livemode=settings.STRIPE_LIVE_MODE
+    ).first()
+    invoice = invoice_of_payment(intent.id) if theirs is not None else None
+    if theirs is not None and invoice is not None:
+        book_returned(theirs.account_id, told, reason=f"{reason}, invoice {invoice.number or invoice.id}")
 
 
 def _give_again(told: Any, reason: str) -> None:
     """Only what was taken back before."""
+    if book_returned_again(told, reason=reason):
+        return
     taken = LedgerTransaction.objects.filter(business_key=f"{TransactionKind.REFUND}:stripe-{told.id}").first()
     if taken is not None:
         record_payment(
@@ -149,6 +159,10 @@ def _give_again(told: Any, reason: str) -> None:
             reason=reason,
             through=LedgerKind.STRIPE_CLEARING,
         )
+
+
+def is_for(top_up: TopUp, intent: Any) -> bool:
+    return bool((intent.metadata or {}).get(METADATA) == str(top_up.reference))
 
 
 def _top_up_of(intent: Any) -> TopUp | None:

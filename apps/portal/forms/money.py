@@ -22,6 +22,19 @@ class TopUpForm(forms.Form):
     amount = UsdField(label="US dollars", initial=25 * NANO_PER_USD, widget=forms.NumberInput(attrs=DOLLARS))
 
 
+class AutoTopUpForm(forms.Form):
+    """An account's consent to be charged when its credit runs low."""
+
+    threshold = UsdField(label="When less is left than", widget=forms.NumberInput(attrs={**DOLLARS, "min": 0}))
+    amount = UsdField(label="Add", widget=forms.NumberInput(attrs=DOLLARS))
+    monthly_cap = UsdField(
+        label="At most in a month",
+        widget=forms.NumberInput(attrs=DOLLARS),
+        help_text="US dollars, all three. A month begins on its first day (UTC).",
+    )
+    consent = forms.BooleanField(label="Charge the kept card by itself, as said here, until I turn this off.")
+
+
 class HardnessField(forms.ChoiceField):
     """Whether a budget is hard; it is where nothing was said."""
 

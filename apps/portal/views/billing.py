@@ -12,11 +12,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.contracts import Permission
+from apps.accounts.selectors import letters_of_account
 from apps.billing import selectors, services
 from apps.common.errors import ArtemisError, Invalid, NotFound
+from apps.common.money import NANO_PER_USD
 from apps.portal.access import MemberRequest, member_page
 from apps.portal.forms import show_error
-from apps.portal.forms.money import TopUpForm
+from apps.portal.forms.money import AutoTopUpForm, TopUpForm
 
 PAGE = 50
 
@@ -51,6 +53,41 @@ def top_up(request: MemberRequest) -> HttpResponse:
         else:
             return HttpResponseRedirect(checkout)
     return billing_page(request, top_up_form=form)
+
+
+@require_POST
+@member_page(Permission.BILLING)
+def auto_top_up(request: MemberRequest) -> HttpResponse:
+    """Turns it on, with what was agreed to, or off."""
+    form = AutoTopUpForm(request.POST, prefix="auto")
+    try:
+        if request.POST.get("stop"):
+            services.stop_auto_top_up(account_id=request.account.id)
+            messages.success(request, "Credit is not added by itself any more.")
+            return _back(request)
+        if form.is_valid():
+            values = {name: form.cleaned_data[name] for name in ("threshold", "amount", "monthly_cap")}
+            services.set_auto_top_up(account_id=request.account.id, actor_id=request.user.pk, **values)
+            messages.success(request, "Credit is added by itself from now on.")
+            return _back(request)
+    except NotFound:
+        raise
+    except Invalid as error:
+        show_error(form, error)
+    except ArtemisError as error:
+        form.add_error(None, error.message)
+    return billing_page(request, auto_form=form)
+
+
+@require_safe
+@member_page()
+def next_invoice(request: MemberRequest) -> HttpResponse:
+    """A part of the page that Stripe is asked for."""
+    try:
+        invoice = services.preview_next_invoice(account_id=request.account.id)
+    except ArtemisError as error:
+        return render(request, "portal/partials/next_invoice.html", {"problem": error.message})
+    return render(request, "portal/partials/next_invoice.html", {"invoice": invoice})
 
 
 @require_POST
@@ -155,6 +192,13 @@ def _back_from_checkout(request: MemberRequest, session: str) -> HttpResponse:
     return _back(request)
 
 
+def _automatic(request: MemberRequest) -> dict[str, Any]:
+    auto = selectors.automatic_top_up(account_id=request.account.id)
+    first = {"threshold": 5 * NANO_PER_USD, "amount": 25 * NANO_PER_USD, "monthly_cap": 100 * NANO_PER_USD}
+    agreed = {name: getattr(auto, name) for name in first} if auto is not None else first
+    return {"auto": auto, "auto_form": AutoTopUpForm(initial=agreed, prefix="auto")}
+
+
 def billing_page(request: MemberRequest, **given: Any) -> HttpResponse:
     """The page, with forms that were sent and could not be done."""
     before = request.GET.get("before", "")
@@ -175,6 +219,9 @@ def billing_page(request: MemberRequest, **given: Any) -> HttpResponse:
         "plan": selectors.plan_of_account(account_id=request.account.id),
         "plans": selectors.plans_on_offer(),
         "invoices": selectors.invoices_of_account(account_id=request.account.id),
+        "unpaid": selectors.unpaid_invoice(account_id=request.account.id),
+        "letters": letters_of_account(account_id=request.account.id),
+        **_automatic(request),
         **given,
     }
     return render(request, "portal/billing.html", context)

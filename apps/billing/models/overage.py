@@ -1,0 +1,63 @@
+"""Use beyond credit, on its way to Stripe's invoices."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from apps.accounts.models import Account
+from apps.billing.models.ledger import LedgerTransaction
+from apps.common.models import TimestampedModel
+
+PREFIX = "artemis-"  # of the identifiers of our events
+
+
+class OveragePrice(models.Model):
+    """Stripe's meter of what is owed, and the price of a cent of it: a cent."""
+
+    livemode = models.BooleanField(unique=True)
+    meter_id = models.CharField(max_length=64)
+    stripe_id = models.CharField(max_length=64, unique=True)
+
+    def __str__(self) -> str:
+        return self.stripe_id
+
+
+class BatchState(models.TextChoices):
+    WAITING = "waiting", "To be sent"
+    SENT = "sent", "Taken by Stripe"
+    REFUSED = "refused", "Not counted by Stripe"
+
+
+class MeterBatch(TimestampedModel):
+    """Whole cents of what an account owes, told to Stripe's meter once. Of an account one waits at a time."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    livemode = models.BooleanField()
+    customer_id = models.CharField(max_length=64, help_text="Stripe's")
+    reference = models.UUIDField(unique=True, default=uuid.uuid4, help_text="In the identifier of Stripe's meter event")
+    cents = models.PositiveBigIntegerField()
+    transaction = models.OneToOneField(LedgerTransaction, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=8, choices=BatchState, default=BatchState.WAITING)
+    tries = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True, help_text="Of the last try")
+
+    class Meta:
+        verbose_name_plural = "meter batches"
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(state=BatchState.WAITING), name="meter_batch_one_waits"
+            ),
+            models.CheckConstraint(condition=Q(cents__gt=0), name="meter_batch_positive"),
+        ]
+        indexes = [models.Index(fields=["account", "state"], name="meter_batch_account")]
+
+    def __str__(self) -> str:
+        return self.identifier
+
+    @property
+    def identifier(self) -> str:
+        return f"{PREFIX}{self.reference}"

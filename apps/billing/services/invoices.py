@@ -1,0 +1,151 @@
+"""Stripe's invoices in the ledger: fees are revenue, use that they took on is paid with them."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.billing.contracts import InvoiceLine, NextInvoice
+from apps.billing.ledger import Book, system
+from apps.billing.models import LedgerKind, LedgerTransaction, Subscription, TransactionKind
+from apps.billing.processor import client, nano, translated
+from apps.billing.services.overage import METER as OVERAGE
+from apps.billing.services.overage import is_overage
+
+
+def preview_next_invoice(*, account_id: int) -> NextInvoice | None:
+    """None where no subscription has one to come. Raises Unavailable or Invalid."""
+    own = Subscription.objects.filter(account_id=account_id).exclude(stripe_id="").first()
+    if own is None or not own.is_running or own.period_end is None:
+        return None
+    with translated():
+        invoice = client().v1.invoices.create_preview({"subscription": own.stripe_id})
+    return NextInvoice(
+        due_at=own.period_end,
+        lines=[
+            InvoiceLine(description=_described(line), amount=nano(line.amount))
+            for line in invoice.lines.data
+            if line.amount
+        ],
+        total=nano(invoice.amount_due),
+    )
+
+
+@transaction.atomic
+def book_paid(account_id: int, invoice: Any) -> None:
+    """Once. What was paid by a balance that staff gave at Stripe, and not by the customer, is a payment by hand."""
+    use = _use_of(invoice)
+    given = min(use, max(0, nano(invoice.total - invoice.amount_paid)))
+    fee = nano(invoice.amount_paid) - (use - given)
+    name = f"invoice {invoice.number or invoice.id}"
+    book = Book.of(account_id)
+    key = f"{TransactionKind.FEE}:stripe-{invoice.id}"
+    clearing = system(LedgerKind.STRIPE_CLEARING)
+    if fee and book.known(key, TransactionKind.FEE, 0) is None:
+        book.write(
+            TransactionKind.FEE,
+            key,
+            [(system(LedgerKind.REVENUE, "subscriptions"), fee), (clearing, -fee)],
+            occurred_at=timezone.now(),
+            description=f"Subscription, {name}",
+        )
+    key = f"{TransactionKind.PAYMENT}:stripe-{invoice.id}"
+    if use and book.known(key, TransactionKind.PAYMENT, use) is None:
+        owed = book.own(LedgerKind.METERED)
+        paid = min(use, -owed.balance)  # what Stripe billed beyond that is the customer's
+        book.write(
+            TransactionKind.PAYMENT,
+            key,
+            [
+                (owed, paid),
+                (book.own(LedgerKind.PREPAID), use - paid),
+                (clearing, given - use),
+                (system(LedgerKind.PAYMENTS), -given),
+            ],
+            occurred_at=timezone.now(),
+            description=f"Use beyond credit, {name}",
+        )
+        book.publish_credit()
+
+
+@transaction.atomic
+def book_voided(account_id: int, invoice: Any) -> None:
+    """Nobody will ask for the use that was on it."""
+    use = _use_of(invoice)
+    book = Book.of(account_id)
+    key = f"{TransactionKind.WRITE_OFF}:stripe-{invoice.id}"
+    owed = book.own(LedgerKind.METERED)
+    less = min(use, -owed.balance)
+    if less > 0 and book.known(key, TransactionKind.WRITE_OFF) is None:
+        book.write(
+            TransactionKind.WRITE_OFF,
+            key,
+            [(owed, less), (system(LedgerKind.WRITE_OFFS), -less)],
+            occurred_at=timezone.now(),
+            description=f"Use beyond credit, invoice {invoice.number or invoice.id}, which was cancelled",
+        )
+        book.publish_credit()
+
+
+@transaction.atomic
+def book_returned(account_id: int, told: Any, *, reason: str) -> None:
+    """A payment of an invoice that was refunded, or is disputed."""
+    amount = nano(told.amount)
+    book = Book.of(account_id)
+    key = f"{TransactionKind.FEE_REFUND}:stripe-{told.id}"
+    if book.known(key, TransactionKind.FEE_REFUND, 0) is None:
+        book.write(
+            TransactionKind.FEE_REFUND,
+            key,
+            [(system(LedgerKind.REFUNDS), -amount), (system(LedgerKind.STRIPE_CLEARING), amount)],
+            occurred_at=timezone.now(),
+            description=reason,
+        )
+
+
+@transaction.atomic
+def book_returned_again(told: Any, *, reason: str) -> bool:
+    """A refund of an invoice's payment that failed, or a dispute that was won. Whether it was one."""
+    taken = LedgerTransaction.objects.filter(business_key=f"{TransactionKind.FEE_REFUND}:stripe-{told.id}").first()
+    if taken is None:
+        return False
+    amount = nano(told.amount)
+    book = Book.of(taken.account_id)
+    key = f"{TransactionKind.FEE}:stripe-{told.id}-again"
+    if book.known(key, TransactionKind.FEE, 0) is None:
+        book.write(
+            TransactionKind.FEE,
+            key,
+            [(system(LedgerKind.REFUNDS), amount), (system(LedgerKind.STRIPE_CLEARING), -amount)],
+            occurred_at=timezone.now(),
+            description=reason,
+        )
+    return True
+
+
+def invoice_of_payment(intent_id: str) -> Any:
+    """The invoice that a payment is for, or None."""
+    with translated():
+        listed = client().v1.invoice_payments.list({"payment": {"type": "payment_intent", "payment_intent": intent_id}})
+        return client().v1.invoices.retrieve(str(listed.data[0].invoice)) if listed.data else None
+
+
+def subscription_of(invoice: Any) -> str:
+    parent = invoice.get("parent") or {}
+    details = parent.get("subscription_details") or {}
+    return str(details.get("subscription") or "")
+
+
+def _use_of(invoice: Any) -> int:
+    with translated():
+        lines = list(client().v1.invoices.line_items.list(invoice.id, {"limit": 100}).auto_paging_iter())
+    return nano(sum(line.amount for line in lines if is_overage(_price_of(line))))
+
+
+def _described(line: Any) -> str:
+    return OVERAGE if is_overage(_price_of(line)) else str(line.description or "Subscription")
+
+
+def _price_of(line: Any) -> str:
+    details = line.pricing.price_details if line.pricing else None
+    return str(details.price) if details else ""

@@ -1,0 +1,210 @@
+"""What is used beyond credit, credit that adds itself, invoices that are not paid: by real calls, through months."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import stripe
+
+from apps.billing import services
+from apps.billing.emulator.control import EmulatorServer
+from artemis_site.tests import errands
+from artemis_site.tests.errands import Key
+from artemis_site.tests.platform import SMALL_MODEL, Platform, models_yaml
+from artemis_site.tests.test_failover import ask
+from artemis_site.tests.test_limits import wait_for as soon
+from artemis_site.tests.test_subscriptions_journey import MONTH, card_of, fees, own_time, state, subscribe, until
+from artemis_site.tests.test_top_ups_journey import USD, Payer, payer, stand_in, stripe_client, wait_for
+
+__all__ = ["own_time", "payer", "stand_in", "stripe_client"]
+DEAR = "moon-dear"  # a call of it costs 16 dollars
+METER_EVENTS = "/v1/billing/meter_events"
+DECLINES, NEEDS_HOLDER, PAYS = "4000000000000341", "4000002760003184", "4242424242424242"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def key(platform: Platform, payer: Payer) -> Iterator[Key]:
+    """Of the payer, for a model that is dear."""
+    document = json.loads(models_yaml(platform.primary, platform.second, platform.claude))
+    entry = next(entry for entry in document["model_list"] if entry["model_name"] == SMALL_MODEL)
+    entry["model_name"] = DEAR
+    entry["model_info"] |= {"id": DEAR, "input_cost_per_token": "0", "output_cost_per_token": "1"}
+    file = platform.home / "dear.yaml"
+    file.write_text(json.dumps({"model_list": [entry]}))
+    platform.manage("load_models", str(file))
+    platform.primary.script(match="dear", output_tokens=16)
+    yield payer.desk.call(errands.key_of, payer.account_id)
+
+
+def spend(platform: Platform, key: Key) -> int:
+    messages = [{"role": "user", "content": "dear"}]
+    return ask(platform, key, model=DEAR, messages=messages, max_tokens=16).status_code
+
+
+def balance(payer: Payer) -> Any:
+    """Once all use is in the ledger, which is sound."""
+    return payer.desk.call(errands.posted, payer.account_id)
+
+
+def told(payer: Payer) -> list[tuple[int, str, int]]:
+    """What has become of the account's batches once what waits was told to Stripe, by whoever was first."""
+    payer.desk.call(services.bill_overage)
+    return payer.desk.call(errands.batches_of, payer.account_id)
+
+
+def look_until(payer: Payer, found: Callable[[], object]) -> None:
+    """As beat does: low credit is looked for, again and again."""
+
+    def look() -> object:
+        payer.desk.call(services.top_up_automatically)
+        return found()
+
+    wait_for(look)
+
+
+def letters(payer: Payer) -> list[str]:
+    return payer.desk.call(errands.letters_to, payer.account_id)
+
+
+def test_use_beyond_credit_is_on_the_next_invoice_to_the_cent(
+    platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer
+) -> None:
+    subscribe(payer, own_time)
+    until(payer, "pro", "active", 25)
+    soon(lambda: spend(platform, key) == 200, 10)
+    assert [spend(platform, key) for _ in range(3)] == [200, 200, 429]  # 48 of 25 that are included and 25 to be owed
+    assert balance(payer).owed == 23 * USD
+
+    payer.desk.call(services.bill_overage)
+    wait_for(lambda: payer.desk.call(services.counted_by_stripe, account_id=payer.account_id) == 2300)
+    found = balance(payer)
+    assert (found.owed, found.metered, found.available) == (0, 23 * USD, -23 * USD)
+    preview = payer.desk.call(services.preview_next_invoice, account_id=payer.account_id)
+    assert sorted(line.amount for line in preview.lines) == [20 * USD, 23 * USD]
+    payer.desk.call(services.bill_overage)
+    assert payer.desk.call(services.counted_by_stripe, account_id=payer.account_id) == 2300
+
+    own_time.advance_time(MONTH)
+    wait_for(lambda: balance(payer).metered == 0)
+    fees(payer, 40)
+    wait_for(lambda: balance(payer).promotional == 25 * USD)
+    assert spend(platform, key) == 200
+
+
+def test_a_batch_whose_answer_was_lost_counts_once(
+    platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer
+) -> None:
+    subscribe(payer, own_time)
+    until(payer, "pro", "active", 25)
+    soon(lambda: spend(platform, key) == 200, 10)
+    assert spend(platform, key) == 200
+    assert balance(payer).owed == 7 * USD
+    own_time.fault(path=METER_EVENTS, times=3, close=True, after_effect=True)  # as often as the client tries
+    assert told(payer) == [(700, "waiting", 1)]
+    payer.desk.call(errands.hurry_batches)
+    assert told(payer) == [(700, "sent", 2)]
+    assert payer.desk.call(services.counted_by_stripe, account_id=payer.account_id) == 700
+    assert balance(payer).metered == 7 * USD
+
+
+def test_a_batch_that_stripe_cannot_count_is_seen_and_told_again(
+    platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer, stripe_client: stripe.StripeClient
+) -> None:
+    subscribe(payer, own_time)
+    until(payer, "pro", "active", 25)
+    soon(lambda: spend(platform, key) == 200, 10)
+    assert spend(platform, key) == 200
+    assert balance(payer).owed == 7 * USD
+    meter = payer.desk.call(errands.meter_id)
+    stripe_client.v1.billing.meters.deactivate(meter)
+    try:
+        assert told(payer) == [(700, "sent", 1)]
+        assert payer.desk.call(services.find_meter_errors) == 1
+        assert payer.desk.call(errands.batches_of, payer.account_id) == [(700, "refused", 1)]
+    finally:
+        stripe_client.v1.billing.meters.reactivate(meter)
+    payer.desk.call(errands.tell_refused_again, payer.account_id)
+    assert told(payer) == [(700, "sent", 1)]
+    assert payer.desk.call(services.counted_by_stripe, account_id=payer.account_id) == 700
+
+
+def test_credit_adds_itself_up_to_the_cap_until_a_card_is_refused(
+    platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer, stripe_client: stripe.StripeClient
+) -> None:
+    agreed = {"account_id": payer.account_id, "actor_id": payer.desk.call(errands.somebody)}
+    with pytest.raises(AssertionError, match="No card is kept yet"):
+        payer.desk.call(services.set_auto_top_up, threshold=15 * USD, amount=10 * USD, monthly_cap=20 * USD, **agreed)
+    own_time.pay(payer.checkout(20))
+    wait_for(lambda: payer.prepaid == 20 * USD)
+    payer.desk.call(services.set_auto_top_up, threshold=15 * USD, amount=10 * USD, monthly_cap=20 * USD, **agreed)
+
+    soon(lambda: spend(platform, key) == 200, 10)  # 4 are left: 10 come, and 10 more
+    look_until(payer, lambda: balance(payer).available == 24 * USD)
+    assert spend(platform, key) == 200  # 8 are left, and the month's cap is reached
+    look_until(payer, lambda: [one for one in letters(payer) if "has reached its cap" in one])
+    assert balance(payer).available == 8 * USD
+
+    for number, because in ((DECLINES, "was refused"), (NEEDS_HOLDER, "holder must agree")):
+        own_time.replace_card(card_of(payer, stripe_client), number)
+        payer.desk.call(services.set_auto_top_up, threshold=15 * USD, amount=10 * USD, monthly_cap=90 * USD, **agreed)
+        look_until(payer, lambda: because in payer.desk.call(errands.stopped_because, payer.account_id))  # noqa: B023
+        assert balance(payer).available == 8 * USD
+    assert len([one for one in letters(payer) if "has stopped" in one]) == 2
+
+    own_time.replace_card(card_of(payer, stripe_client), PAYS)
+    own_time.fault(path="/v1/payment_intents", method="POST", times=3, close=True, after_effect=True)
+    payer.desk.call(services.set_auto_top_up, threshold=15 * USD, amount=10 * USD, monthly_cap=90 * USD, **agreed)
+    look_until(payer, lambda: balance(payer).available == 18 * USD)  # the answer was lost, the webhook was not
+    payer.desk.call(services.top_up_automatically, now=datetime.now(UTC) + timedelta(minutes=5))
+    assert balance(payer).available == 18 * USD
+
+
+def test_an_unpaid_invoice_takes_away_step_by_step_and_its_payment_gives_back(
+    platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer, stripe_client: stripe.StripeClient
+) -> None:
+    own_time.settings(dunning_days=[30], after_dunning="cancel", draft_seconds=0)
+    subscribe(payer, own_time)
+    until(payer, "pro", "active", 25)
+    own_time.replace_card(card_of(payer, stripe_client), DECLINES)
+    own_time.advance_time(MONTH)
+    until(payer, "pro", "past_due", 25)
+    soon(lambda: spend(platform, key) == 200, 10)
+    assert [one for one in letters(payer) if "did not come through" in one]
+
+    now = datetime.now(UTC)
+    payer.desk.call(services.dun, now=now + 4 * DAY)
+    assert "still to be paid" in letters(payer)[0]
+    assert state(payer)[3] == "Pro plan"
+    payer.desk.call(services.dun, now=now + 8 * DAY)
+    assert "limits are taken back" in letters(payer)[0]
+    assert state(payer)[3] is None
+    payer.desk.call(services.dun, now=now + 15 * DAY)
+    assert "Calls are refused" in letters(payer)[0]
+    wait_for(lambda: spend(platform, key) == 403)
+    assert payer.desk.call(services.dun, now=now + 90 * DAY) == 0
+
+    own_time.replace_card(card_of(payer, stripe_client), PAYS)
+    customer = payer.desk.call(errands.stripe_id_of, payer.account_id)
+    [unpaid] = stripe_client.v1.invoices.list({"customer": customer, "status": "open"}).data
+    stripe_client.v1.invoices.pay(unpaid.id)
+    soon(lambda: spend(platform, key) == 200, 20)  # the same key
+
+    wait_for(lambda: balance(payer).available == (50 - 2 * 16) * USD)
+    assert state(payer) == ("pro", "active", (50 - 2 * 16) * USD, "Pro plan")
+    assert "Thank you" in letters(payer)[0]
+    fees(payer, 40)
+
+
+def test_a_fee_that_is_refunded_is_in_the_ledger(
+    payer: Payer, own_time: EmulatorServer, stripe_client: stripe.StripeClient
+) -> None:
+    subscribe(payer, own_time)
+    until(payer, "pro", "active", 25)
+    customer = payer.desk.call(errands.stripe_id_of, payer.account_id)
+    [charge] = stripe_client.v1.charges.list({"customer": customer}).data
+    stripe_client.v1.refunds.create({"charge": charge.id, "amount": 500})
+    wait_for(lambda: payer.desk.call(errands.fees_refunded, payer.account_id) == 5 * USD)
+    assert payer.desk.call(errands.ledger_findings) == []
