@@ -22,10 +22,14 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """At least no bucket; `next_page` is the name of the page behind it, where there is one."""
+    """`next_page` is the name of the page behind it, where there is one."""
 
     buckets: list[Bucket]
     next_page: str | None
+
+    def until(self, start: datetime) -> "Page":
+        """The page as far as a bucket that begins the next one."""
+        return Page([bucket for bucket in self.buckets if bucket.start < start], _name(start))
 
 
 def page_of(query: BucketsQuery, *, now: datetime) -> Page:
@@ -39,7 +43,7 @@ def page_of(query: BucketsQuery, *, now: datetime) -> Page:
         following = min(_floor(start, step) + step, end)
         buckets.append(Bucket(start, following))
         start = following
-    return Page(buckets, f"page_{int(start.timestamp()):x}" if start < end else None)
+    return Page(buckets, _name(start) if start < end else None)
 
 
 def _width(query: BucketsQuery) -> tuple[timedelta, int]:
@@ -62,6 +66,10 @@ def _span(query: BucketsQuery, step: timedelta, now: datetime) -> tuple[datetime
     if query.end_time <= query.start_time:
         raise Invalid("end_time", "The end_time must lie behind the start_time.")
     return hour_of(_moment(query.start_time)), min(hour_of(_moment(query.end_time - 1)) + HOUR, latest)
+
+
+def _name(start: datetime) -> str:
+    return f"page_{int(start.timestamp()):x}"
 
 
 def _place(page: str, step: timedelta, start: datetime, end: datetime) -> datetime:

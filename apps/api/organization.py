@@ -4,14 +4,16 @@ A project is named by its slug, a person by the e-mail address of whoever made t
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
 
 from msgspec import Raw
 
 from apps.accounts.selectors import projects_of_account
 from apps.api.base import V1View
-from apps.api.buckets import Bucket, page_of
+from apps.api.buckets import Bucket, Page, page_of
 from apps.api.http import Request, Response, json_response
 from apps.api.parsing import query_of
 from apps.api.schemas.organization import BucketsQuery, CompletionsQuery, CostsQuery, UsageQuery
@@ -27,6 +29,7 @@ from apps.usage.selectors import TIER, slices
 
 BATCH = "batch"
 OWNED = frozenset({"project", "person", "key"})
+MOST_RESULTS = 5000
 
 
 class BucketsView(V1View):
@@ -38,27 +41,27 @@ class BucketsView(V1View):
     async def get(self, request: Request, key: KeyFacts) -> Response:
         key = await services.permitted(key, endpoint="organization", address=request.caller)
         query = query_of(request.query, self.takes, lists=self.takes.LISTS)
-        return json_response(await in_thread(lambda: self._page(key.account_id, query)))
+        return await in_thread(lambda: json_response(self._answer(key.account_id, query)))
 
-    def _page(self, account_id: int, query: BucketsQuery) -> dict[str, Any]:
+    def _answer(self, account_id: int, query: BucketsQuery) -> dict[str, Any]:
         page = page_of(query, now=datetime.now(UTC))
         groups = _checked_groups(query)
         only = _filters(account_id, query)
         _check_tier(query, {*groups.values(), *only})
-        found: dict[datetime, list[dict[str, Any]]] = defaultdict(list)
-        if page.buckets:
-            for one in slices(
-                account_id=account_id,
-                since=page.buckets[0].start,
-                until=page.buckets[-1].end,
-                by_day=query.bucket_width == "1d",
-                group_by=tuple(dict.fromkeys(groups.values())),
-                **self.models(only),
-            ):
-                found[one.start].append(self._result(one, groups))
+        read = partial(
+            slices,
+            account_id=account_id,
+            by_day=query.bucket_width == "1d",
+            group_by=tuple(dict.fromkeys(groups.values())),
+            **self.models(only),
+        )
+        page, found = filled(page, read)
+        results: dict[datetime, list[dict[str, Any]]] = defaultdict(list)
+        for one in found:
+            results[one.start].append(self._result(one, groups))
         return {
             "object": "page",
-            "data": [_bucket(bucket, found[bucket.start]) for bucket in page.buckets],
+            "data": [_bucket(bucket, results[bucket.start]) for bucket in page.buckets],
             "has_more": page.next_page is not None,
             "next_page": page.next_page,
         }
@@ -143,6 +146,18 @@ class CostsView(BucketsView):
 
     def sums(self, totals: UsageTotals) -> dict[str, Any]:
         return {"amount": {"value": Raw(plain_usd(totals.cost).encode()), "currency": "usd"}, "quantity": None}
+
+
+def filled(page: Page, read: Callable[..., list[UsageSlice]]) -> tuple[Page, list[UsageSlice]]:
+    """The page and what was used in it. One of very many results ends earlier, behind its first bucket at least."""
+    if not page.buckets:
+        return page, []
+    first, last = page.buckets[0], page.buckets[-1]
+    found = read(since=first.start, until=last.end, most=MOST_RESULTS + 1)
+    if len(found) <= MOST_RESULTS:
+        return page, found
+    cut = max(found[-1].start, first.end)
+    return page.until(cut) if cut < last.end else page, read(since=first.start, until=cut)
 
 
 def _bucket(bucket: Bucket, results: list[dict[str, Any]]) -> dict[str, Any]:

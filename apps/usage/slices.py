@@ -31,19 +31,21 @@ def slices(
     group_by: Collection[str] = (),
     only: Mapping[str, Collection[str]],
     except_models: Collection[str] = (),
+    most: int | None = None,
 ) -> list[UsageSlice]:
     """Sums by hour or by day (UTC) and by some of DIMENSIONS, the oldest first; a person is who made the key.
 
     `since` and `until` are full hours; `only` has what a dimension may be. The tier is kept by model, for the account
-    as a whole: it goes with no project, person or key.
+    as a whole: it goes with no project, person or key. `most`: so many are enough, wherever they end.
     """
     columns = [DIMENSIONS[name] for name in group_by]
     wanted = {f"{DIMENSIONS[name]}__in": values for name, values in only.items()}
     hours = UsageCharge if TIER in group_by or TIER in only else UsageHour
-    found = []
+    found: list[UsageSlice] = []
     for rows, start in _spans(hours, since, until) if by_day else [(_hours(hours, since, until), F("hour"))]:
         owned = rows.filter(account_id=account_id, **wanted).exclude(model__in=except_models)
-        for row in owned.values(*columns, start=start).annotate(**_SUMS).order_by("start", *columns):
+        sums = owned.values(*columns, start=start).annotate(**_SUMS).order_by("start", *columns)
+        for row in sums if most is None else sums[: most - len(found)]:
             group = {name: row[DIMENSIONS[name]] for name in group_by}
             totals = UsageTotals(**{name: row[name] for name in _SUMS})
             found.append(UsageSlice(start=max(_moment(row["start"]), since), group=group, totals=totals))

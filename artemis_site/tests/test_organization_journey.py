@@ -259,6 +259,8 @@ def test_a_key_must_be_for_it(platform: Platform, desk: Desk, account: str) -> N
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
     assert platform.post("/v1/chat/completions", json=body, api_key=reader).status_code == 403
     assert ask(platform, COSTS, "sk-art-junk", **asked).status_code == 401
+    made = platform.create_key(endpoints="organization")["key"]
+    assert ask(platform, COSTS, made, **asked).status_code == 200
     both = desk.key(account=account, allowed_endpoints=("organization", "chat.completions")).secret
     assert platform.post("/v1/chat/completions", json=body, api_key=both).status_code == 200
     assert ask(platform, COSTS, both, **asked).status_code == 200

@@ -3,15 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.api.buckets import Bucket, page_of
+from apps.api.organization import MOST_RESULTS, filled
 from apps.api.parsing import query_of
-from apps.api.schemas.organization import CompletionsQuery, CostsQuery
+from apps.api.schemas.organization import BucketsQuery, CompletionsQuery, CostsQuery
 from apps.common.errors import Invalid
+from apps.usage.contracts import UsageSlice, UsageTotals
 
 NOW = datetime(2026, 11, 27, 10, 15, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 11, 27, tzinfo=UTC)
@@ -109,6 +112,51 @@ def test_costs_come_for_half_a_year_at_once() -> None:
 def test_lists_come_in_either_form(text: str) -> None:
     query = query_of(f"start_time=5&models[]=a&batch=true&{text}", CompletionsQuery, lists=CompletionsQuery.LISTS)
     assert (query.start_time, query.models, query.batch, query.group_by) == (5, ["a"], True, ["model", "batch"])
+
+
+@pytest.mark.parametrize("groups", [1, 100, 2_000, 4_999, 5_000, 5_001, 12_000])
+@pytest.mark.parametrize("limit", [1, 2, 24])
+def test_a_page_of_very_many_results_ends_earlier(groups: int, limit: int) -> None:
+    """All of it comes, once, and never much more than the most at a time."""
+    begin = MIDNIGHT - timedelta(hours=5)
+    used = [
+        UsageSlice(start=begin + timedelta(hours=hour), group={"model": str(number)}, totals=UsageTotals(requests=1))
+        for hour in range(7)
+        for number in range(groups)
+    ]
+
+    def read(*, since: datetime, until: datetime, most: int | None = None) -> list[UsageSlice]:
+        return [one for one in used if since <= one.start < until][:most]
+
+    query = asked(begin, begin + timedelta(hours=8), bucket_width="1h", limit=limit)
+    came: list[UsageSlice] = []
+    buckets: list[Bucket] = []
+    while True:
+        page, found = filled(page_of(query, now=NOW), read)
+        assert 1 <= len(page.buckets) <= limit
+        assert len(found) <= max(MOST_RESULTS, groups)
+        assert all(page.buckets[0].start <= one.start < page.buckets[-1].end for one in found)
+        buckets += page.buckets
+        came += found
+        if page.next_page is None:
+            break
+        query.page = page.next_page
+    assert came == used
+    assert [bucket.start for bucket in buckets] == [begin + timedelta(hours=hour) for hour in range(8)]
+
+
+words = st.text(max_size=12) | st.integers(-(10**12), 10**12) | st.sampled_from(["1h", "1d", "page_6a0", "true"])
+queries = st.lists(st.tuples(st.sampled_from(CompletionsQuery.__struct_fields__), words), max_size=8)
+
+
+@given(more=queries, begin=words | st.integers(0, 2 * 10**9), query=st.sampled_from([CompletionsQuery, CostsQuery]))
+def test_nothing_that_is_asked_is_worse_than_wrong(
+    more: list[tuple[str, Any]], begin: Any, query: type[BucketsQuery]
+) -> None:
+    try:
+        page_of(query_of(urlencode([("start_time", begin), *more]), query, lists=query.LISTS), now=NOW)
+    except Invalid as wrong:
+        assert wrong.message
 
 
 @pytest.mark.parametrize(

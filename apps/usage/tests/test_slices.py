@@ -121,6 +121,20 @@ def test_use_can_be_held_to(keys: list[ApiKey], only: Any, fields: dict[str, str
     assert sum(one.totals.cost for one in found) == between(costs_of(account, **fields), since, until)
 
 
+@pytest.mark.parametrize("by_day", [True, False])
+@pytest.mark.parametrize("most", [1, 3, 7, 1000])
+def test_so_many_are_the_first_ones(keys: list[ApiKey], by_day: bool, most: int) -> None:
+    asked: dict[str, Any] = {
+        "account_id": keys[0].account_id,
+        "since": BEGIN + timedelta(hours=5),
+        "until": BEGIN + timedelta(hours=77),
+        "by_day": by_day,
+        "group_by": ("key",),
+        "only": {},
+    }
+    assert slices(**asked, most=most) == slices(**asked)[:most]
+
+
 def test_models_can_be_left_out(keys: list[ApiKey]) -> None:
     account, until = keys[0].account_id, BEGIN + timedelta(days=4)
     found = slices(account_id=account, since=BEGIN, until=until, by_day=True, only={}, except_models=["sun"])
