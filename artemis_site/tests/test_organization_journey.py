@@ -24,7 +24,7 @@ from pydantic import BaseModel
 
 from apps.usage.selectors import totals_of_account
 from artemis_site.tests.desk import Desk
-from artemis_site.tests.errands import Key, charged, make_account, make_project, people_key, use
+from artemis_site.tests.errands import Key, charged, make_account, make_project, people_key, prepay, use
 from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, RERANK_MODEL, Platform
 from artemis_site.tests.test_rerank_journey import RERANK
 
@@ -264,6 +264,15 @@ def test_a_key_must_be_for_it(platform: Platform, desk: Desk, account: str) -> N
     both = desk.key(account=account, allowed_endpoints=("organization", "chat.completions")).secret
     assert platform.post("/v1/chat/completions", json=body, api_key=both).status_code == 200
     assert ask(platform, COSTS, both, **asked).status_code == 200
+
+
+def test_who_has_no_credit_left_still_sees_what_it_went_for(platform: Platform, desk: Desk) -> None:
+    spent = desk.call(prepay, "Spent Everything", 0)
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
+    assert platform.post("/v1/chat/completions", json=body, api_key=spent.secret).status_code == 429
+    desk.call(use, spent, [{"started_at": DAYS.isoformat(), "cost": 77}])
+    reader = desk.key(account="spent-everything", **READS).secret
+    assert nano(results(told(platform, COSTS, reader, start_time=seconds(DAYS)))) == 77
 
 
 @pytest.mark.parametrize(
