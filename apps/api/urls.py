@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import path
 
-from apps.api import responses, views
+from apps.api import organization, responses, views
 from apps.api.batches import BatchCancelView, BatchesView, BatchView
 from apps.api.files import FileContentView, FilesView, FileView
 from apps.api.health import healthz, readyz
@@ -32,6 +32,10 @@ urlpatterns = [
     path("v1/batches", BatchesView.as_view()),
     path("v1/batches/<str:batch_id>", BatchView.as_view()),
     path("v1/batches/<str:batch_id>/cancel", BatchCancelView.as_view()),
+    path("v1/organization/usage/completions", organization.CompletionsView.as_view()),
+    path("v1/organization/usage/embeddings", organization.EmbeddingsView.as_view()),
+    path("v1/organization/usage/rerank", organization.RerankView.as_view()),
+    path("v1/organization/costs", organization.CostsView.as_view()),
     path("v1/models", views.ModelsView.as_view()),
     path("v1/models/<path:name>", views.ModelView.as_view()),
     path("healthz", healthy),

@@ -1,6 +1,7 @@
 """Reads the models on offer."""
 
 import os
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Prefetch
@@ -37,6 +38,11 @@ def catalog() -> Catalog:
 def models_for_account(*, account_id: int) -> list[ModelFacts]:
     """What this account may call: what is for all, and its own."""
     return [model for model in catalog().models.values() if model.account_id in (None, account_id)]
+
+
+def model_names(*, kinds: Collection[str]) -> list[str]:
+    """Of all accounts' models of these kinds, those that are no longer on offer included."""
+    return list(AIModel.objects.filter(kind__in=kinds).order_by("public_name").values_list("public_name", flat=True))
 
 
 def unsupported_by(facts: DeploymentFacts) -> frozenset[str]:

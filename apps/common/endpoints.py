@@ -10,4 +10,7 @@ ENDPOINTS: dict[str, str] = {
     "files": "Files",
     "batches": "Batches",
     "models": "Models",
+    "organization": "Usage and costs of the account",
 }
+ONLY_WHERE_NAMED = frozenset({"organization"})
+"""What a key that names no endpoints may not call: it tells of other keys' use."""

@@ -35,6 +35,11 @@ def usd_to_nano(usd: str | int | Decimal) -> int:
     return int(nano)
 
 
+def plain_usd(nano: int) -> str:
+    """A sum in dollars for programs, exact to the nano-dollar, without sign of currency or exponent."""
+    return format(Decimal(nano) / NANO_PER_USD, "f")
+
+
 def format_usd(nano: int, *, places: int | None = None) -> str:
     """A sum for people: at least cents, and as many digits as a small sum needs ("$0.0000375").
 

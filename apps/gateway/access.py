@@ -4,6 +4,7 @@ import ipaddress
 from datetime import UTC, datetime
 
 from apps.catalog.contracts import Catalog, ModelFacts
+from apps.common.endpoints import ENDPOINTS, ONLY_WHERE_NAMED
 from apps.common.errors import Forbidden, NotFound, Unauthenticated
 from apps.keys.contracts import KeyFacts
 from apps.keys.selectors import secret_hash_of_token
@@ -47,8 +48,12 @@ def _is_within(address: str, networks: tuple[str, ...]) -> bool:
 def check_endpoint(facts: KeyFacts, endpoint: str) -> None:
     """Raises Forbidden where the key is for other endpoints."""
     allowed = facts.policy.allowed_endpoints
-    if allowed and endpoint not in allowed:
-        raise Forbidden(f"This API key may not call {endpoint}.", code="endpoint_not_allowed")
+    if endpoint in allowed or not (allowed or endpoint in ONLY_WHERE_NAMED):
+        return
+    message = f"This API key may not call {endpoint}."
+    if endpoint in ONLY_WHERE_NAMED:
+        message += f" It takes one for which “{ENDPOINTS[endpoint]}” is ticked in the portal."
+    raise Forbidden(message, code="endpoint_not_allowed")
 
 
 def models_of_key(catalog: Catalog, facts: KeyFacts) -> list[ModelFacts]:

@@ -37,7 +37,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=list(ENDPOINTS.items()),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="None ticked: all of them",
+        help_text="None ticked: all of them but usage and costs",
     )
 
     class Meta:

@@ -10,7 +10,8 @@ NO_LIMITS = RateLimits()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPolicy:
-    """What a key may do. None means the platform's default, an empty tuple means everything.
+    """What a key may do. None means the platform's default, an empty tuple means everything (of endpoints: all but
+    those of ONLY_WHERE_NAMED).
 
     Budgets in nano-dollars, a calendar month (UTC) or in all; those that are not hard only warn. Limits of requests and
     tokens a minute, of tokens a day, of requests at once.

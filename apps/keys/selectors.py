@@ -1,5 +1,6 @@
 """Reads API keys: for their account's people, and for the gateway."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -25,6 +26,12 @@ def key_of_account(*, account_id: int, public_id: str) -> KeyRow:
     if key is None:
         raise NotFound("There is no such key in this account.")
     return _row(key)
+
+
+def keys_of_others(*, account_id: int, public_ids: Collection[str]) -> list[str]:
+    """Those of these ids that are of no key of the account."""
+    own = ApiKey.objects.filter(account_id=account_id, public_id__in=public_ids).values_list("public_id", flat=True)
+    return sorted(set(public_ids) - set(own))
 
 
 def secret_hash_of_token(*, token: str) -> str | None:

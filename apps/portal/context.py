@@ -13,6 +13,7 @@ from apps.accounts.contracts import AccountRow
 def portal(request: HttpRequest) -> dict[str, Any]:
     context: dict[str, Any] = {
         "api_base_url": f"{settings.PUBLIC_URL}/v1",
+        "portal_base_url": settings.PUBLIC_URL,
         "signup_open": settings.SIGNUP_OPEN,
     }
     user = getattr(request, "user", None)

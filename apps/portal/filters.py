@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 from django.utils.dateparse import parse_datetime
@@ -12,11 +12,10 @@ from apps.accounts import selectors as accounts
 from apps.common.errors import NotFound
 from apps.keys import selectors as keys
 from apps.portal.access import MemberRequest
+from apps.portal.breakdowns import BREAKDOWNS, Breakdown
 from apps.portal.charts import METRICS, Metric
 from apps.portal.periods import PERIODS, Period
-from apps.usage.selectors import GroupBy
 
-GROUPS = {"model": "Model", "key": "Key", "project": "Project"}
 LONGEST = 200
 
 
@@ -24,7 +23,7 @@ LONGEST = 200
 class UsageFilters:
     period: Period
     metric: Metric
-    group: GroupBy
+    group: Breakdown
     project: str | None
     key: str | None
     model: str | None
@@ -36,24 +35,34 @@ class UsageFilters:
         return {"project_slug": self.project, "key_public_id": self.key, "model": self.model}
 
     @property
+    def group_label(self) -> str:
+        return "Hour" if self.period.by_hour and not self.group.columns else self.group.label
+
+    @property
     def address(self) -> str:
         """The filters without the place in the log, for links."""
-        chosen = {"project": self.project, "key": self.key, "model": self.model}
-        fixed = {"period": self.period.slug, "metric": self.metric.slug, "group": self.group}
+        return self._address()
+
+    def narrowed_to(self, identifier: str) -> str:
+        """The same, held to one of the groups; empty where no filter does that."""
+        return self._address(**{self.group.slug: identifier}) if self.group.narrows else ""
+
+    def _address(self, **more: str) -> str:
+        chosen = {"project": self.project, "key": self.key, "model": self.model, **more}
+        fixed = {"period": self.period.slug, "metric": self.metric.slug, "group": self.group.slug}
         return urlencode({**fixed, **{name: value for name, value in chosen.items() if value}})
 
 
 def usage_filters(request: MemberRequest) -> UsageFilters:
     """Unknown choices fall back to the usual ones. Raises NotFound for a project or key of somebody else."""
     asked = request.GET
-    group = asked.get("group", "")
     key = _text(request, "key")
     if key:
         keys.key_of_account(account_id=request.account.id, public_id=key)
     return UsageFilters(
         period=PERIODS.get(asked.get("period", ""), PERIODS["30d"]),
         metric=METRICS.get(asked.get("metric", ""), METRICS["cost"]),
-        group=cast(GroupBy, group if group in GROUPS else "model"),
+        group=BREAKDOWNS.get(asked.get("group", ""), BREAKDOWNS["model"]),
         project=project_of_request(request),
         key=key,
         model=_text(request, "model"),

@@ -1,7 +1,7 @@
 """The spans of time that use is looked at in, cut into hours or days (UTC)."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from apps.common.moments import hour_of
 
@@ -19,6 +19,10 @@ class Period:
     @property
     def by_hour(self) -> bool:
         return self.step == HOUR
+
+    def name_of(self, start: datetime | date) -> str:
+        """One of its hours or days, for people."""
+        return f"{start.day} {start:%b, %H:%M}" if self.by_hour else f"{start.day} {start:%b %Y}"
 
     def times(self, now: datetime) -> list[datetime]:
         """The beginnings of its hours or days, oldest first; the last one holds `now`."""

@@ -32,6 +32,7 @@ account_pages = [
     path("keys/<slug:public_id>/rotate/", keys.rotate_key, name="rotate_key"),
     path("keys/<slug:public_id>/revoke/", keys.revoke_key, name="revoke_key"),
     path("usage/", usage.usage, name="usage"),
+    path("usage/breakdown.csv", usage.export_breakdown, name="breakdown_csv"),
     path("usage/requests.csv", usage.export, name="usage_csv"),
     path("billing/", billing.billing, name="billing"),
     path("billing/top-up/", billing.top_up, name="top_up"),

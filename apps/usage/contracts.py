@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+TIERS = ("default", "batch")
+"""What a request may be priced as: batch at half the price."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageTotals:
@@ -24,6 +27,15 @@ class UsageBucket:
     totals: UsageTotals
     label: str = ""
     identifier: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageSlice:
+    """Totals of one group in one hour or day, which begins at `start`; `group` says what it has of each dimension."""
+
+    start: datetime
+    group: dict[str, str | None]
+    totals: UsageTotals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

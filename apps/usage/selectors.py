@@ -8,6 +8,8 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 
 from apps.usage.contracts import RequestRow, UsageBucket, UsageShare, UsageTotals
 from apps.usage.models import Outcome, UsageCharge, UsageDay, UsageEvent, UsageHour
+from apps.usage.slices import TIER as TIER
+from apps.usage.slices import slices as slices
 
 GroupBy = Literal["model", "key", "project"]
 _OF_EVENT = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "searches", "cost")

@@ -1,5 +1,6 @@
 """What tests have done inside the running platform; see `desk.py`, which sends them there."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
@@ -56,7 +57,7 @@ from apps.responses.models import BackgroundRun, StoredResponse
 from apps.usage.contracts import RequestRow
 from apps.usage.models import UsageEvent
 from apps.usage.selectors import recent_requests
-from apps.usage.services import drain_events
+from apps.usage.services import drain_events, record_events
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,38 @@ def make_key(account: str, policy: dict[str, Any]) -> Key:
     owner = Account.objects.get(slug=account) if account else Account.objects.earliest("pk")
     issued = keys.create_key(account_id=owner.pk, project_slug="default", name="test", policy=KeyPolicy(**policy))
     return Key(issued.public_id, issued.secret, owner.pk)
+
+
+def people_key(account: str, project: str, policy: dict[str, Any]) -> Key:
+    """That the owner of the account made."""
+    row = Account.objects.get(slug=account)
+    owner = row.memberships.get(role="owner").user_id
+    issued = keys.create_key(
+        account_id=row.pk, project_slug=project, name="test", policy=KeyPolicy(**policy), created_by_id=owner
+    )
+    return Key(issued.public_id, issued.secret, row.pk)
+
+
+def use(key: Key, requests: list[dict[str, Any]]) -> None:
+    """Is recorded, as the gateway would have settled it."""
+    row = ApiKey.objects.get(public_id=key.public_id)
+    usual = {
+        "account": row.account_id,
+        "project": row.project_id,
+        "key": row.pk,
+        "model": "moon",
+        "endpoint": "chat.completions",
+        "outcome": "completed",
+        "price_version": None,
+    }
+    record_events(events=[json.dumps({"request_id": f"req_{token_hex(12)}", **usual, **one}) for one in requests])
+
+
+def charged(account_id: int) -> int:
+    """What the ledger has of an account's use, all of which is in it."""
+    posted(account_id)
+    entries = LedgerEntry.objects.filter(transaction__account_id=account_id, ledger_account__kind="revenue")
+    return sum(entry.amount for entry in entries)
 
 
 def change_key(key: Key, policy: dict[str, Any]) -> None:

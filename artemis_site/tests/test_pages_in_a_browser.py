@@ -7,7 +7,7 @@ from artemis_site.tests.browser import opened_page, sign_in
 from artemis_site.tests.platform import MODEL, Platform
 
 pytestmark = pytest.mark.browser
-PUBLIC = ("/", "/docs/", "/docs/errors/", "/accounts/login/", "/accounts/signup/")
+PUBLIC = ("/", "/docs/", "/docs/errors/", "/docs/usage/", "/accounts/login/", "/accounts/signup/")
 OWN = ("", "keys/", "keys/new/", "usage/", "billing/", "models/", "projects/", "members/", "settings/")
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 

@@ -4,7 +4,7 @@
 const drawn = new WeakMap();
 
 const units = {
-  usd: (value) => (value === 0 ? "$0" : value >= 1 ? `$${value.toFixed(2)}` : `$${Number(value.toPrecision(3))}`),
+  usd: (value) => (value === 0 ? "$0" : value >= 1 ? `$${value.toFixed(2)}` : `$${Number(value.toPrecision(3))}`.replace(/(\.\d)$/, "$10")),
   count: (value) => Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value),
 };
 

@@ -1,16 +1,19 @@
 """Adds /v1, whose views are not DRF's usual ones, to the OpenAPI document: from the very types that check requests."""
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from django.urls import URLPattern
 
+from apps.api.base import V1View
 from apps.api.errors import ANTHROPIC
+from apps.api.organization import BucketsView
 from apps.api.schemas.files import BatchRequest, UploadForm
 from apps.api.urls import urlpatterns
 from apps.api.views import InferenceView
 
+Viewed = TypeVar("Viewed", bound=V1View)
 REFERENCE = "#/components/schemas/{name}"
 ERROR_BODY: dict[str, Any] = {
     "type": "object",
@@ -57,13 +60,14 @@ ANY_OBJECT = {"type": "object", "additionalProperties": True}
 
 def add_inference(result: Any, generator: Any, request: Any, public: bool) -> Any:
     """A hook of drf-spectacular (POSTPROCESSING_HOOKS)."""
-    views = _inference_views()
+    views = _views(InferenceView)
     types = [view.takes.schema for view in views.values()]
     _, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     result["components"]["schemas"].update(components)
     for path, view in views.items():
         result["paths"][path] = {"post": _operation(path, view)}
     _add_batches(result)
+    _add_organization(result)
     result["paths"]["/v1/models"] = {"get": _reading("list_models", "The models that this key may call.")}
     result["paths"]["/v1/models/{model}"] = {
         "get": {
@@ -109,11 +113,36 @@ def _add_batches(result: Any) -> None:
         result["paths"].setdefault(path, {})[method] = operation
 
 
-def _inference_views() -> dict[str, type[InferenceView]]:
+def _add_organization(result: Any) -> None:
+    """Usage and costs."""
+    for path, view in _views(BucketsView).items():
+        of = path.rpartition("/")[2]
+        described = f"By hours or days (UTC): {of} of the account. The key must name the endpoint organization."
+        fields = msgspec.json.schema_components([view.takes])[1][view.takes.__name__]
+        result["paths"][path] = {
+            "get": {
+                **_reading(f"get_organization_{of}", described),
+                "parameters": [_in_query(view, name, fields) for name in view.takes.__struct_fields__],
+            }
+        }
+
+
+def _in_query(view: type[BucketsView], name: str, fields: Any) -> dict[str, Any]:
+    schema = fields["properties"][name]
+    if name == "group_by":
+        schema["items"] = {"enum": list(view.takes.GROUPS)}
+    elif name == "bucket_width":
+        schema["enum"] = list(view.takes.WIDTHS)
+    is_list = name in view.takes.LISTS
+    told = {"in": "query", "name": f"{name}[]" if is_list else name, "schema": schema}
+    return {**told, "required": name in fields["required"]}
+
+
+def _views(base: type[Viewed]) -> dict[str, type[Viewed]]:
     found = {}
     for pattern in urlpatterns:
         view = getattr(pattern.callback, "view_class", None) if isinstance(pattern, URLPattern) else None
-        if view is not None and issubclass(view, InferenceView):
+        if view is not None and issubclass(view, base):
             found[f"/{pattern.pattern}"] = view
     return found
 

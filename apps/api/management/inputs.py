@@ -58,7 +58,7 @@ class ProjectInput(Strict):
 class KeyChanges(Strict):
     name = serializers.CharField(max_length=120)
     allowed_models = names(serializers.CharField(max_length=120), "Empty: all")
-    allowed_endpoints = names(serializers.ChoiceField(choices=list(ENDPOINTS)), "Empty: all")
+    allowed_endpoints = names(serializers.ChoiceField(choices=list(ENDPOINTS)), "Empty: all but organization")
     ip_allow_list = names(serializers.CharField(max_length=60), "Addresses or networks (CIDR); empty: from anywhere")
     requests_per_minute = limit("Requests a minute")
     tokens_per_minute = limit("Tokens a minute")

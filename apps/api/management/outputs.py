@@ -47,7 +47,7 @@ class KeySerializer(Output):
     status = serializers.CharField(help_text="active, disabled, expired or revoked")
     hints = texts(help_text="Start and end of each secret that works")
     allowed_models = texts(source="policy.allowed_models", help_text="Empty: all")
-    allowed_endpoints = texts(source="policy.allowed_endpoints", help_text="Empty: all")
+    allowed_endpoints = texts(source="policy.allowed_endpoints", help_text="Empty: all but organization")
     ip_allow_list = texts(source="policy.ip_allow_list", help_text="CIDR; empty: from anywhere")
     requests_per_minute = serializers.IntegerField(
         source="policy.rpm_limit", allow_null=True, help_text="null: default"
@@ -159,7 +159,7 @@ class BudgetSerializer(Output):
 class OwnKeySerializer(Output):
     id = serializers.CharField()
     allowed_models = texts(help_text="Empty: all")
-    allowed_endpoints = texts(help_text="Empty: all")
+    allowed_endpoints = texts(help_text="Empty: all but organization")
     ip_allow_list = texts(help_text="Empty: from anywhere")
     expires_at = serializers.DateTimeField(allow_null=True)
     limits = LimitsSerializer()

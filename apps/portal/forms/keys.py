@@ -30,7 +30,7 @@ class KeyForm(forms.Form):
         required=False,
         widget=forms.CheckboxSelectMultiple,
         choices=list(ENDPOINTS.items()),
-        help_text="None ticked: all of them.",
+        help_text="None ticked: all of them but usage and costs.",
     )
     expires_at = forms.DateTimeField(
         label="Expires (UTC)",

@@ -21,7 +21,7 @@ EVERYBODY = ("owner", "admin", "developer", "billing", "viewer")
 # What a GET (pages) or a POST (the rest) of each role is answered with, where it is not 403.
 PAGES = {
     "overview": EVERYBODY, "today": EVERYBODY, "keys": EVERYBODY, "key": EVERYBODY,
-    "usage": EVERYBODY, "usage_csv": EVERYBODY, "models": EVERYBODY,
+    "usage": EVERYBODY, "usage_csv": EVERYBODY, "breakdown_csv": EVERYBODY, "models": EVERYBODY,
     "projects": EVERYBODY, "members": EVERYBODY, "settings": EVERYBODY,
     "new_key": ("owner", "admin", "developer"), "rotate_key": ("owner", "admin", "developer"),
     "revoke_key": ("owner", "admin", "developer"), "project": ("owner", "admin"),
@@ -105,6 +105,7 @@ def test_things_of_another_account_are_not_reached_through_ones_own(cast: Cast, 
     for path in (
         f"keys/{key}/", f"keys/{key}/revoke/", f"keys/{key}/rotate/", "projects/secret/",
         "keys/?project=secret", "usage/?project=secret", f"usage/?key={key}", f"usage/requests.csv?key={key}",
+        f"usage/breakdown.csv?key={key}",
         "today/?project=secret",
     ):  # fmt: skip
         assert charlie.get(f"/a/charlie/{path}").status_code == 404, path

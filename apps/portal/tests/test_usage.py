@@ -4,12 +4,15 @@ import csv
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from apps.accounts.models import User
+from apps.accounts.services import create_project
 from apps.accounts.tests.cast import Cast
 from apps.keys.contracts import KeyPolicy
 from apps.keys.models import ApiKey
@@ -19,6 +22,8 @@ from apps.portal.exports import neutral
 from apps.portal.periods import PERIODS
 from apps.portal.tests.test_dashboard import use
 from apps.usage.contracts import UsageBucket, UsageTotals
+from apps.usage.services import record_events
+from apps.usage.tests.test_record_events import event
 
 
 @pytest.fixture
@@ -51,6 +56,87 @@ def test_the_export_holds_the_requests_and_no_formula(alice: Client, key: ApiKey
     (row,) = csv.DictReader(io.StringIO(answer.content.decode()))
     assert (row["key"], row["model"]) == ("'=1+1", "'@SUM(A1)")
     assert (row["input_tokens"], row["cost_usd"]) == ("12", "0.0000375")
+
+
+@pytest.fixture
+def used(cast: Cast, key: ApiKey) -> int:
+    """Two keys of one name, one of them for a project of its own, over three days; what they cost."""
+    game = create_project(account_id=cast.northwind.id, name="+Game")
+    issued = create_key(account_id=cast.northwind.id, project_slug=game.slug, name="=1+1", policy=KeyPolicy())
+    other = ApiKey.objects.get(public_id=issued.public_id)
+    now = timezone.now()
+    costs = {number: 10**12 + 10**number for number in range(9)}
+    record_events(
+        events=[
+            event(
+                (key, other)[number % 2],
+                f"req_{number}",
+                model=("moon", "@sun")[number > 5],
+                started_at=(now - timedelta(days=number // 3)).isoformat(),
+                cost=cost,
+            )
+            for number, cost in costs.items()
+        ]
+    )
+    return sum(costs.values())
+
+
+@pytest.mark.parametrize(
+    ("group", "columns", "groups"),
+    [
+        ("model", ["model"], {"moon", "'@sun"}),
+        ("key", ["key", "key_id"], {"'=1+1"}),
+        ("project", ["project", "project_id"], {"default", "'+Game"}),
+        ("day", [], set()),
+    ],
+)
+def test_each_chart_is_a_table_for_spreadsheets(
+    alice: Client, used: int, group: str, columns: list[str], groups: set[str]
+) -> None:
+    """Its sum is that of the page, to the nano-dollar; two keys of one name stay two."""
+    asked = {"period": "7d", "group": group}
+    page = alice.get("/a/northwind/usage/", asked)
+    assert f"/a/northwind/usage/breakdown.csv?period=7d&amp;metric=cost&amp;group={group}" in page.content.decode()
+    answer = alice.get("/a/northwind/usage/breakdown.csv", asked)
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="artemis-northwind-by-{group}-7d.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
+    assert list(rows[0])[: 1 + len(columns)] == ["start", *columns]
+    assert sum(Decimal(row["cost_usd"]) for row in rows) * 10**9 == used == page.context["totals"].cost
+    shares = [share for share, _ in page.context["shares"]]
+    assert sum(share.totals.cost for share in shares) == shares[0].whole == used
+    assert sum(sum(series.values) for series in page.context["chart"].series) == used
+    assert len({row["start"] for row in rows}) == 3
+    if columns:
+        assert {row[group] for row in rows} == groups
+        assert len({row[columns[-1]] for row in rows}) == len(shares) == len({share.label for share in shares}) == 2
+
+
+def test_days_are_told_the_newest_first_and_hours_by_their_name(alice: Client, used: int) -> None:
+    today = timezone.now().astimezone(UTC)
+    days = alice.get("/a/northwind/usage/", {"period": "7d", "group": "day"})
+    named = [f"{day.day} {day:%b %Y}" for day in (today - timedelta(days=back) for back in range(3))]
+    assert [(share.label, address) for share, address in days.context["shares"]] == [(name, "") for name in named]
+    assert [series.label for series in days.context["chart"].series] == ["Cost"]
+    hours = alice.get("/a/northwind/usage/", {"period": "24h", "group": "day"})
+    assert hours.context["shares"][0][0].label == f"{today.day} {today:%b, %H}:00"
+    assert ">Hour</th>" in hours.content.decode()
+
+
+@pytest.mark.parametrize("group", ["model", "key", "project"])
+def test_a_share_leads_to_what_it_is_made_of(alice: Client, used: int, group: str) -> None:
+    page = alice.get("/a/northwind/usage/", {"period": "7d", "group": group, "metric": "requests"})
+    for share, address in page.context["shares"]:
+        assert f'<a href="?{escape(address)}">{escape(share.label)}</a>' in page.content.decode()
+        narrowed = alice.get(f"/a/northwind/usage/?{address}")
+        assert narrowed.context["totals"] == share.totals
+        assert len(narrowed.context["log"]) == share.totals.requests
+
+
+def test_a_breakdown_is_held_to_the_filters(alice: Client, key: ApiKey, used: int) -> None:
+    asked = {"period": "7d", "group": "key", "key": key.public_id, "model": "moon"}
+    rows = list(csv.DictReader(io.StringIO(alice.get("/a/northwind/usage/breakdown.csv", asked).content.decode())))
+    assert {row["key_id"] for row in rows} == {key.public_id}
+    assert sum(int(row["requests"]) for row in rows) == 3
 
 
 def test_the_log_pages_back_without_losing_a_row(alice: Client, key: ApiKey) -> None:

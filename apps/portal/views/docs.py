@@ -10,6 +10,7 @@ PAGES = {
     "errors": "Errors and limits",
     "models": "Models",
     "keys": "Keys",
+    "usage": "Usage and costs",
 }
 
 

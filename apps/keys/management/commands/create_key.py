@@ -22,6 +22,7 @@ class Command(ArtemisCommand):
         parser.add_argument("--name", required=True)
         parser.add_argument("--project", default="default", help="slug of the project (default: default)")
         parser.add_argument("--models", default="", help="a,b: the only models that it may use")
+        parser.add_argument("--endpoints", default="", help="a,b: the only endpoints; organization: usage and costs")
         parser.add_argument("--budget-usd", help="US dollars a calendar month")
         parser.add_argument("--total-budget-usd", help="US dollars in all")
         parser.add_argument("--soft-budget", action="store_true", help="only warn at its budgets, refuse nothing")
@@ -34,6 +35,7 @@ class Command(ArtemisCommand):
     def answer(self, **options: Any) -> dict[str, Any]:
         policy = KeyPolicy(
             allowed_models=tuple(name for name in options["models"].split(",") if name),
+            allowed_endpoints=tuple(name for name in options["endpoints"].split(",") if name),
             rpm_limit=options["rpm"],
             tpm_limit=options["tpm"],
             tpd_limit=options["tpd"],
