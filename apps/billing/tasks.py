@@ -1,4 +1,4 @@
-"""Brings use into the ledger, ends credit, and does what Stripe's events are about."""
+"""Brings use into the ledger, ends credit, does what Stripe's events are about, and proves the books each night."""
 
 from celery import shared_task
 
@@ -23,3 +23,8 @@ def handle_events() -> None:
 @shared_task(name="billing.find_missed_events")
 def find_missed_events() -> None:
     services.find_missed_events()
+
+
+@shared_task(name="billing.reconcile", time_limit=7200)
+def reconcile() -> None:
+    services.reconcile()

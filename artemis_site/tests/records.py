@@ -14,8 +14,8 @@ from apps.accounts.tests.cast import person
 from apps.alerts.models import BudgetAlert, DeliveryAttempt, Webhook, WebhookDelivery
 from apps.batches.models import Batch
 from apps.billing import services as billing
-from apps.billing.models import Plan, StripeEvent, Subscription, TopUp
-from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
+from apps.billing.models import Plan, Reconciliation, StripeEvent, Subscription, TopUp
+from apps.catalog.models import AIModel, Deployment, EngineSpan, PriceVersion, RoutingPolicy
 from apps.common.sealing import seal
 from apps.files.models import StoredFile
 from apps.keys import services as keys
@@ -122,6 +122,15 @@ def _paying(number: int, account_id: int) -> None:
     plan = Plan.objects.create(slug=f"plan-{number}", name=f"Plan {number}", fee=20 * 10**9)
     Subscription.objects.create(account_id=account_id, plan=plan, status="active", stripe_id=f"sub_{number}")
     TopUp.objects.create(account_id=account_id, livemode=False, amount=25 * 10**9)
+    Reconciliation.objects.create(
+        began_at=NOON,
+        last_day=NOON.date(),
+        is_clean=False,
+        findings_number=1,
+        checks=[{"title": "Events", "state": "done", "compared": 1, "findings": 1, "explained": 0, "note": ""}],
+        findings=[{"what": "lost", "where": "northwind", "difference": 5, "unit": "nano_usd"}],
+        explained=[],
+    )
     StripeEvent.objects.create(
         stripe_id=f"evt_{number}",
         type="payment_intent.succeeded",
@@ -139,6 +148,16 @@ def _on_offer(number: int, account: Account) -> PriceVersion:
         provider_model="hosted_vllm/moon",
         api_base="http://vllm:8000/v1",
         api_key_sealed=seal(PROVIDER_KEY),
+    )
+    EngineSpan.objects.create(
+        engine="http://vllm:8000/v1",
+        deployments=[f"moon-{number}-a"],
+        day=NOON.date(),
+        from_at=NOON,
+        until_at=NOON,
+        seen_at=NOON,
+        prompt_counter=1,
+        output_counter=1,
     )
     return PriceVersion.objects.create(
         ai_model=model,

@@ -12,6 +12,7 @@ from apps.billing.models.ledger import (
     TransactionKind,
 )
 from apps.billing.models.plans import Plan, PlanPrice, Subscription
+from apps.billing.models.reconciliation import Reconciliation
 from apps.billing.models.stripe import (
     AutoTopUp,
     EventState,
@@ -34,6 +35,7 @@ __all__ = [
     "Plan",
     "PlanPrice",
     "PostedCharge",
+    "Reconciliation",
     "StripeCustomer",
     "StripeEvent",
     "Subscription",

@@ -1,5 +1,6 @@
 """Everything that writes to the ledger or checks it, and what Stripe is asked for and tells."""
 
+from apps.billing.services.card_refunds import refund_to_card
 from apps.billing.services.checks import check_ledger, rebuild_balances
 from apps.billing.services.credit import (
     grant_credit,
@@ -12,6 +13,7 @@ from apps.billing.services.credit import (
 )
 from apps.billing.services.expiry import expire_credit
 from apps.billing.services.plans import offer_first_plans
+from apps.billing.services.reconciliation import reconcile
 from apps.billing.services.stripe_events import find_missed_events, handle_events, receive_event, replay_event
 from apps.billing.services.stripe_setup import set_up_stripe
 from apps.billing.services.subscriptions import (
@@ -43,9 +45,11 @@ __all__ = [
     "preview_change",
     "rebuild_balances",
     "receive_event",
+    "reconcile",
     "record_payment",
     "record_refund",
     "refund_payment",
+    "refund_to_card",
     "refund_usage",
     "replay_event",
     "set_credit_limit",
