@@ -21,12 +21,21 @@ from apps.accounts.services import (
     suspend_account,
 )
 from apps.billing.contracts import Balance
-from apps.billing.models import LedgerEntry, LedgerTransaction, StripeCustomer, StripeEvent, Subscription, TopUp
+from apps.billing.models import (
+    LedgerEntry,
+    LedgerTransaction,
+    Reconciliation,
+    StripeCustomer,
+    StripeEvent,
+    Subscription,
+    TopUp,
+)
 from apps.billing.processor import client
 from apps.billing.selectors import balance_of_account, plan_of_account
 from apps.billing.services import (
     check_ledger,
     post_usage,
+    reconcile,
     record_payment,
     set_credit_limit,
     start_subscription,
@@ -205,6 +214,12 @@ def posted(account_id: int) -> Balance:
     assert not findings, findings
     assert LedgerTransaction.objects.filter(account_id=account_id).exists()
     return balance_of_account(account_id=account_id)
+
+
+def reconciled() -> int:
+    """The number of the run."""
+    reconcile(patience=0)
+    return Reconciliation.objects.latest("pk").pk
 
 
 def free_budget(key: Key) -> int:

@@ -61,9 +61,7 @@ class Billed:
 def engines_and_events(scope: Scope) -> Found:
     counts = engine_counts(since=scope.first, until=scope.last)
     if not counts:
-        raise SkippedError(
-            "No engine's counters were kept in these days: none of our own tells any, or none was looked at"
-        )
+        raise SkippedError("No counters of engines were kept on these days: no engine of our own told any")
     followed, restless = _followed(counts)
     found = Found(compared=len({(one.engine, one.day) for one in followed}))
     if restless:
