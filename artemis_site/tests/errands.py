@@ -6,7 +6,8 @@ from secrets import token_hex
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import F
 from djstripe.models import WebhookEndpoint
 
 from apps.accounts.models import Account, Tier, User
@@ -20,7 +21,7 @@ from apps.accounts.services import (
     set_project_limits,
     suspend_account,
 )
-from apps.billing.contracts import Balance
+from apps.billing.contracts import Balance, Finding
 from apps.billing.models import (
     LedgerEntry,
     LedgerTransaction,
@@ -41,7 +42,8 @@ from apps.billing.services import (
     start_subscription,
     start_top_up,
 )
-from apps.catalog.models import AIModel, Deployment
+from apps.catalog.models import AIModel, Deployment, EngineSpan
+from apps.catalog.sampling import sample_engines
 from apps.catalog.services import raise_catalog_revision
 from apps.common.redis import sync_redis
 from apps.common.sealing import seal
@@ -220,6 +222,30 @@ def reconciled() -> int:
     """The number of the run."""
     reconcile(patience=0)
     return Reconciliation.objects.latest("pk").pk
+
+
+def begin_counting() -> None:
+    """The engines' counters are looked at for the first time, some seconds ago as it were: clocks may differ."""
+    EngineSpan.objects.all().delete()
+    sample_engines()
+    EngineSpan.objects.update(from_at=F("from_at") - timedelta(seconds=10))
+
+
+def end_counting() -> None:
+    """And for the last time, in a while."""
+    sample_engines()
+    EngineSpan.objects.update(until_at=F("until_at") + timedelta(seconds=10))
+
+
+def findings_after(harm: str) -> list[Finding]:
+    """What a reconciliation finds once somebody who may do anything in the database has done this; which is undone."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute(harm)
+        found = reconcile(patience=0).findings
+        transaction.set_rollback(True)
+    return found
 
 
 def free_budget(key: Key) -> int:
