@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import csp.constants as csp
+from celery.schedules import crontab
 
 from artemis_site.environment import (
     BASE_DIR,
@@ -147,6 +148,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(ARTEMIS_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "drain usage events": {"task": "usage.drain_events", "schedule": 1.0, "options": {"expires": 5}},
+    "sample engines": {"task": "catalog.sample_engines", "schedule": 60.0, "options": {"expires": 30}},
     "post usage": {"task": "billing.post_usage", "schedule": 60.0, "options": {"expires": 60}},
     "expire credit": {"task": "billing.expire_credit", "schedule": 60.0, "options": {"expires": 60}},
     "handle Stripe's events": {"task": "billing.handle_events", "schedule": 5.0, "options": {"expires": 5}},
@@ -155,6 +157,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "reconcile": {"task": "billing.reconcile", "schedule": crontab(hour=3, minute=20), "options": {"expires": 3600}},
     "check budgets": {"task": "alerts.check_budgets", "schedule": 30.0, "options": {"expires": 30}},
     "mail budget alerts": {"task": "alerts.mail_waiting", "schedule": 10.0, "options": {"expires": 10}},
     "mail letters": {"task": "accounts.mail_letters", "schedule": 10.0, "options": {"expires": 10}},
@@ -290,6 +293,9 @@ SPECTACULAR_SETTINGS = {
 BILLING_CREDIT_LIMIT_USD = env.str("BILLING_CREDIT_LIMIT_USD", "")
 # Days after a payment has failed: when it is asked for again, the plan's limits go, and calls are refused.
 BILLING_DUNNING_DAYS = three_days(env.list("BILLING_DUNNING_DAYS", default=["3", "7", "14"]))
+
+# What an hour of one of our own GPUs costs, in US dollars, for the staff's margins; empty: not known
+ENGINE_COST_PER_GPU_HOUR_USD = env.str("ENGINE_COST_PER_GPU_HOUR_USD", "")
 
 # The gateway
 GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 10 * 1024 * 1024)

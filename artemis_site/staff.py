@@ -12,10 +12,13 @@ from django.views.decorators.cache import never_cache
 ORDER: dict[str, tuple[str, tuple[str, ...]]] = {
     "accounts": ("Accounts and people", ("Account", "Project", "Tier", "User", "Invitation")),
     "keys": ("API keys", ("ApiKey",)),
-    "catalog": ("Models, prices and routing", ("AIModel", "Deployment", "PriceVersion", "RoutingPolicy")),
+    "catalog": ("Models, prices and routing", ("AIModel", "Deployment", "PriceVersion", "RoutingPolicy", "EngineSpan")),
     "billing": (
         "Money",
-        ("Customer", "Subscription", "Plan", "LedgerTransaction", "LedgerAccount", "CreditLot", "TopUp", "StripeEvent"),
+        (
+            *("Customer", "Subscription", "Plan", "LedgerTransaction", "LedgerAccount", "CreditLot"),
+            *("TopUp", "StripeEvent", "Reconciliation"),
+        ),
     ),
     "batches": ("Batches", ("Batch",)),
     "files": ("Files", ("StoredFile",)),

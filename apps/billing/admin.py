@@ -10,6 +10,8 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.db.models import OuterRef, Subquery, Sum
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
 from apps.billing import services
 from apps.billing.contracts import Booked
@@ -26,12 +28,14 @@ from apps.billing.models import (
     MeterBatch,
     Plan,
     PostedCharge,
+    Reconciliation,
     StripeEvent,
     Subscription,
     TopUp,
     TransactionKind,
 )
 from apps.billing.processor import cents
+from apps.billing.reconciliation_desk import ReconciliationAdmin
 from apps.common.desk import Desk, ReadOnlyDesk, ReadOnlyInline, usd
 from apps.common.forms import UsdField
 
@@ -48,11 +52,11 @@ BOOKINGS: dict[TransactionKind, tuple[str, Callable[..., Booked]]] = {
 class CustomerAdmin(Desk):
     """What an account has, and how much use it may owe."""
 
-    list_display = ("account", "prepaid", "promotional", "owed", "used", "limit")
+    list_display = ("account", "prepaid", "promotional", "owed", "used", "limit", "page")
     list_select_related = ("account",)
     search_fields = ("account__slug", "account__name")
-    fields = ("account", "credit_limit", "prepaid", "promotional", "owed", "used", "created_at", "updated_at")
-    readonly_fields = ("account", "prepaid", "promotional", "owed", "used", "created_at", "updated_at")
+    fields = ("account", "page", "credit_limit", "prepaid", "promotional", "owed", "used", "created_at", "updated_at")
+    readonly_fields = ("account", "page", "prepaid", "promotional", "owed", "used", "created_at", "updated_at")
     ordering = ("account__name",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -66,6 +70,10 @@ class CustomerAdmin(Desk):
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         services.set_credit_limit(account_id=obj.pk, limit=form.cleaned_data["credit_limit"])
+
+    @admin.display(description="all of it")
+    def page(self, customer: Customer) -> str:
+        return format_html('<a href="{}">Money</a>', reverse("desk:account_money", args=[customer.pk]))
 
     @admin.display(description="prepaid credit", ordering="prepaid")
     def prepaid(self, customer: Any) -> str:
@@ -340,6 +348,8 @@ class DunningAdmin(ReadOnlyDesk):
     list_filter = ("step",)
     search_fields = ("account__slug", "account__name", "invoice_id")
 
+
+admin.site.register(Reconciliation, ReconciliationAdmin)
 
 for _mirrored in django_apps.get_app_config("djstripe").get_models():
     if admin.site.is_registered(_mirrored):  # dj-stripe's own pages show secrets, and write to Stripe past our services

@@ -1,7 +1,9 @@
 """What other rooms see of money. Sums in nano-dollars."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+
+NANO_USD = "nano_usd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,128 @@ class CreditChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something in the ledger that cannot be: `what` is a stable name, `difference` in nano-dollars."""
+    """Something that cannot be: `what` is a stable name, `difference` in nano-dollars, or in what `unit` says."""
 
     what: str
     where: str
     difference: int
+    unit: str = NANO_USD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """A difference of which the cause is known; `why` says it in words."""
+
+    what: str
+    where: str
+    difference: int
+    why: str
+    unit: str = NANO_USD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """One comparison of a reconciliation: how many things it `compared`, and what of them differed.
+
+    `state`: done, skipped (there is nothing to compare with) or failed (it could not be made); `note` says why.
+    """
+
+    name: str
+    title: str
+    state: str
+    compared: int
+    findings: int
+    explained: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """A whole reconciliation; `first_day` None: since ever."""
+
+    first_day: date | None
+    last_day: date
+    checks: list[CheckResult]
+    findings: list[Finding]
+    explained: list[Explained]
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing is unexplained, and nothing that should have been compared was not."""
+        return not self.findings and all(check.state != "failed" for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastReconciliation:
+    """What Prometheus is told of it; `ended_at` in seconds since 1970."""
+
+    findings: int
+    failed_checks: int
+    ended_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyRevenue:
+    """What the ledger has of a day (UTC) and a model; of subscriptions the fees, under a name of their own."""
+
+    day: date
+    model: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movements:
+    """What moved in a span of time, of all accounts together; each sum as its name says, none of them negative."""
+
+    by_stripe: int
+    by_hand: int
+    refunded: int
+    fees: int
+    granted: int
+    expired: int
+    spent_promotional: int
+    usage_refunded: int
+    written_off: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Debtor:
+    account_id: int
+    name: str
+    slug: str
+    owed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What all accounts have and owe together, now."""
+
+    prepaid: int
+    promotional: int
+    owed: int
+    debtors: list[Debtor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpRow:
+    """`page`: Stripe's, for the staff; empty where there is none."""
+
+    id: int
+    amount: int
+    state: str
+    is_automatic: bool
+    payment_intent_id: str
+    page: str
+    created_at: datetime
+    failure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtStripe:
+    """An account as Stripe knows it, for the staff. Pages are empty where a stand-in answers."""
+
+    customer_id: str
+    customer_page: str
+    subscription_id: str
+    subscription_page: str
+    top_ups: list[TopUpRow]

@@ -1,27 +1,37 @@
 """Reads what accounts have, by the ledger. Everything owned is asked for by account."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from typing import cast
 
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 from djstripe.models import Invoice
 
 from apps.accounts.selectors import first_credit
 from apps.billing import processor
 from apps.billing.contracts import (
+    AtStripe,
     AutomaticTopUp,
     Balance,
     CreditChange,
+    DailyRevenue,
+    Debtor,
     InvoiceRow,
+    LastReconciliation,
     Lot,
+    Movements,
     OwnPlan,
     Payments,
     PlanCard,
+    Standing,
+    TopUpRow,
     UnpaidInvoice,
 )
 from apps.billing.ledger import FIRST_TO_END
 from apps.billing.models import (
+    CUSTOMERS,
     AutoTopUp,
     Customer,
     Dunning,
@@ -37,9 +47,21 @@ from apps.billing.models import (
     TopUpState,
     TransactionKind,
 )
+from apps.common.redis import sync_redis
 from apps.usage.selectors import unposted_cost
 
 NO_CREDIT = (TransactionKind.FEE, TransactionKind.FEE_REFUND, TransactionKind.METERING)
+OWED = (LedgerKind.RECEIVABLE, LedgerKind.METERED)
+LAST_RECONCILIATION = "art:reconciled"
+
+
+def last_reconciliation() -> LastReconciliation | None:
+    """As it was told; None where there was none. Raises RedisError."""
+    told = {
+        name.decode(): int(value)
+        for name, value in cast("dict[bytes, bytes]", sync_redis().hgetall(LAST_RECONCILIATION)).items()
+    }
+    return LastReconciliation(**told) if told else None
 
 
 def payments() -> Payments:
@@ -189,6 +211,103 @@ def lots_of_account(*, account_id: int) -> list[Lot]:
         for row in rows.select_related("lot").order_by(*FIRST_TO_END)
         if row.lot is not None
     ]
+
+
+def daily_revenue(*, since: date, until: date) -> list[DailyRevenue]:
+    """What was earned on these days, both included, by day and model; use of the last hours is not posted yet."""
+    rows = (
+        _entries(since, until)
+        .filter(ledger_account__kind=LedgerKind.REVENUE)
+        .order_by()
+        .annotate(day=TruncDate("transaction__occurred_at", tzinfo=UTC))
+        .values_list("day", "ledger_account__model")
+        .annotate(total=Sum("amount"))
+    )
+    return [DailyRevenue(day=day, model=model, amount=total) for day, model, total in sorted(rows)]
+
+
+def movements(*, since: date, until: date) -> Movements:
+    """What came in, was given and was given back on these days, both included."""
+    rows = _entries(since, until).order_by().values_list("transaction__kind", "ledger_account__kind")
+    sums = {(kind, place): total for kind, place, total in rows.annotate(total=Sum("amount"))}
+
+    def moved(kind: TransactionKind, place: LedgerKind) -> int:
+        return int(sums.get((kind, place), 0))
+
+    return Movements(
+        by_stripe=-moved(TransactionKind.PAYMENT, LedgerKind.STRIPE_CLEARING),
+        by_hand=-moved(TransactionKind.PAYMENT, LedgerKind.PAYMENTS),
+        refunded=moved(TransactionKind.REFUND, LedgerKind.STRIPE_CLEARING)
+        + moved(TransactionKind.FEE_REFUND, LedgerKind.STRIPE_CLEARING)
+        + moved(TransactionKind.REFUND, LedgerKind.PAYMENTS),
+        fees=moved(TransactionKind.FEE, LedgerKind.REVENUE),
+        granted=-moved(TransactionKind.GRANT, LedgerKind.PROMOTIONS),
+        expired=moved(TransactionKind.EXPIRY, LedgerKind.PROMOTIONS)
+        + moved(TransactionKind.USAGE, LedgerKind.PROMOTIONS),  # what had ended, but late use had a right to
+        spent_promotional=-moved(TransactionKind.USAGE, LedgerKind.PROMOTIONAL)
+        - moved(TransactionKind.USAGE, LedgerKind.PROMOTIONS),
+        usage_refunded=-moved(TransactionKind.USAGE_REFUND, LedgerKind.REFUNDS),
+        written_off=-moved(TransactionKind.WRITE_OFF, LedgerKind.WRITE_OFFS),
+    )
+
+
+def _entries(since: date, until: date) -> QuerySet[LedgerEntry]:
+    begin = datetime.combine(since, time(), UTC)
+    end = datetime.combine(until, time(), UTC) + timedelta(days=1)
+    return LedgerEntry.objects.filter(transaction__occurred_at__gte=begin, transaction__occurred_at__lt=end)
+
+
+def standing(*, most_debtors: int = 10) -> Standing:
+    """What all accounts have and owe, by the ledger, and who owes most."""
+    sums = dict(
+        LedgerAccount.objects.filter(kind__in=CUSTOMERS).order_by().values_list("kind").annotate(total=Sum("balance"))
+    )
+    owing = (
+        LedgerAccount.objects.filter(kind__in=OWED).order_by().values("account_id", "account__name", "account__slug")
+    )
+    return Standing(
+        prepaid=sums.get(LedgerKind.PREPAID, 0),
+        promotional=sums.get(LedgerKind.PROMOTIONAL, 0),
+        owed=-sums.get(LedgerKind.RECEIVABLE, 0) - sums.get(LedgerKind.METERED, 0),
+        debtors=[
+            Debtor(account_id=row["account_id"], name=row["account__name"], slug=row["account__slug"], owed=-row["sum"])
+            for row in owing.annotate(sum=Sum("balance")).filter(sum__lt=0).order_by("sum", "account_id")[:most_debtors]
+        ],
+    )
+
+
+def at_stripe(*, account_id: int, most_top_ups: int = 10) -> AtStripe:
+    """What Stripe has of an account, for the staff."""
+    customer = StripeCustomer.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).first()
+    subscription = Subscription.objects.filter(account_id=account_id).first()
+    top_ups = TopUp.objects.filter(account_id=account_id).order_by("-pk")[:most_top_ups]
+    customer_id = customer.stripe_id if customer else ""
+    subscription_id = subscription.stripe_id if subscription else ""
+    return AtStripe(
+        customer_id=customer_id,
+        customer_page=_dashboard("customers", customer_id),
+        subscription_id=subscription_id,
+        subscription_page=_dashboard("subscriptions", subscription_id),
+        top_ups=[
+            TopUpRow(
+                id=row.pk,
+                amount=row.amount,
+                state=row.state,
+                is_automatic=row.is_automatic,
+                payment_intent_id=row.payment_intent_id,
+                page=_dashboard("payments", row.payment_intent_id),
+                created_at=row.created_at,
+                failure=row.failure,
+            )
+            for row in top_ups
+        ],
+    )
+
+
+def _dashboard(kind: str, stripe_id: str) -> str:
+    if not stripe_id or processor.is_stand_in():
+        return ""
+    return f"https://dashboard.stripe.com/{'' if settings.STRIPE_LIVE_MODE else 'test/'}{kind}/{stripe_id}"
 
 
 def credit_history(*, account_id: int, limit: int = 100, before: int | None = None) -> list[CreditChange]:

@@ -1,4 +1,4 @@
-"""Use into the ledger and onto invoices, credit that ends, money that is asked for, and Stripe's events."""
+"""Use into the ledger and onto invoices, credit, money that is asked for, Stripe's events, and the nightly proof."""
 
 from celery import shared_task
 
@@ -39,3 +39,8 @@ def top_up_automatically() -> None:
 @shared_task(name="billing.dun")
 def dun() -> None:
     services.dun()
+
+
+@shared_task(name="billing.reconcile", time_limit=7200)
+def reconcile() -> None:
+    services.reconcile()

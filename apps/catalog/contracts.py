@@ -1,7 +1,7 @@
 """What other rooms see of the models on offer. Prices in nano-dollars per million tokens."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from apps.common.limits import RateLimits
@@ -83,3 +83,45 @@ class Catalog:
     version: int
     models: dict[str, ModelFacts]
     routing: RoutingFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineCount:
+    """What an engine counted of tokens between two moments, without a restart; `goes_on`: from the day before."""
+
+    engine: str
+    deployments: tuple[str, ...]
+    day: date
+    from_at: datetime
+    until_at: datetime
+    goes_on: bool
+    prompt_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderPrice:
+    """What a provider charges us, by LiteLLM's list."""
+
+    input: int
+    cached_input: int
+    output: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentCost:
+    """What a place costs us: `is_own`, an engine of ours that costs by the hour; else `price`, where it is known."""
+
+    name: str
+    provider_model: str
+    is_own: bool
+    price: ProviderPrice | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineUptime:
+    """For how long an engine is known to have run: it was looked at at the beginning and the end of that."""
+
+    engine: str
+    deployments: tuple[str, ...]
+    seconds: int

@@ -106,6 +106,33 @@ class Deployment(TimestampedModel):
         return self.name
 
 
+class EngineSpan(models.Model):
+    """What one engine counted on one day between two looks at it, without a restart in between."""
+
+    engine = models.CharField(max_length=200, help_text="Its address")
+    deployments = ArrayField(models.CharField(max_length=120), help_text="Those that it served")
+    day = models.DateField(help_text="UTC")
+    from_at = models.DateTimeField(help_text="What was asked of it after this, and was answered before the next, is in")
+    until_at = models.DateTimeField()
+    seen_at = models.DateTimeField(help_text="When the counters of the last look had come")
+    goes_on = models.BooleanField(default=False, help_text="From the day before, without a restart")
+    prompt_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    prompt_counter = models.PositiveBigIntegerField(help_text="As the engine told it last")
+    output_counter = models.PositiveBigIntegerField()
+    process_started_at = models.PositiveBigIntegerField(null=True, help_text="Seconds since 1970, where it says so")
+
+    class Meta:
+        ordering = ["-until_at", "engine"]
+        indexes = [
+            models.Index(fields=["engine", "-until_at"], name="engine_span_newest"),
+            models.Index(fields=["day"], name="engine_span_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.engine} from {self.from_at:%Y-%m-%d %H:%M}"
+
+
 class RoutingPolicy(TimestampedModel):
     """LiteLLM's `router_settings` and `litellm_settings`: one row."""
 

@@ -1,14 +1,29 @@
 """Reads the models on offer."""
 
 import os
+from collections import defaultdict
 from collections.abc import Collection
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch
 
-from apps.catalog.contracts import Catalog, DeploymentFacts, ModelFacts, Price, RoutingFacts
-from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
+from apps.catalog.contracts import (
+    Catalog,
+    DeploymentCost,
+    DeploymentFacts,
+    EngineCount,
+    EngineUptime,
+    ModelFacts,
+    Price,
+    ProviderPrice,
+    RoutingFacts,
+)
+from apps.catalog.models import AIModel, Deployment, EngineSpan, PriceVersion, RoutingPolicy
+from apps.common.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
 from apps.common.sealing import unseal
+from inference.prices import LOCAL_PROVIDERS, known_model
 
 
 def catalog() -> Catalog:
@@ -33,6 +48,62 @@ def catalog() -> Catalog:
             routing_strategy=policy.routing_strategy,
         ),
     )
+
+
+def engine_counts(*, since: date | None, until: date) -> list[EngineCount]:
+    """What engines counted on these days, both included; `since` None: on all until then."""
+    rows = EngineSpan.objects.filter(day__lte=until, **({"day__gte": since} if since else {}))
+    return [
+        EngineCount(
+            engine=row.engine,
+            deployments=tuple(row.deployments),
+            day=row.day,
+            from_at=row.from_at,
+            until_at=row.until_at,
+            goes_on=row.goes_on,
+            prompt_tokens=row.prompt_tokens,
+            output_tokens=row.output_tokens,
+        )
+        for row in rows.order_by("day", "engine", "from_at")
+    ]
+
+
+def engine_uptimes(*, since: date, until: date) -> list[EngineUptime]:
+    """Of these days, both included; an engine that nobody looked at is left out."""
+    seconds: dict[str, float] = defaultdict(float)
+    served: dict[str, set[str]] = defaultdict(set)
+    for one in engine_counts(since=since, until=until):
+        seconds[one.engine] += (one.until_at - one.from_at).total_seconds()
+        served[one.engine].update(one.deployments)
+    return [
+        EngineUptime(engine=engine, deployments=tuple(sorted(served[engine])), seconds=round(total))
+        for engine, total in sorted(seconds.items())
+    ]
+
+
+def deployment_costs() -> dict[str, DeploymentCost]:
+    """By name, of all that the catalog has, offered or not."""
+    return {row.name: _deployment_cost(row) for row in Deployment.objects.all()}
+
+
+def _deployment_cost(row: Deployment) -> DeploymentCost:
+    provider, _, upstream_model = row.provider_model.partition("/")
+    listed = known_model(provider, upstream_model)
+    price = None
+    if "input_cost_per_token" in listed:
+        fresh = listed["input_cost_per_token"]
+        price = ProviderPrice(
+            input=_per_million(fresh),
+            cached_input=_per_million(listed.get("cache_read_input_token_cost", fresh)),
+            output=_per_million(listed.get("output_cost_per_token", 0)),
+        )
+    is_own = provider in LOCAL_PROVIDERS
+    return DeploymentCost(name=row.name, provider_model=row.provider_model, is_own=is_own, price=price)
+
+
+def _per_million(dollars_per_token: float | str) -> int:
+    """Nano-dollars for a million tokens; LiteLLM writes dollars for one as 1.5e-07."""
+    return int(Decimal(str(dollars_per_token)) * NANO_PER_USD * TOKENS_PER_PRICE_UNIT)
 
 
 def models_for_account(*, account_id: int) -> list[ModelFacts]:

@@ -131,6 +131,14 @@ class Queues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Requests in flight, and what is held for them at most."""
+
+    requests: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
     """Nano-dollars this month: settled, and held for requests in flight."""
 

@@ -11,6 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
+from apps.billing.selectors import last_reconciliation
 from apps.gateway.selectors import queues
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -40,6 +41,25 @@ class Queues(Collector):  # type: ignore[misc]
         )
 
 
+class Reconciled(Collector):  # type: ignore[misc]
+    """The last reconciliation; left out where there was none yet, and while Redis is away."""
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            last = last_reconciliation()
+        except RedisError:
+            return
+        if last is None:
+            return
+        yield GaugeMetricFamily(
+            "artemis_reconcile_findings", "What the last reconciliation could not explain", value=last.findings
+        )
+        yield GaugeMetricFamily(
+            "artemis_reconcile_failed_checks", "Comparisons that it could not make", value=last.failed_checks
+        )
+        yield GaugeMetricFamily("artemis_reconcile_last_run_timestamp_seconds", "When it ended", value=last.ended_at)
+
+
 class Kept(Collector):  # type: ignore[misc]
     """What this machine's gateway processes and its workers, who answer batches, have kept in files."""
 
@@ -56,6 +76,7 @@ def exposition() -> bytes:
     """Reads files and asks Redis: for a thread, not for the event loop."""
     shared = CollectorRegistry()
     shared.register(Queues())
+    shared.register(Reconciled())
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         shared.register(Kept())
         return bytes(generate_latest(shared))

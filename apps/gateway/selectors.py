@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from apps.common.redis import sync_redis
 from apps.gateway.access import checked, hash_of_token
 from apps.gateway.admission import STREAM, month_of
-from apps.gateway.contracts import Queues, Spending
+from apps.gateway.contracts import Held, Queues, Spending
 from apps.keys import selectors as keys
 from apps.keys.contracts import KeyFacts
 from apps.usage.selectors import spend_since
@@ -23,6 +23,18 @@ def open_holds(*, key_ids: Iterable[int]) -> int:
     for key_id in key_ids:
         pipeline.zcard(f"art:open:key:{key_id}")
     return sum(pipeline.execute())
+
+
+def held_of_account(*, account_id: int) -> Held | None:
+    """None where Redis does not answer."""
+    try:
+        pipeline = sync_redis().pipeline(transaction=False)
+        pipeline.zcard(f"art:open:account:{account_id}")
+        pipeline.get(f"art:held:account:{account_id}")
+        requests, amount = pipeline.execute()
+    except RedisError:
+        return None
+    return Held(requests=requests, amount=int(amount or 0))
 
 
 def queues() -> Queues:

@@ -75,6 +75,26 @@ class RequestRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentUse:
+    """What was answered from a place, or from several one after the other (`a+b`), of all accounts."""
+
+    deployment: str
+    requests: int
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnrecordedEvents:
+    """Settled requests that stand in Redis, and what they cost."""
+
+    number: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnpostedCharge:
     """What an hour's use of a model cost, at one price and tier, beyond what the ledger has of it."""
 

@@ -1,17 +1,21 @@
 """Reads consumption. Everything owned is asked for by account."""
 
+import json
 from collections.abc import Collection
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from django.db.models import Count, F, Q, QuerySet, Sum
 
-from apps.usage.contracts import RequestRow, UsageBucket, UsageShare, UsageTotals
+from apps.common.redis import sync_redis
+from apps.usage.contracts import DeploymentUse, RequestRow, UnrecordedEvents, UsageBucket, UsageShare, UsageTotals
 from apps.usage.models import Outcome, UsageCharge, UsageDay, UsageEvent, UsageHour
 from apps.usage.slices import TIER as TIER
 from apps.usage.slices import slices as slices
 
 GroupBy = Literal["model", "key", "project"]
+STREAM, DEAD_STREAM = "art:usage", "art:usage:dead"
+PAGE = 1000
 _OF_EVENT = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "searches", "cost")
 _SUMS = {name: Sum(name) for name in ("requests", "failed_requests", *_OF_EVENT)}
 _GROUPS: dict[str, tuple[str, str]] = {
@@ -231,6 +235,50 @@ def spend_of_many(
     if since is not None:
         rows = rows.filter(day__gte=since)
     return dict(rows.order_by().values_list(f"{scope}_id").annotate(total=Sum("cost")))
+
+
+def use_of_deployments(*, since: datetime, until: datetime) -> list[DeploymentUse]:
+    """Of all accounts, by where it was answered, the dearest first; for the staff. Reads the events of that time."""
+    names = ("input_tokens", "cached_input_tokens", "output_tokens", "cost")
+    rows: QuerySet[Any] = (
+        UsageEvent.objects.filter(started_at__gte=since, started_at__lt=until)
+        .exclude(deployment="")
+        .order_by()
+        .values("deployment")
+        .annotate(requests=Count("pk"), **{f"sum_{name}": Sum(name) for name in names})
+    )
+    found = [
+        DeploymentUse(
+            deployment=row["deployment"],
+            requests=row["requests"],
+            **{name: row[f"sum_{name}"] or 0 for name in names},
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda one: (-one.cost, one.deployment))
+
+
+def unrecorded_events() -> tuple[UnrecordedEvents, UnrecordedEvents]:
+    """Events that wait for a worker, and events that no worker could record. Raises RedisError."""
+    return _in_stream(STREAM), _in_stream(DEAD_STREAM)
+
+
+def _in_stream(name: str) -> UnrecordedEvents:
+    number = cost = 0
+    after = "-"
+    while found := cast("list[tuple[bytes, dict[bytes, bytes]]]", sync_redis().xrange(name, after, count=PAGE)):
+        number += len(found)
+        cost += sum(_cost_of(fields.get(b"event", b"")) for _, fields in found)
+        after = f"({found[-1][0].decode()}"
+    return UnrecordedEvents(number=number, cost=cost)
+
+
+def _cost_of(event: bytes) -> int:
+    """Nothing where it is no event at all."""
+    try:
+        return int(json.loads(event)["cost"])
+    except (ValueError, TypeError, KeyError):
+        return 0
 
 
 def accounts_with_unposted(*, before: datetime) -> list[int]:

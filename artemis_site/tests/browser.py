@@ -39,7 +39,7 @@ def opened_page(*, width: int = 1280, height: int = 800, dark: bool = False) -> 
         page.on("pageerror", lambda error: complaints.append(str(error)))
         yield page
         browser.close()
-    assert complaints == []
+    assert complaints == [], complaints
 
 
 def sign_in(page: Page, base_url: str, *, email: str, password: str, then: str) -> None:

@@ -7,7 +7,8 @@ from secrets import token_hex
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import F
 from djstripe.models import WebhookEndpoint
 
 from apps.accounts.models import Account, Tier, User
@@ -22,13 +23,14 @@ from apps.accounts.services import (
     set_project_limits,
     suspend_account,
 )
-from apps.billing.contracts import Balance
+from apps.billing.contracts import Balance, Finding
 from apps.billing.models import (
     AutoTopUp,
     LedgerEntry,
     LedgerTransaction,
     MeterBatch,
     OveragePrice,
+    Reconciliation,
     StripeCustomer,
     StripeEvent,
     Subscription,
@@ -39,13 +41,15 @@ from apps.billing.selectors import balance_of_account, plan_of_account
 from apps.billing.services import (
     check_ledger,
     post_usage,
+    reconcile,
     record_payment,
     set_credit_limit,
     start_subscription,
     start_top_up,
     tell_again,
 )
-from apps.catalog.models import AIModel, Deployment
+from apps.catalog.models import AIModel, Deployment, EngineSpan
+from apps.catalog.sampling import sample_engines
 from apps.catalog.services import raise_catalog_revision
 from apps.common.redis import sync_redis
 from apps.common.sealing import seal
@@ -252,6 +256,36 @@ def posted(account_id: int) -> Balance:
     return balance_of_account(account_id=account_id)
 
 
+def reconciled() -> int:
+    """The number of the run."""
+    reconcile(patience=0)
+    return Reconciliation.objects.latest("pk").pk
+
+
+def begin_counting() -> None:
+    """The engines' counters are looked at for the first time, some seconds ago as it were: clocks may differ."""
+    EngineSpan.objects.all().delete()
+    sample_engines()
+    EngineSpan.objects.update(from_at=F("from_at") - timedelta(seconds=10))
+
+
+def end_counting() -> None:
+    """And for the last time, in a while."""
+    sample_engines()
+    EngineSpan.objects.update(until_at=F("until_at") + timedelta(seconds=10))
+
+
+def findings_after(harm: str) -> list[Finding]:
+    """What a reconciliation finds once somebody who may do anything in the database has done this; which is undone."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute(harm)
+        found = reconcile(patience=0).findings
+        transaction.set_rollback(True)
+    return found
+
+
 def free_budget(key: Key) -> int:
     """What admission would still let the key spend this month."""
     row = ApiKey.objects.get(public_id=key.public_id)
@@ -398,3 +432,7 @@ def stopped_because(account_id: int) -> str:
 def fees_refunded(account_id: int) -> int:
     entries = LedgerEntry.objects.filter(transaction__account_id=account_id, ledger_account__kind="refunds")
     return -sum(entry.amount for entry in entries)
+
+
+def slug_of(account_id: int) -> str:
+    return Account.objects.get(pk=account_id).slug

@@ -20,11 +20,12 @@ from apps.billing.models import (
     LedgerTransaction,
     MeterBatch,
     Plan,
+    Reconciliation,
     StripeEvent,
     Subscription,
     TopUp,
 )
-from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
+from apps.catalog.models import AIModel, Deployment, EngineSpan, PriceVersion, RoutingPolicy
 from apps.common.sealing import seal
 from apps.files.models import StoredFile
 from apps.keys import services as keys
@@ -142,6 +143,15 @@ def _paying(number: int, account_id: int) -> None:
         cents=100,
         transaction=LedgerTransaction.objects.filter(account_id=account_id).earliest("pk"),
     )
+    Reconciliation.objects.create(
+        began_at=NOON,
+        last_day=NOON.date(),
+        is_clean=False,
+        findings_number=1,
+        checks=[{"title": "Events", "state": "done", "compared": 1, "findings": 1, "explained": 0, "note": ""}],
+        findings=[{"what": "lost", "where": "northwind", "difference": 5, "unit": "nano_usd"}],
+        explained=[],
+    )
     StripeEvent.objects.create(
         stripe_id=f"evt_{number}",
         type="payment_intent.succeeded",
@@ -159,6 +169,16 @@ def _on_offer(number: int, account: Account) -> PriceVersion:
         provider_model="hosted_vllm/moon",
         api_base="http://vllm:8000/v1",
         api_key_sealed=seal(PROVIDER_KEY),
+    )
+    EngineSpan.objects.create(
+        engine="http://vllm:8000/v1",
+        deployments=[f"moon-{number}-a"],
+        day=NOON.date(),
+        from_at=NOON,
+        until_at=NOON,
+        seen_at=NOON,
+        prompt_counter=1,
+        output_counter=1,
     )
     return PriceVersion.objects.create(
         ai_model=model,

@@ -95,8 +95,9 @@ def test_use_beyond_credit_is_on_the_next_invoice_to_the_cent(
 
 
 def test_a_batch_whose_answer_was_lost_counts_once(
-    platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer
+    platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer, stripe_client: stripe.StripeClient
 ) -> None:
+    """And one that somebody sends again, past the platform, is found."""
     subscribe(payer, own_time)
     until(payer, "pro", "active", 25)
     soon(lambda: spend(platform, key) == 200, 10)
@@ -108,6 +109,14 @@ def test_a_batch_whose_answer_was_lost_counts_once(
     assert told(payer) == [(700, "sent", 2)]
     assert payer.desk.call(services.counted_by_stripe, account_id=payer.account_id) == 700
     assert balance(payer).metered == 7 * USD
+
+    slug = payer.desk.call(errands.slug_of, payer.account_id)
+    assert not [one for one in payer.desk.call(errands.findings_after, "SELECT 1") if one.where == slug]
+    customer = payer.desk.call(errands.stripe_id_of, payer.account_id)
+    again = {"stripe_customer_id": customer, "value": "700"}
+    stripe_client.v1.billing.meter_events.create({"event_name": "artemis_overage_cents", "payload": again})
+    [finding] = [one for one in payer.desk.call(errands.findings_after, "SELECT 1") if one.where == slug]
+    assert (finding.what, finding.difference) == ("meter_has_more", 7 * USD)
 
 
 def test_a_batch_that_stripe_cannot_count_is_seen_and_told_again(

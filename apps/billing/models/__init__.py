@@ -14,6 +14,7 @@ from apps.billing.models.ledger import (
 )
 from apps.billing.models.overage import PREFIX, BatchState, MeterBatch, OveragePrice
 from apps.billing.models.plans import Plan, PlanPrice, Subscription
+from apps.billing.models.reconciliation import Reconciliation
 from apps.billing.models.stripe import (
     AutoTopUp,
     EventState,
@@ -42,6 +43,7 @@ __all__ = [
     "Plan",
     "PlanPrice",
     "PostedCharge",
+    "Reconciliation",
     "StripeCustomer",
     "StripeEvent",
     "Subscription",

@@ -1,6 +1,7 @@
 """Everything that writes to the ledger or checks it, and what Stripe is asked for and tells."""
 
 from apps.billing.services.auto_top_ups import saved_card, set_auto_top_up, stop_auto_top_up, top_up_automatically
+from apps.billing.services.card_refunds import refund_to_card
 from apps.billing.services.checks import check_ledger, rebuild_balances
 from apps.billing.services.credit import (
     grant_credit,
@@ -16,6 +17,7 @@ from apps.billing.services.expiry import expire_credit
 from apps.billing.services.invoices import preview_next_invoice
 from apps.billing.services.overage import bill_overage, counted_by_stripe, find_meter_errors, tell_again
 from apps.billing.services.plans import offer_first_plans
+from apps.billing.services.reconciliation import reconcile
 from apps.billing.services.stripe_events import find_missed_events, handle_events, receive_event, replay_event
 from apps.billing.services.stripe_setup import set_up_stripe
 from apps.billing.services.subscriptions import (
@@ -52,9 +54,11 @@ __all__ = [
     "preview_next_invoice",
     "rebuild_balances",
     "receive_event",
+    "reconcile",
     "record_payment",
     "record_refund",
     "refund_payment",
+    "refund_to_card",
     "refund_usage",
     "replay_event",
     "saved_card",

@@ -1,5 +1,7 @@
 """Proves the ledger from its entries, and sets right what is only derived from them."""
 
+from collections.abc import Collection
+
 from django.db import connection, transaction
 from django.db.models import Sum
 
@@ -60,11 +62,13 @@ _CHECKS = {
 }
 
 
-def check_ledger() -> list[Finding]:
+def check_ledger(*, leave_out: Collection[str] = ()) -> list[Finding]:
     """All that contradicts itself, from the events to what accounts may use; nothing where the ledger is sound."""
     found = []
     with connection.cursor() as cursor:
         for what, statement in _CHECKS.items():
+            if what in leave_out:
+                continue
             cursor.execute(statement)
             found += [
                 Finding(what=what, where=where, difference=int(difference)) for where, difference in cursor.fetchall()

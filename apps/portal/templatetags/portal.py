@@ -45,6 +45,12 @@ def count(number: int | None) -> str:
 
 
 @register.filter
+def words(name: str) -> str:
+    """ "output_tokens" for people."""
+    return name.replace("_", " ")
+
+
+@register.filter
 def milliseconds(duration: int | None) -> str:
     if duration is None:
         return "n/a"
