@@ -53,6 +53,13 @@ def first_credit() -> int | None:
     return usd_to_nano(limit) if limit else None
 
 
+def credit_that_stops(*, account_id: int) -> int | None:
+    """What the account may use in all by its credit, where that is what stops its calls: no budget does before."""
+    row = Account.objects.filter(pk=account_id).values_list("credit", "total_budget", "budget_is_hard").first()
+    credit, budget, is_hard = row or (None, None, False)
+    return None if credit is None or (is_hard and budget is not None and budget < credit) else credit
+
+
 def first_tier() -> int | None:
     """The tier that accounts begin with, and fall back to; None: there is none."""
     return Tier.objects.filter(is_for_new_accounts=True).values_list("pk", flat=True).first()

@@ -17,8 +17,11 @@ from apps.alerts.contracts import REFUSALS, TOTAL, BudgetStatus
 from apps.alerts.models import BudgetAlert
 from apps.alerts.selectors import budgets_of_everybody
 from apps.alerts.services.deliveries import enqueue
+from apps.billing.services import tell_of_end
 from apps.common.errors import NotFound
 from apps.common.redis import sync_redis
+
+ACCOUNT = ("account", TOTAL)  # a refusal by its credit is one by what it may use in all
 
 
 def check_budgets() -> int:
@@ -29,7 +32,7 @@ def check_budgets() -> int:
 
 
 def check_refusals() -> int:
-    """How many alerts were made of budgets that refuse calls. Raises RedisError."""
+    """How many alerts were made of budgets, and of credit, that refuse calls. Raises RedisError."""
     store = sync_redis()
     marks: Any = store.smembers(REFUSALS)
     if not marks:
@@ -40,8 +43,21 @@ def check_refusals() -> int:
         for status in budgets_of_everybody()
         if status.is_hard and _name(status) in names
     )
+    made += sum(_tell_of_credit(identifier) for scope, identifier, period in names if (scope, period) == ACCOUNT)
     store.srem(REFUSALS, *marks)  # not before: what this process does not get to, the next one does
     return made
+
+
+@transaction.atomic
+def _tell_of_credit(account_id: int) -> bool:
+    try:
+        _, slug = account_name(account_id=account_id)
+    except NotFound:
+        return False
+    is_new = tell_of_end(account_id=account_id)
+    if is_new:
+        enqueue(account_id=account_id, kind="credit.calls_refused", data={"account": slug})
+    return is_new
 
 
 def _refused(mark: str) -> tuple[str, int, str]:

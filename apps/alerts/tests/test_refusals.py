@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 import pytest
 from django.core import mail
 
+from apps.accounts.selectors import letters_of_account
+from apps.accounts.services import set_account_limits
 from apps.accounts.tests.cast import Cast
 from apps.alerts.contracts import REFUSALS
 from apps.alerts.models import BudgetAlert
 from apps.alerts.selectors import alerts_of_account, deliveries_of_account
 from apps.alerts.services import check_budgets, check_refusals, deliver_waiting, mail_waiting, set_webhook
 from apps.alerts.tests.conftest import Receiver, key_of, spend
+from apps.billing.services import record_payment, set_credit_limit
 from apps.common.redis import sync_redis
 
 
@@ -62,3 +65,29 @@ def test_only_of_budgets_that_stand_and_stop_calls(cast: Cast) -> None:
     assert check_refusals() == 1
     alert = BudgetAlert.objects.get()
     assert (alert.scope_id, alert.period, alert.refused) == (total.pk, "total", True)
+
+
+def test_credit_that_ends_is_told_once_until_it_changes(cast: Cast, receiver: Receiver) -> None:
+    account_id = cast.northwind.id
+    set_webhook(account_id=account_id, url=receiver.url)
+    refuse("account", account_id, "total")
+    assert check_refusals() == 0, "nothing limits it"
+    set_credit_limit(account_id=account_id, limit=0)
+    for made in (1, 0):
+        refuse("account", account_id, "total")
+        assert check_refusals() == made
+    record_payment(account_id=account_id, amount=1000, key="paid", reason="Paid")
+    refuse("account", account_id, "total")
+    assert check_refusals() == 1
+    set_account_limits(account_id=account_id, values={"total_budget": 10})
+    record_payment(account_id=account_id, amount=1000, key="paid again", reason="Paid")
+    refuse("account", account_id, "total")
+    assert check_refusals() == 1, "of the budget, which stops calls before the credit does"
+
+    assert deliver_waiting() == 3
+    kinds = sorted(str(json.loads(body)["type"]) for _, body in receiver.got)
+    assert kinds == ["budget.calls_refused", "credit.calls_refused", "credit.calls_refused"]
+    assert [letter.subject[:27] for letter in letters_of_account(account_id=account_id)] == [
+        "Calls are refused: the cred"
+    ] * 2
+    assert letters_of_account(account_id=cast.charlies.id) == []

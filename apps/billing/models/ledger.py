@@ -36,6 +36,9 @@ class Customer(TimestampedModel):
         null=True, blank=True, help_text="How much use it may owe; 0: calls stop with its credit; empty: no limit"
     )
     posted = NanoField(default=0, editable=False, help_text="The use that the ledger has, all of it since ever")
+    told_of_end = NanoField(
+        null=True, editable=False, help_text="What it could use in all when its people were told that this is used up"
+    )
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(credit_limit__gte=0), name="credit_limit_not_negative")]

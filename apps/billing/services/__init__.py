@@ -13,6 +13,7 @@ from apps.billing.services.credit import (
     write_off,
 )
 from apps.billing.services.dunning import dun
+from apps.billing.services.ends import tell_of_end
 from apps.billing.services.expiry import expire_credit
 from apps.billing.services.invoices import preview_next_invoice
 from apps.billing.services.overage import bill_overage, counted_by_stripe, find_meter_errors, tell_again
@@ -69,6 +70,7 @@ __all__ = [
     "start_top_up",
     "stop_auto_top_up",
     "tell_again",
+    "tell_of_end",
     "top_up_automatically",
     "write_off",
 ]
