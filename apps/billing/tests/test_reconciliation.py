@@ -88,6 +88,7 @@ def test_books_that_agree(books: ApiKey) -> None:
     assert states["ledger_and_stripe"] == ("skipped", 0)
     kept = Reconciliation.objects.get()
     assert kept.is_clean and kept.first_day == (NOW - timedelta(days=34)).date()
+    sync_redis().hset("art:reconciled", "told_by_a_later_release", "anything")
     last = last_reconciliation()
     assert last is not None and (last.findings, last.failed_checks) == (0, 0)
 
