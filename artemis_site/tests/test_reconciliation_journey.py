@@ -16,7 +16,7 @@ from artemis_site.tests.test_top_ups_journey import USD, Payer, payer, stand_in,
 
 __all__ = ["payer", "stand_in", "stripe_client"]
 HELLO = [{"role": "user", "content": "Hello"}]
-OF_THE_DATABASE = {"events_and_sums", "charges_and_ledger", "ledger_and_itself"}
+OF_THE_DATABASE = {"events_and_prices", "events_and_sums", "charges_and_ledger", "ledger_and_itself"}
 
 
 def ask(client: OpenAI, *, stream: bool = False, events: int | None = None) -> None:

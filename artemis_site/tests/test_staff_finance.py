@@ -121,7 +121,8 @@ def test_revenue_as_a_table_for_spreadsheets(staff: Client, books: ApiKey) -> No
 def test_without_any_use_the_pages_say_so(staff: Client, cast: Cast) -> None:
     assert "Nothing was earned" in staff.get("/admin/finance/?period=rubbish").content.decode()
     assert "Nothing is booked yet" in staff.get(money(cast.northwind.id)).content.decode()
-    assert staff.get(money(10**9)).status_code == 404
+    for nobody in (10**9, 10**30):
+        assert staff.get(money(nobody)).status_code == 404
 
 
 def test_an_account_on_one_page(staff: Client, books: ApiKey) -> None:
@@ -135,7 +136,15 @@ def test_an_account_on_one_page(staff: Client, books: ApiKey) -> None:
     assert money(books.account_id) in staff.get("/admin/billing/customer/").content.decode()
 
 
+def test_an_account_is_found_by_its_slug(staff: Client, cast: Cast) -> None:
+    found = staff.get("/admin/money/", {"account": " Northwind "})
+    assert found.headers["Location"] == money(cast.northwind.id)
+    assert "no such account" in staff.get("/admin/money/", {"account": "nobody"}, follow=True).content.decode()
+    assert staff.get("/admin/money/", {"account": "\x00" * 300}).status_code == 302
+
+
 PAGES = {
+    "/admin/money/?account=northwind": "view_customer",
     "/admin/finance/": "view_ledgertransaction",
     "/admin/finance/revenue.csv": "view_ledgertransaction",
     "money": "view_customer",
@@ -149,7 +158,7 @@ def test_only_staff_who_may_see_money_do(cast: Cast) -> None:
         assert Client().get(path).status_code == 302
         assert stranger.get(path).status_code == 302
         assert without.get(path).status_code == 403
-        assert clerk(permission).get(path).status_code == 200
+        assert clerk(permission).get(path, follow=True).status_code == 200
         assert clerk(permission).post(path).status_code == 405
 
 
@@ -187,6 +196,24 @@ def stand_in(settings: LazySettings) -> Iterator[EmulatorServer]:
         processor.client.cache_clear()
         yield server
     processor.client.cache_clear()
+
+
+def test_a_plan_that_stripe_takes_a_fee_for_is_changed_there(
+    stand_in: EmulatorServer, staff: Client, cast: Cast
+) -> None:
+    services.offer_first_plans()
+    account_id = cast.northwind.id
+    checkout = services.start_subscription(account_id=account_id, plan_slug="pro", page="http://127.0.0.1/")
+    session = checkout.rpartition("/")[2].partition("#")[0]
+    stand_in.pay(session)
+    services.look_at_subscription(account_id=account_id, session_id=session)
+    assert "paid through Stripe" in staff.get(money(account_id)).content.decode()
+    staff.post(f"{money(account_id)}plan/", {"plan": "team", "reason": "They asked by mail"})
+    own = plan_of_account(account_id=account_id)
+    assert own is not None and (own.slug, own.by_stripe, own.ends_with_period) == ("team", True, False)
+    staff.post(f"{money(account_id)}plan/", {"plan": "", "reason": "They leave"})
+    own = plan_of_account(account_id=account_id)
+    assert own is not None and own.ends_with_period
 
 
 def test_a_payment_is_refunded_to_its_card_once(stand_in: EmulatorServer, staff: Client, cast: Cast) -> None:

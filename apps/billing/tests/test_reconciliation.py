@@ -14,10 +14,11 @@ from apps.billing import services
 from apps.billing.contracts import Reconciled
 from apps.billing.models import Reconciliation
 from apps.billing.selectors import last_reconciliation
-from apps.billing.tests.use import use
+from apps.catalog.models import AIModel, PriceVersion
 from apps.common.errors import Invalid
 from apps.common.redis import sync_redis
 from apps.keys.models import ApiKey
+from apps.usage.services import record_events
 from apps.usage.tests.test_record_events import event
 
 NOW = datetime.now(UTC)
@@ -32,18 +33,32 @@ def _empty_streams() -> Iterator[None]:
 
 
 @pytest.fixture
-def books(key: ApiKey) -> ApiKey:
+def price(db: None) -> PriceVersion:
+    """A nano-dollar for a token of output; the others are free, but for thoughts: three of them for two."""
+    model = AIModel.objects.create(public_name="moon")
+    return PriceVersion.objects.create(
+        ai_model=model, valid_from=NOW - timedelta(days=90), output_price=10**6, reasoning_price=1_500_000
+    )
+
+
+def use(key: ApiKey, price: PriceVersion, request_id: str, cost: int, *, at: datetime, **fields: Any) -> None:
+    known = {"cost": cost, "output_tokens": cost, "started_at": at.isoformat(), "price_version": price.pk}
+    record_events(events=[event(key, request_id, **(known | fields))])
+
+
+@pytest.fixture
+def books(key: ApiKey, price: PriceVersion) -> ApiKey:
     """An account that paid, was granted credit, used, was given back, and uses at this moment."""
     booked: dict[str, Any] = {"account_id": key.account_id, "reason": "because"}
     services.record_payment(amount=10_000, key="paid", **booked)
     services.grant_credit(amount=500, key="given", **booked)
     services.set_credit_limit(account_id=key.account_id, limit=0)
     for number in range(4):
-        use(key, f"old {number}", 700, at=YESTERDAY, model=("moon", "mars")[number % 2])
+        use(key, price, f"old {number}", 700, at=YESTERDAY, model=("moon", "mars")[number % 2])
     services.post_usage()
     services.refund_usage(amount=100, key="back", **booked)
     services.refund_payment(amount=50, key="out", **booked)
-    use(key, "young", 40, at=NOW)
+    use(key, price, "young", 40, at=NOW)
     connection.check_constraints()
     return key
 
@@ -73,6 +88,7 @@ def test_books_that_agree(books: ApiKey) -> None:
     assert states["ledger_and_stripe"] == ("skipped", 0)
     kept = Reconciliation.objects.get()
     assert kept.is_clean and kept.first_day == (NOW - timedelta(days=34)).date()
+    sync_redis().hset("art:reconciled", "told_by_a_later_release", "anything")
     last = last_reconciliation()
     assert last is not None and (last.findings, last.failed_checks) == (0, 0)
 
@@ -83,6 +99,9 @@ def test_books_that_agree(books: ApiKey) -> None:
         ("charges_not_their_events", "DELETE FROM usage_usageevent WHERE request_id = 'old 0'"),
         ("hours_not_their_events", "DELETE FROM usage_usageevent WHERE request_id = 'old 0'"),
         ("days_not_their_events", "DELETE FROM usage_usageevent"),
+        ("dearer_than_its_price", "UPDATE usage_usageevent SET cost = 701 WHERE request_id = 'old 1'"),
+        ("dearer_than_its_price", "UPDATE usage_usageevent SET price_version_id = NULL"),
+        ("dearer_than_its_price", "UPDATE catalog_priceversion SET output_price = 900000"),
         ("hours_not_their_events", "UPDATE usage_usageevent SET output_tokens = 9 WHERE request_id = 'old 1'"),
         ("days_not_their_events", "UPDATE usage_usageevent SET model = 'sun' WHERE request_id = 'old 1'"),
         ("days_not_their_events", "UPDATE usage_usageday SET requests = requests + 1"),
@@ -140,6 +159,22 @@ def test_events_on_their_way_and_events_that_cannot_be_recorded(books: ApiKey) -
         sync_redis().xadd("art:usage:dead", {"event": text})
     [finding] = reconcile().findings
     assert (finding.what, finding.difference) == ("events_that_cannot_be_recorded", 7)
+
+
+def test_what_costs_less_than_its_tokens_is_told(key: ApiKey, price: PriceVersion) -> None:
+    """Half in a batch, rounded up; thoughts at their own price; and no more than was held."""
+    use(key, price, "half", 51, at=YESTERDAY, output_tokens=101, service_tier="batch")
+    use(key, price, "thoughts", 8, at=YESTERDAY, output_tokens=6, reasoning_tokens=3)  # 3 + 4.5, rounded up
+    use(key, price, "free", 0, at=YESTERDAY, price_version=None)
+    services.post_usage()
+    assert reconcile().is_clean and not reconcile().explained
+    use(key, price, "held", 30, at=YESTERDAY, output_tokens=100)
+    services.post_usage()
+    reconciled = reconcile()
+    assert reconciled.is_clean
+    [told] = reconciled.explained
+    assert (told.what, told.difference) == ("cheaper_than_its_price", -70)
+    assert told.why.startswith("1 requests cost less")
 
 
 def test_the_command_exits_with_an_error(books: ApiKey) -> None:

@@ -17,10 +17,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.accounts.selectors import account_exists, account_name
+from apps.accounts.selectors import account_exists, account_id_of_slug, account_name
 from apps.billing import selectors as billing
 from apps.billing import services
-from apps.common.errors import ArtemisError
+from apps.common.errors import ArtemisError, NotFound
 from apps.common.forms import UsdField
 from apps.common.money import format_usd
 from apps.gateway.selectors import held_of_account
@@ -37,6 +37,10 @@ BOOKINGS = (
     ("write_off", "Write off"),
 )
 BOOK, CHANGE_PLAN = "billing.add_ledgertransaction", "billing.change_subscription"
+
+
+class AccountForm(forms.Form):
+    account = forms.SlugField()
 
 
 class ReasonForm(forms.Form):
@@ -82,6 +86,19 @@ def account_money(request: HttpRequest, account_id: int) -> HttpResponse:
         "key": uuid.uuid4(),
     }
     return TemplateResponse(request, "admin/money.html", context)
+
+
+@require_safe
+@permission_required("billing.view_customer", raise_exception=True)
+def find_account(request: HttpRequest) -> HttpResponse:
+    """To the page of the account that is named by its slug."""
+    form = AccountForm({"account": request.GET.get("account", "").strip().lower()})
+    try:
+        account_id = account_id_of_slug(slug=form.cleaned_data["account"] if form.is_valid() else "")
+    except NotFound:
+        messages.error(request, "There is no such account: give its slug, as it stands in its addresses.")
+        return HttpResponseRedirect(reverse("admin:accounts_account_changelist"))
+    return HttpResponseRedirect(reverse("desk:account_money", args=[account_id]))
 
 
 @require_POST

@@ -10,6 +10,7 @@ guarded = admin.site.admin_view
 urlpatterns = [
     path("finance/", guarded(finance.finance), name="finance"),
     path("finance/revenue.csv", guarded(finance.revenue_csv), name="revenue_csv"),
+    path("money/", guarded(money.find_account), name="find_account"),
     path("money/<int:account_id>/", guarded(money.account_money), name="account_money"),
     path("money/<int:account_id>/plan/", guarded(money.change_plan), name="account_plan"),
     path("money/<int:account_id>/refund/", guarded(money.refund_to_card), name="account_refund"),

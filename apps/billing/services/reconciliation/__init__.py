@@ -16,6 +16,7 @@ from apps.billing.services.reconciliation.comparing import IN_FLIGHT, PATIENCE, 
 from apps.billing.services.reconciliation.engines import engines_and_events
 from apps.billing.services.reconciliation.meter import ledger_and_meter
 from apps.billing.services.reconciliation.posted import charges_and_ledger, ledger_and_itself
+from apps.billing.services.reconciliation.priced import events_and_prices
 from apps.billing.services.reconciliation.recorded import events_and_sums, events_and_their_way
 from apps.billing.services.reconciliation.stripe import ledger_and_stripe
 from apps.billing.services.reconciliation.telling import tell_metrics
@@ -29,6 +30,7 @@ RUNS_KEPT = timedelta(days=400)
 CHECKS: Sequence[Check] = (
     Check("engines_and_events", "Engines' own counters ↔ events", engines_and_events),
     Check("events_on_their_way", "Settled requests ↔ recorded events", events_and_their_way),
+    Check("events_and_prices", "Events' costs ↔ their tokens at the price of their time", events_and_prices),
     Check("events_and_sums", "Events ↔ their sums by hour, by day and by charge", events_and_sums),
     Check("charges_and_ledger", "Charges ↔ what of them was posted ↔ the ledger's revenue", charges_and_ledger),
     Check("ledger_and_itself", "The ledger ↔ its own entries, balances and what accounts may use", ledger_and_itself),

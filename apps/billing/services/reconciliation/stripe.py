@@ -21,7 +21,8 @@ from apps.billing.services.reconciliation.comparing import Found, Scope, Skipped
 PAID_LATER = timedelta(days=35)  # an invoice or a payment may be older by so much than the money that it brings
 
 LEDGER = """
-    SELECT substring(t.business_key FROM ':stripe-([A-Za-z0-9_]+)') AS object, o.slug,
+    SELECT substring(t.business_key FROM ':stripe-([A-Za-z0-9_]+)') AS object,
+      string_agg(DISTINCT o.slug, '+'),
       -coalesce(sum(e.amount) FILTER (WHERE a.kind = 'stripe_clearing'), 0)
     FROM billing_ledgertransaction t
     JOIN accounts_account o ON o.id = t.account_id
@@ -30,7 +31,7 @@ LEDGER = """
     WHERE t.kind IN ('payment', 'refund', 'fee', 'fee_refund') AND t.business_key LIKE '%%:stripe-%%'
       AND (t.posted_at >= %s AND t.posted_at < %s
         OR substring(t.business_key FROM ':stripe-([A-Za-z0-9_]+)') = ANY(%s))
-    GROUP BY 1, 2 ORDER BY 1"""
+    GROUP BY 1 ORDER BY 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,10 @@ def ledger_and_stripe(scope: Scope) -> Found:
         raise SkippedError("No Stripe is configured: there is nothing to compare with")
     with translated():
         told = _told(scope.begin)
-        rows = rows_of(LEDGER, [scope.begin, scope.end, list(told)])
-        booked = {str(name): (str(slug), int(received)) for name, slug, received in rows}
+        booked = {
+            str(name): (str(slugs), int(received))
+            for name, slugs, received in rows_of(LEDGER, [scope.begin, scope.end, list(told)])
+        }
         for name in booked.keys() - told.keys():
             moved = _asked(name)
             if moved is not None:
