@@ -106,12 +106,12 @@ _END_USERS = f"""
 named AS (
   SELECT account_id, {_DAY} AS day, end_user, model, {", ".join(f"{value} AS {name}" for name, value in _SUMS.items())}
   FROM fresh WHERE end_user <> '' GROUP BY 1, 2, 3, 4
-), found AS (
+), found AS MATERIALIZED (
   SELECT *, EXISTS (
     SELECT FROM {END_USERS.table} AS there WHERE there.account_id = named.account_id AND there.day = named.day
       AND there.end_user = named.end_user AND there.model = named.model
   ) AS is_known FROM named
-), rooms AS (  -- once there are others, nobody new is kept by name
+), rooms AS MATERIALIZED (  -- once there are others, nobody new is kept by name
   SELECT account_id, day, CASE WHEN EXISTS (
     SELECT FROM {END_USERS.table} AS there WHERE there.account_id = asked.account_id AND there.day = asked.day
       AND there.end_user = ''

@@ -4,19 +4,21 @@ import argparse
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import redis as redis_client
 
-from benchmarks.processes import ROOT
+from benchmarks.processes import ROOT, cpu_seconds_since_start
 from deploy.local import postgres, redis
 from deploy.local.ports import free_port
 
@@ -37,35 +39,37 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="artemis-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)  # PostgreSQL, as nobody, must pass
-        with servers(folder) as environment:
-            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
-            stage(environment, "stream", "found", options.accounts)
-            use_becomes_a_bill(environment, options.events)
+        with servers(folder) as machine:
+            subprocess.run(
+                [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=machine.environment, check=True
+            )
+            stage(machine, "stream", "found", options.accounts)
+            use_becomes_a_bill(machine, options.events)
             if options.rows:
-                the_usage_page(environment, options.rows)
+                the_usage_page(machine, options.rows)
     return 0  # whatever the timings: another machine has others
 
 
-def use_becomes_a_bill(environment: dict[str, str], events: int) -> None:
-    print("| stage | events | seconds | events/s | peak MB | MB before |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+def use_becomes_a_bill(machine: "Machine", events: int) -> None:
+    print("| stage | events | seconds | events/s | its CPU s | PostgreSQL's CPU s | MB before | most MB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     seconds = 0.0
     for name in ("settle", "drain", "post"):
-        done = stage(environment, "stream", name, events)
+        done = stage(machine, "stream", name, events)
         seconds += done["seconds"] if name != "settle" else 0
-        rate = events / done["seconds"]
-        print(
-            f"| {name} | {events} | {done['seconds']:.1f} | {rate:.0f} | {done['peak_mb']:.0f} | {done['mb']:.0f} |",
-            flush=True,
+        cells = (
+            *(name, str(events), f"{done['seconds']:.1f}", f"{events / done['seconds']:.0f}"),
+            *(f"{done['cpu']:.1f}", f"{done['database_cpu']:.1f}", f"{done['mb']:.0f}", f"{done['peak_mb']:.0f}"),
         )
+        print(f"| {' | '.join(cells)} |", flush=True)
     rate = events / seconds
     print(f"\nDrained, rolled up and posted: {rate:.0f} events/s; {LEAST_PER_SECOND} are wanted: {verdict(rate)}.")
-    checked = stage(environment, "stream", "check", events)
+    checked = stage(machine, "stream", "check", events)
     print(f"{checked['events']} events recorded, {checked['transactions']} transactions, the ledger is sound.\n")
 
 
-def the_usage_page(environment: dict[str, str], rows: int) -> None:
-    filled = stage(environment, "history", "fill", rows)
+def the_usage_page(machine: "Machine", rows: int) -> None:
+    filled = stage(machine, "history", "fill", rows)
     print(f"{filled['events']} events in {filled['months']} months, {filled['gb']:.1f} GB; the largest account has")
     print(
         f"{filled['largest']} of them, and {filled['hours']} rows of sums by hour. {filled['seconds']:.0f} s to make.\n"
@@ -73,7 +77,7 @@ def the_usage_page(environment: dict[str, str], rows: int) -> None:
     print("| usage page of the largest account | queries | first ms | then ms | slowest query ms |")
     print("| --- | ---: | ---: | ---: | ---: |")
     worst = 0.0
-    for page in stage(environment, "history", "pages", 0)["pages"]:
+    for page in stage(machine, "history", "pages", 0)["pages"]:
         worst = max(worst, page["first_ms"], page["then_ms"])
         print(
             f"| `{page['address']}` | {page['queries']} | {page['first_ms']:.1f} | {page['then_ms']:.1f} "
@@ -86,29 +90,39 @@ def verdict(measured: float, least: float = LEAST_PER_SECOND) -> str:
     return "reached" if measured >= least else "**missed**"
 
 
-def stage(environment: dict[str, str], module: str, name: str, count: int) -> dict[str, Any]:
+def stage(machine: "Machine", module: str, name: str, count: int) -> dict[str, Any]:
     """In a process of its own, so that the most memory that it had is the stage's."""
     command = [sys.executable, "-m", "benchmarks.billing.stage", module, name, str(count)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
+    before = cpu_seconds_since_start(machine.postgres)
+    done = subprocess.run(command, cwd=ROOT, env=machine.environment, check=True, stdout=subprocess.PIPE)
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    return answer | {"database_cpu": cpu_seconds_since_start(machine.postgres) - before}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The servers that are running: the environment that names them, and PostgreSQL's first process."""
+
+    environment: dict[str, str]
+    postgres: int
 
 
 @contextmanager
-def servers(folder: Path) -> Iterator[dict[str, str]]:
-    """A PostgreSQL and a Redis as `make run` starts them, which wait for the disk; the environment that names them."""
+def servers(folder: Path) -> Iterator[Machine]:
+    """A PostgreSQL and a Redis as `make run` starts them, which wait for the disk."""
     password = secrets.token_urlsafe(16)
     ports = free_port(), free_port()
-    postgres.initialise(folder / "postgres", password=password)
+    data = folder / "postgres"
+    postgres.initialise(data, password=password)
     database = postgres.url(port=ports[0], password=password, database="postgres")
     store = redis.url(port=ports[1], password=password)
     with (
-        _server(postgres.command(folder / "postgres", port=ports[0]), folder, postgres.user(folder / "postgres")),
+        _server(postgres.command(data, port=ports[0]), folder, postgres.user(data)) as first,
         _server(redis.command(folder / "redis", port=ports[1], password=password), folder, None),
     ):
         _wait(lambda: psycopg.connect(database).close(), psycopg.OperationalError)
         _wait(redis_client.Redis.from_url(store).ping, redis_client.ConnectionError)
-        yield {
+        environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "artemis_site.settings",
             "ARTEMIS_HOME": str(folder / "home"),
@@ -116,20 +130,21 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
             "REDIS_URL": store,
             "LOG_LEVEL": "ERROR",
         }
+        yield Machine(environment, first)
 
 
 @contextmanager
-def _server(command: list[str], folder: Path, user: int | None) -> Iterator[None]:
+def _server(command: list[str], folder: Path, user: int | None) -> Iterator[int]:
     with (folder / "servers.log").open("ab") as log:
         child = subprocess.Popen(command, stdout=log, stderr=log, user=user, cwd="/", start_new_session=True)
     try:
-        yield
+        yield child.pid
     finally:
-        child.terminate() if user is None else child.send_signal(2)
+        child.send_signal(signal.SIGINT)  # PostgreSQL does not wait for those who are connected
         child.wait(60)
 
 
-def _wait(answers: Any, away: type[Exception]) -> None:
+def _wait(answers: Callable[[], object], away: type[Exception]) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:

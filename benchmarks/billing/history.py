@@ -134,7 +134,9 @@ def pages(_: int) -> dict[str, Any]:
     account = _largest()
     key = ApiKey.objects.filter(account=account).latest("pk")
     client = Client()
-    client.force_login(User.objects.get(memberships__account=account), "django.contrib.auth.backends.ModelBackend")
+    client.force_login(
+        User.objects.get(memberships__account=account), "allauth.account.auth_backends.AuthenticationBackend"
+    )
     choices = [
         *("", "period=24h", "period=7d", "period=90d", "period=90d&group=key", "period=90d&group=project"),
         f"period=90d&key={key.public_id}",

@@ -1,8 +1,9 @@
-"""Runs one stage within the platform's settings and prints, as JSON, what it says and the memory that it took."""
+"""Runs one stage within the platform's settings; prints, as JSON, what it says and the CPU and memory that it took."""
 
 import json
 import resource
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -14,9 +15,11 @@ def main() -> None:
     django.setup()
     run = getattr(import_module(f"benchmarks.billing.{module}"), name)
     before = resident_mb()
+    began = time.process_time()
     said = run(int(count))
+    used = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({**said, "mb": before, "peak_mb": peak}))
+    print(json.dumps({**said, "cpu": used, "mb": before, "peak_mb": peak}))
 
 
 def resident_mb() -> float:

@@ -25,7 +25,8 @@ MODELS = ("moon", "mars", "sun", "venus", "pluto")
 KEYS_OF_PROJECT = 2
 END_USERS = 200
 PIPELINE = 2000
-HOURS = 24
+HOURS = 6
+"""As after so many in which no worker ran. What it costs to post grows with accounts and hours, not with events."""
 
 
 def found(accounts: int) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def end_of_traffic() -> datetime:
 
 
 def settle(events: int) -> dict[str, Any]:
-    """Runs the script that ends a request for each of them; they began one after the other in the last 24 hours."""
+    """Runs the script that ends a request for each of them; they began one after the other in the last hours."""
     sha, text = script("settle")
     store = sync_redis()
     store.script_load(text)
