@@ -63,6 +63,7 @@ class UsageEvent(models.Model):
             models.Index(fields=["account", "-started_at"], name="event_account_time"),
             models.Index(fields=["api_key", "-started_at"], name="event_key_time"),
             models.Index(fields=["project", "-started_at"], name="event_project_time"),
+            models.Index(fields=["account", "model", "-started_at"], name="event_model_time"),
             models.Index(fields=["request_id"], name="event_request", opclasses=["varchar_pattern_ops"]),
         ]
 

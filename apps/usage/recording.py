@@ -16,31 +16,31 @@ MOST_END_USERS = 10_000
 
 
 class SettledEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """One request, as gateways settle it. Those of an older release name none of the fields that have a default."""
+    """One request, as gateways settle it. What has a default may be missing, as in events of an older release."""
 
     request_id: str
     account: int
     project: int
     key: int
     model: str
-    deployment: str
+    deployment: str = ""
     endpoint: str
     outcome: str
-    error_code: str
-    streamed: bool
+    error_code: str = ""
+    streamed: bool = False
     price_version: int | None
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
     reasoning_tokens: int = 0
     searches: int = 0
-    estimated: bool
+    estimated: bool = False
     service_tier: str = "default"
     cost: int
-    end_user: str
+    end_user: str = ""
     started_at: Annotated[datetime, msgspec.Meta(tz=True)]
-    duration_ms: int
-    first_token_ms: int | None
+    duration_ms: int = 0
+    first_token_ms: int | None = None
 
 
 read_event = msgspec.json.Decoder(SettledEvent).decode

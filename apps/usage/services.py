@@ -19,7 +19,7 @@ from apps.usage.models import UsageCharge
 
 STREAM = "art:usage"
 DEAD_STREAM = "art:usage:dead"
-BATCH = 2000
+BATCH = 4000
 ONE_DRAIN = 0x617274  # an advisory lock of PostgreSQL: one drain at a time
 MONTHS_AHEAD = 3
 UNRECORDABLE = (DataError, IntegrityError, ValueError)

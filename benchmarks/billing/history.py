@@ -142,7 +142,8 @@ def pages(_: int) -> dict[str, Any]:
         f"period=90d&key={key.public_id}",
         "period=90d&project=second",
         f"period=90d&model={MODELS[-1]}",
-        "period=90d&model=nothing-of-the-kind",
+        f"period=90d&model={MODELS[-1]}&key={key.public_id}",
+        f"period=90d&model=nothing-of-the-kind&key={key.public_id}",
     ]
     return {"pages": [_visited(client, f"/a/{account.slug}/usage/?{choice}") for choice in choices]}
 

@@ -68,7 +68,7 @@ def settle(events: int) -> dict[str, Any]:
         pipe = store.pipeline(transaction=False)
         some = range(first, min(first + PIPELINE, events))
         for number, key in zip(some, chance.choices(keys, cum_weights=weights, k=len(some)), strict=True):
-            event = _event(chance, number, key, prices, start + step * number)
+            event = _event(chance, key, prices, start + step * number)
             scopes = (f"key:{key.pk}", f"project:{key.project_id}", f"account:{key.account_id}")
             months = [word for scope in scopes for word in (scope, f"{start:%Y%m}")]
             tokens = event["input_tokens"] + event["output_tokens"]
@@ -83,11 +83,11 @@ def weights_of(keys: list[ApiKey]) -> list[float]:
     return list(accumulate(1 / ranks[key.account_id] for key in keys))
 
 
-def _event(chance: random.Random, number: int, key: ApiKey, prices: dict[str, int], at: datetime) -> dict[str, Any]:
+def _event(chance: random.Random, key: ApiKey, prices: dict[str, int], at: datetime) -> dict[str, Any]:
     model = MODELS[min(int(chance.expovariate(1.0)), len(MODELS) - 1)]
     tokens, answer = int(chance.expovariate(1 / 800)), int(chance.expovariate(1 / 200))
     event = {
-        "request_id": f"req_{number:024x}",
+        "request_id": f"req_{chance.getrandbits(96):024x}",
         "account": key.account_id,
         "project": key.project_id,
         "key": key.pk,

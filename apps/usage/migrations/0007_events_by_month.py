@@ -79,6 +79,7 @@ CREATE INDEX event_request ON usage_usageevent (request_id varchar_pattern_ops);
 CREATE INDEX event_account_time ON usage_usageevent (account_id, started_at DESC);
 CREATE INDEX event_key_time ON usage_usageevent (api_key_id, started_at DESC);
 CREATE INDEX event_project_time ON usage_usageevent (project_id, started_at DESC);
+CREATE INDEX event_model_time ON usage_usageevent (account_id, model, started_at DESC);
 ALTER TABLE usage_usageevent
   ADD CONSTRAINT usage_usageevent_account_fk FOREIGN KEY (account_id)
     REFERENCES accounts_account (id) DEFERRABLE INITIALLY DEFERRED,
@@ -164,6 +165,9 @@ class Migration(migrations.Migration):
                 ),
                 migrations.AddIndex(
                     "usageevent", models.Index(fields=["project", "-started_at"], name="event_project_time")
+                ),
+                migrations.AddIndex(
+                    "usageevent", models.Index(fields=["account", "model", "-started_at"], name="event_model_time")
                 ),
             ],
         ),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from apps.keys.models import ApiKey
-from apps.usage.selectors import shares, totals_of_account
+from apps.usage.selectors import recent_requests, shares, totals_of_account
 from apps.usage.services import record_events
 from apps.usage.tests.test_record_events import event
 
@@ -46,3 +46,13 @@ def test_the_sums_of_a_span(key: ApiKey, begin: int, end: int | None, cost: int,
     if until is None:
         (share,) = shares(account_id=key.account_id, since=since, group_by="model")
         assert share.totals.cost == cost
+
+
+def test_the_log_of_a_model_by_a_key(key: ApiKey) -> None:
+    filters = {"key_public_id": key.public_id, "model": "mars"}
+    assert recent_requests(account_id=key.account_id, **filters) == []
+    moments = {"a": "2026-11-22T00:00:00Z", "b": "2026-11-23T23:59:59.999999Z"}
+    record_events(events=[event(key, name, model="mars", started_at=at) for name, at in moments.items()])
+    assert [row.request_id for row in recent_requests(account_id=key.account_id, **filters)] == ["b", "a"]
+    assert [row.request_id for row in recent_requests(account_id=key.account_id, since=MIDNIGHT, **filters)] == ["b"]
+    assert recent_requests(account_id=key.account_id + 1, **filters) == []
