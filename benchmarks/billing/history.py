@@ -32,7 +32,7 @@ INSERT INTO usage_usageevent (request_id, account_id, project_id, api_key_id, mo
 SELECT 'req_past_' || lpad(to_hex(number), 15, '0'), k.account_id, k.project_id, k.id, m.model, m.model || '-a',
   'chat.completions', CASE WHEN chance %% 100 = 0 THEN 'failed' ELSE 'completed' END, '', chance %% 5 < 3,
   m.price, 100 + chance %% 1400, chance %% 100, 10 + chance %% 380, false, 150 * (100 + chance %% 1400), '',
-  %(start)s + number * %(step)s, 40 + chance %% 4000, 40
+  %(start)s + number / %(parts)s * %(span)s, 40 + chance %% 4000, 40
 FROM (SELECT number, hashint8(number) & 2147483647 AS chance FROM generate_series(%(first)s, %(last)s) AS number) AS n
 JOIN bench_slots s ON s.slot = chance %% 4096
 JOIN keys_apikey k ON k.id = s.api_key_id
@@ -67,8 +67,8 @@ def fill(rows: int) -> dict[str, Any]:
     with _without_triggers() as cursor:
         _choices(cursor)
         for first in range(1, rows + 1, PART):
-            span = {"start": start, "step": (end - start) / (rows + 1)}
-            cursor.execute(_EVENTS, {**span, "first": first, "last": min(first + PART - 1, rows)})
+            when = {"start": start, "span": end - start, "parts": float(rows + 1)}
+            cursor.execute(_EVENTS, {**when, "first": first, "last": min(first + PART - 1, rows)})
         cursor.execute(
             "INSERT INTO usage_usagerequest SELECT 'req_past_' || lpad(to_hex(number), 15, '0') "
             "FROM generate_series(1, %s) AS number",
