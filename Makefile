@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help run test test-engine check format lint types contracts migrations deploy-check bench lock manage clean
+.PHONY: help run test test-engine check format lint types contracts migrations deploy-check bench bench-billing lock manage clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -37,6 +37,10 @@ format: ## write the code as the formatter wants it
 bench: ## compare with other gateways and a bare relay, in front of the fake engine
 	@$(PYTHON) deploy/local/bootstrap.py dev
 	$(BIN)/python -m benchmarks
+
+bench-billing: ## how fast use becomes a bill, and what ten million events cost the usage page
+	@$(PYTHON) deploy/local/bootstrap.py dev
+	$(BIN)/python -m benchmarks.billing
 
 lock: ## resolve the dependencies anew, within pyproject.toml's bounds
 	@$(PYTHON) deploy/local/bootstrap.py dev

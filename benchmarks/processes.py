@@ -85,6 +85,12 @@ def _own_cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
 
+def cpu_seconds_since_start(root: int) -> float:
+    """As `cpu_seconds` of a server that starts a process for each of its clients: of those that have ended as well."""
+    fields = Path(f"/proc/{root}/stat").read_text().rpartition(")")[2].split()
+    return cpu_seconds([root]) + (int(fields[13]) + int(fields[14])) / CLOCK_TICKS
+
+
 def memory_bytes(roots: list[int]) -> int:
     """Proportional set size: a page that a master and its worker share is counted once between them."""
     return sum(_own_memory_bytes(pid) for root in roots for pid in tree(root))

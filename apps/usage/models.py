@@ -14,20 +14,34 @@ class Outcome(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
-class UsageEvent(models.Model):
-    """One request that was admitted. Never changed after it is written (a trigger of the database holds that)."""
+class UsageRequest(models.Model):
+    """The id of every request that was ever recorded. A trigger of the events writes it: twice it cannot."""
 
-    request_id = models.CharField(max_length=64, unique=True)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
-    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+")
+    request_id = models.CharField(max_length=64, primary_key=True)
+
+    def __str__(self) -> str:
+        return self.request_id
+
+
+class UsageEvent(models.Model):
+    """One request that was admitted, in the table of its month (deploy/decisions/0017).
+
+    Never changed after it is written (a trigger of the database holds that).
+    """
+
+    request_id = models.CharField(max_length=64)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+", db_index=False)
+    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+", db_index=False)
     model = models.CharField(max_length=120, help_text="As the caller named it")
     deployment = models.CharField(max_length=120, blank=True, help_text="Which one answered")
     endpoint = models.CharField(max_length=40)
     outcome = models.CharField(max_length=12, choices=Outcome)
     error_code = models.CharField(max_length=60, blank=True)
     streamed = models.BooleanField(default=False)
-    price_version = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, null=True, related_name="+")
+    price_version = models.ForeignKey(
+        PriceVersion, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
     input_tokens = models.PositiveIntegerField(default=0, help_text="Cached ones included")
     cached_input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0, help_text="Thoughts included")
@@ -48,6 +62,9 @@ class UsageEvent(models.Model):
         indexes = [
             models.Index(fields=["account", "-started_at"], name="event_account_time"),
             models.Index(fields=["api_key", "-started_at"], name="event_key_time"),
+            models.Index(fields=["project", "-started_at"], name="event_project_time"),
+            models.Index(fields=["account", "model", "-started_at"], name="event_model_time"),
+            models.Index(fields=["request_id"], name="event_request", opclasses=["varchar_pattern_ops"]),
         ]
 
     def __str__(self) -> str:
@@ -57,7 +74,7 @@ class UsageEvent(models.Model):
 class UsageSums(models.Model):
     """Sums of an account's events of a model."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
     model = models.CharField(max_length=120)
     requests = models.PositiveBigIntegerField(default=0)
     failed_requests = models.PositiveBigIntegerField(default=0)
@@ -76,7 +93,7 @@ class UsageRollup(UsageSums):
     """By project and key as well, over a period."""
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
-    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+")
+    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+", db_index=False)
 
     class Meta:
         abstract = True
@@ -102,6 +119,21 @@ class UsageDay(UsageRollup):
 
     def __str__(self) -> str:
         return f"{self.api_key_id} {self.model} {self.day}"
+
+
+class UsageEndUserDay(UsageSums):
+    """By whom an application asked for. Of a day only so many are kept by name: `end_user` is "" for all others."""
+
+    end_user = models.CharField(max_length=120, blank=True)
+    day = models.DateField(help_text="UTC")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "day", "end_user", "model"], name="usage_end_user_day_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.end_user} {self.model} {self.day}"
 
 
 class UsageCharge(UsageSums):

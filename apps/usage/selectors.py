@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, cast
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 
 from apps.common.redis import sync_redis
 from apps.usage.contracts import DeploymentUse, RequestRow, UnrecordedEvents, UsageBucket, UsageShare, UsageTotals
-from apps.usage.models import Outcome, UsageCharge, UsageDay, UsageEvent, UsageHour
+from apps.usage.models import Outcome, UsageCharge, UsageDay, UsageEndUserDay, UsageEvent, UsageHour, UsageRequest
 from apps.usage.slices import TIER as TIER
 from apps.usage.slices import slices as slices
 
@@ -51,6 +51,18 @@ def _between(rollup: Any, period: str, since: date, until: date | None) -> Query
     return rows if until is None else rows.filter(**{f"{period}__lt": until})
 
 
+def _whole(since: datetime, until: datetime | None) -> QuerySet[Any]:
+    """The rows of whole days where the span is made of such, which are far fewer; else those of its hours."""
+    ends = [moment.astimezone(UTC) for moment in (since, until) if moment is not None]
+    if all(end.time() == time.min for end in ends):
+        return _between(UsageDay, "day", since.astimezone(UTC).date(), until and until.astimezone(UTC).date())
+    return _between(UsageHour, "hour", since, until)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
 def totals_of_account(
     *,
     account_id: int,
@@ -61,7 +73,7 @@ def totals_of_account(
     model: str | None = None,
 ) -> UsageTotals:
     """Sums of the account's hours that begin at `since` or later, and before `until`."""
-    rows = _owned(_between(UsageHour, "hour", since, until), account_id, key_public_id, project_slug, model)
+    rows = _owned(_whole(since, until), account_id, key_public_id, project_slug, model)
     return _totals(rows.aggregate(**_SUMS))
 
 
@@ -117,10 +129,26 @@ def shares(
 ) -> list[UsageShare]:
     """Who used what, the dearest first."""
     label, identifier = _GROUPS[group_by]
-    rows = _owned(UsageHour.objects.filter(hour__gte=since), account_id, key_public_id, project_slug, model)
+    rows = _owned(_whole(since, None), account_id, key_public_id, project_slug, model)
     return [
         UsageShare(label=row[label], identifier=row[identifier], totals=_totals(row))
         for row in rows.values(*{label, identifier}).annotate(**_SUMS).order_by("-cost", identifier)
+    ]
+
+
+def shares_of_end_users(
+    *, account_id: int, since: date, until: date | None = None, model: str | None = None, limit: int = 100
+) -> list[UsageShare]:
+    """By whom the account's applications asked for, the dearest first: days from `since` on, and before `until`.
+
+    What nobody was named for is not among them. Of a day that had more than `MOST_END_USERS` of them, those who came
+    last are together in one share, whose identifier is empty.
+    """
+    rows = _owned(_between(UsageEndUserDay, "day", since, until), account_id, None, None, model)
+    found = rows.values("end_user").annotate(**_SUMS).order_by("-cost", "end_user")[:limit]
+    return [
+        UsageShare(label=row["end_user"] or "All others", identifier=row["end_user"], totals=_totals(row))
+        for row in found
     ]
 
 
@@ -135,7 +163,15 @@ def recent_requests(
     model: str | None = None,
 ) -> list[RequestRow]:
     """The newest requests first; `before` pages back through time."""
-    rows = _owned(UsageEvent.objects.all(), account_id, key_public_id, project_slug, model)
+    owned = (account_id, key_public_id, project_slug, model)
+    rows = _owned(UsageEvent.objects.all(), *owned)
+    if model and (key_public_id or project_slug):
+        # Of a model that a busy key hardly asks for no index tells where they are; the sums by day do, roughly.
+        used = _owned(UsageDay.objects.all(), *owned).aggregate(first=Min("day"), last=Max("day"))
+        if used["first"] is None:
+            return []
+        end = _midnight(used["last"]) + timedelta(days=1)
+        rows = rows.filter(started_at__gte=_midnight(used["first"]), started_at__lt=end)
     if since:
         rows = rows.filter(started_at__gte=since)
     if before:
@@ -208,12 +244,12 @@ def requests_by_prefix(*, account_id: int, prefix: str) -> list[tuple[str, str]]
 
 
 def is_recorded(*, request_id: str) -> bool:
-    return UsageEvent.objects.filter(request_id=request_id).exists()
+    return UsageRequest.objects.filter(pk=request_id).exists()
 
 
 def recorded_requests(*, request_ids: Collection[str]) -> set[str]:
     """Those of these requests that are recorded."""
-    found = UsageEvent.objects.filter(request_id__in=request_ids).values_list("request_id", flat=True)
+    found = UsageRequest.objects.filter(pk__in=request_ids).values_list("pk", flat=True)
     return set(found) if request_ids else set()
 
 

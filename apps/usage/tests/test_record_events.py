@@ -11,22 +11,13 @@ from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.accounts.tests.cast import Cast
 from apps.common.redis import sync_redis
-from apps.keys.contracts import KeyPolicy
 from apps.keys.models import ApiKey
-from apps.keys.services import create_key
-from apps.usage.models import UsageDay, UsageEvent, UsageHour
-from apps.usage.services import DEAD_STREAM, STREAM, drain_events, record_events
+from apps.usage.models import UsageCharge, UsageDay, UsageEndUserDay, UsageEvent, UsageHour
+from apps.usage.services import BATCH, DEAD_STREAM, ONE_DRAIN, STREAM, drain_events, record_events
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SUMS = ("input_tokens", "cached_input_tokens", "output_tokens", "cost")
-
-
-@pytest.fixture
-def key(cast: Cast) -> ApiKey:
-    issued = create_key(account_id=cast.northwind.id, project_slug="default", name="Chat", policy=KeyPolicy())
-    return ApiKey.objects.get(public_id=issued.public_id)
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +82,7 @@ batches = st.lists(
             st.sampled_from(["completed", "failed", "cancelled"]),
             st.integers(0, 10**6),
             st.integers(0, 10**12),
+            st.sampled_from(["", "ann", "ben"]),
         ),
         max_size=8,
     ),
@@ -114,18 +106,20 @@ def test_rollups_are_the_sums_of_the_events(key: ApiKey, some: list[list[tuple[A
                         outcome=outcome,
                         input_tokens=tokens,
                         cost=cost,
+                        end_user=end_user,
                     )
-                    for number, minute, model, outcome, tokens, cost in batch
+                    for number, minute, model, outcome, tokens, cost, end_user in batch
                 ]
             )
         events = list(UsageEvent.objects.all())
         assert len(events) == len({number for batch in some for number, *_ in batch})
-        for rollup in (UsageHour, UsageDay):
+        named = [one for one in events if one.end_user]
+        for rollup, of in ((UsageHour, events), (UsageDay, events), (UsageCharge, events), (UsageEndUserDay, named)):
             sums = rollup.objects.aggregate(**{name: Sum(name) for name in ("requests", "failed_requests", *SUMS)})
-            assert (sums["requests"] or 0) == len(events)
-            assert (sums["failed_requests"] or 0) == sum(one.outcome == "failed" for one in events)
+            assert (sums["requests"] or 0) == len(of)
+            assert (sums["failed_requests"] or 0) == sum(one.outcome == "failed" for one in of)
             for name in SUMS:
-                assert (sums[name] or 0) == sum(getattr(one, name) for one in events)
+                assert (sums[name] or 0) == sum(getattr(one, name) for one in of)
         for hour in UsageHour.objects.all():
             within = [
                 one
@@ -133,6 +127,9 @@ def test_rollups_are_the_sums_of_the_events(key: ApiKey, some: list[list[tuple[A
                 if hour.hour <= one.started_at < hour.hour + timedelta(hours=1) and one.model == hour.model
             ]
             assert hour.cost == sum(one.cost for one in within)
+        for day in UsageEndUserDay.objects.all():
+            its = [one for one in named if (one.end_user, one.model) == (day.end_user, day.model)]
+            assert day.cost == sum(one.cost for one in its if one.started_at.date() == day.day)
         transaction.set_rollback(True)
 
 
@@ -154,6 +151,7 @@ def test_what_cannot_be_recorded_goes_where_staff_find_it(key: ApiKey) -> None:
         event(key, "req_h", end_user="a\0b"),
         event(key, "req_i", cost=10**30),
         event(key, "x" * 65),
+        b'"\xff"',
     ]
     store = sync_redis()
     store.xadd(STREAM, {"event": event(key, "req_before")})
@@ -165,8 +163,8 @@ def test_what_cannot_be_recorded_goes_where_staff_find_it(key: ApiKey) -> None:
     drain_events()
     assert set(UsageEvent.objects.values_list("request_id", flat=True)) == {"req_before", "req_after"}
     assert store.xlen(STREAM) == 0
-    dead = [fields.get(b"event", b"").decode() for _, fields in store.xrange(DEAD_STREAM)]
-    assert dead == [*poison, ""] or dead == poison
+    dead = [fields[b"event"] for _, fields in store.xrange(DEAD_STREAM)]
+    assert dead == [*(one.encode() if isinstance(one, str) else one for one in poison), b""]
     assert UsageHour.objects.get().requests == 2
     drain_events()
     assert store.xlen(DEAD_STREAM) == len(dead)
@@ -174,11 +172,34 @@ def test_what_cannot_be_recorded_goes_where_staff_find_it(key: ApiKey) -> None:
 
 def test_many_events_are_drained_at_once(key: ApiKey) -> None:
     pipeline = sync_redis().pipeline()
-    for number in range(2100):
+    many = 2 * BATCH + 100
+    for number in range(many):
         pipeline.xadd(STREAM, {"event": event(key, f"req_{number}")})
     pipeline.execute()
-    assert drain_events() == 2100
-    assert UsageHour.objects.get().requests == 2100
+    assert drain_events() == many
+    assert UsageHour.objects.get().requests == many
+
+
+def test_what_somebody_else_drains_is_left_to_them(key: ApiKey) -> None:
+    sync_redis().xadd(STREAM, {"event": event(key, "req_1")})
+    other = connection.copy()
+    try:
+        other.cursor().execute("SELECT pg_advisory_lock(%s)", [ONE_DRAIN])
+        assert drain_events(wait=False) == 0
+        assert sync_redis().xlen(STREAM) == 1
+    finally:
+        other.cursor().execute("SELECT pg_advisory_unlock(%s)", [ONE_DRAIN])
+        other.close()
+    assert drain_events(wait=False) == 1
+
+
+def test_a_drain_whose_time_is_over_leaves_the_rest_to_the_next(key: ApiKey) -> None:
+    pipeline = sync_redis().pipeline()
+    for number in range(BATCH + 1):
+        pipeline.xadd(STREAM, {"event": event(key, f"req_{number}")})
+    pipeline.execute()
+    assert [drain_events(seconds=0) for _ in range(3)] == [BATCH, 1, 0]
+    assert UsageHour.objects.get().requests == BATCH + 1
 
 
 @pytest.mark.parametrize("statement", ["UPDATE usage_usageevent SET cost = 0", "DELETE FROM usage_usageevent"])
