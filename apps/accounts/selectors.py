@@ -47,6 +47,10 @@ def account_exists(*, account_id: int) -> bool:
     return Account.objects.filter(pk=account_id).exists()
 
 
+def is_suspended(*, account_id: int) -> bool:
+    return Account.objects.filter(pk=account_id, suspended_at__isnull=False).exists()
+
+
 def first_credit() -> int | None:
     """What an account may use before it has paid or been given anything, in nano-dollars; None: there is no limit."""
     limit: str = settings.BILLING_CREDIT_LIMIT_USD

@@ -17,13 +17,14 @@ Read = Callable[..., list[UsageBucket]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
     """`columns`: what a spreadsheet calls a group's label and its identifier, where they differ; none: there are no
-    groups but the days. `narrows`: whether a filter by this name holds use to one group."""
+    groups but the days. `narrows`: whether a filter by this name holds use to one group. `note`: what it lacks."""
 
     slug: str
     label: str
     columns: tuple[str, ...]
     narrows: bool
     read: Read
+    note: str = ""
 
     def buckets(self, *, period: Period, since: datetime, **owned: Any) -> list[UsageBucket]:
         """What was used in a period's hours or days, from `since` on, as the selectors of usage take the rest."""
@@ -54,6 +55,15 @@ def _by(group_by: GroupBy | None) -> Read:
     return read
 
 
+def _by_end_user(
+    *, period: Period, since: datetime, project_slug: str | None, key_public_id: str | None, **owned: Any
+) -> list[UsageBucket]:
+    """By day and of the account as a whole: nothing for what cannot be told."""
+    if period.by_hour or project_slug or key_public_id:
+        return []
+    return selectors.daily_series_of_end_users(since=since.date(), **owned)
+
+
 BREAKDOWNS = {
     breakdown.slug: breakdown
     for breakdown in (
@@ -61,6 +71,15 @@ BREAKDOWNS = {
         Breakdown(slug="key", label="Key", columns=("key", "key_id"), narrows=True, read=_by("key")),
         Breakdown(
             slug="project", label="Project", columns=("project", "project_id"), narrows=True, read=_by("project")
+        ),
+        Breakdown(
+            slug="end-user",
+            label="End user",
+            columns=("end_user",),
+            narrows=False,
+            read=_by_end_user,
+            note="Of requests that name an end user (user, safety_identifier or x-artemis-user), by day and for the"
+            " account as a whole: choose 7 days or more, and no project or key.",
         ),
         Breakdown(slug="day", label="Day", columns=(), narrows=False, read=_by(None)),
     )

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, cast
 
-from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
+from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Sum, Value, When
 
 from apps.common.redis import sync_redis
 from apps.usage.contracts import DeploymentUse, RequestRow, UnrecordedEvents, UsageBucket, UsageShare, UsageTotals
@@ -16,6 +16,7 @@ from apps.usage.slices import slices as slices
 GroupBy = Literal["model", "key", "project"]
 STREAM, DEAD_STREAM = "art:usage", "art:usage:dead"
 PAGE = 1000
+OTHERS = "All others"
 _OF_EVENT = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "searches", "cost")
 _SUMS = {name: Sum(name) for name in ("requests", "failed_requests", *_OF_EVENT)}
 _GROUPS: dict[str, tuple[str, str]] = {
@@ -147,8 +148,21 @@ def shares_of_end_users(
     rows = _owned(_between(UsageEndUserDay, "day", since, until), account_id, None, None, model)
     found = rows.values("end_user").annotate(**_SUMS).order_by("-cost", "end_user")[:limit]
     return [
-        UsageShare(label=row["end_user"] or "All others", identifier=row["end_user"], totals=_totals(row))
-        for row in found
+        UsageShare(label=row["end_user"] or OTHERS, identifier=row["end_user"], totals=_totals(row)) for row in found
+    ]
+
+
+def daily_series_of_end_users(
+    *, account_id: int, since: date, model: str | None = None, most: int = 100
+) -> list[UsageBucket]:
+    """Days with use that an end user was named for, oldest first: of those who cost most, and of the others in one."""
+    dearest = shares_of_end_users(account_id=account_id, since=since, model=model, limit=most)
+    named = [share.identifier for share in dearest if share.identifier]
+    rows = _owned(_between(UsageEndUserDay, "day", since, None), account_id, None, None, model)
+    rows = rows.annotate(who=Case(When(end_user__in=named, then=F("end_user")), default=Value("")))
+    return [
+        UsageBucket(start=row["day"], label=row["who"] or OTHERS, identifier=row["who"], totals=_totals(row))
+        for row in rows.order_by("day", "who").values("day", "who").annotate(**_SUMS)
     ]
 
 

@@ -436,3 +436,9 @@ def fees_refunded(account_id: int) -> int:
 
 def slug_of(account_id: int) -> str:
     return Account.objects.get(pk=account_id).slug
+
+
+def last_top_up(account_id: int) -> tuple[str, int]:
+    """(state, amount)"""
+    top_up = TopUp.objects.filter(account_id=account_id).latest("pk")
+    return top_up.state, top_up.amount

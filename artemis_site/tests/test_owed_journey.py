@@ -164,11 +164,25 @@ def test_credit_adds_itself_up_to_the_cap_until_a_card_is_refused(
     assert len([one for one in letters(payer) if "has stopped" in one]) == 2
 
     own_time.replace_card(card_of(payer, stripe_client), PAYS)
-    own_time.fault(path="/v1/payment_intents", method="POST", times=3, close=True, after_effect=True)
-    payer.desk.call(services.set_auto_top_up, threshold=15 * USD, amount=10 * USD, monthly_cap=90 * USD, **agreed)
-    look_until(payer, lambda: balance(payer).available == 18 * USD)  # the answer was lost, the webhook was not
-    payer.desk.call(services.top_up_automatically, now=datetime.now(UTC) + timedelta(minutes=5))
-    assert balance(payer).available == 18 * USD
+    lost = {"path": "/v1/payment_intents", "method": "POST", "times": 3, "close": True}  # as often as the client tries
+    for is_charged in (True, False):
+        own_time.rule("withhold")
+        own_time.fault(**lost, after_effect=is_charged)
+        payer.desk.call(services.set_auto_top_up, threshold=15 * USD, amount=10 * USD, monthly_cap=90 * USD, **agreed)
+        payer.desk.call(services.top_up_automatically)
+        assert payer.desk.call(errands.last_top_up, payer.account_id) == ("pending", 10 * USD)
+        if not is_charged:  # it is not asked again for what nobody agrees to any more
+            payer.desk.call(services.stop_auto_top_up, account_id=payer.account_id)
+        payer.desk.call(services.top_up_automatically, now=datetime.now(UTC) + timedelta(minutes=5))
+        state = "paid" if is_charged else "failed"
+        assert payer.desk.call(errands.last_top_up, payer.account_id) == (state, 10 * USD)
+        own_time.clear_rules()
+        own_time.release()
+        own_time.wait_delivered()
+        assert balance(payer).available == 18 * USD
+        if is_charged:
+            assert spend(platform, key) == 200
+            payer.desk.call(errands.pay, payer.account_id, 16 * USD, "by hand")
 
 
 def test_an_unpaid_invoice_takes_away_step_by_step_and_its_payment_gives_back(
@@ -188,8 +202,8 @@ def test_an_unpaid_invoice_takes_away_step_by_step_and_its_payment_gives_back(
     assert "still to be paid" in letters(payer)[0]
     assert state(payer)[3] == "Pro plan"
     payer.desk.call(services.dun, now=now + 8 * DAY)
-    assert "limits are taken back" in letters(payer)[0]
-    assert state(payer)[3] is None
+    assert "Nothing more may be owed" in letters(payer)[0]
+    assert balance(payer).limit == 0
     payer.desk.call(services.dun, now=now + 15 * DAY)
     assert "Calls are refused" in letters(payer)[0]
     wait_for(lambda: spend(platform, key) == 403)
@@ -203,8 +217,44 @@ def test_an_unpaid_invoice_takes_away_step_by_step_and_its_payment_gives_back(
 
     wait_for(lambda: balance(payer).available == (50 - 2 * 16) * USD)
     assert state(payer) == ("pro", "active", (50 - 2 * 16) * USD, "Pro plan")
-    assert "Thank you" in letters(payer)[0]
+    assert "Nothing is left to be paid" in letters(payer)[0]
+    assert balance(payer).limit == 25 * USD
     fees(payer, 40)
+
+
+def test_a_debt_outlives_its_subscription_and_a_new_one(
+    platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer, stripe_client: stripe.StripeClient
+) -> None:
+    """What no invoice asks for is owed again; a new subscription brings its limits once the old debt is paid."""
+    own_time.settings(dunning_days=[1], after_dunning="cancel", draft_seconds=0)
+    subscribe(payer, own_time)
+    until(payer, "pro", "active", 25)
+    soon(lambda: spend(platform, key) == 200, 10)
+    assert spend(platform, key) == 200
+    assert balance(payer).owed == 7 * USD
+    assert told(payer) == [(700, "sent", 1)]
+    own_time.replace_card(card_of(payer, stripe_client), DECLINES)
+    own_time.advance_time(MONTH - 86_400)
+    wait_for(lambda: state(payer)[1] == "past_due")
+    assert spend(platform, key) == 200
+    assert balance(payer).owed == 16 * USD
+    assert told(payer)[0] == (1600, "sent", 1)
+
+    own_time.advance_time(3 * 86_400)
+    wait_for(lambda: state(payer)[1] == "")
+    wait_for(lambda: (balance(payer).metered, balance(payer).owed) == (7 * USD, 16 * USD))
+    payer.desk.call(services.dun, now=datetime.now(UTC) + 8 * DAY)
+    subscribe(payer, own_time, "team")
+    wait_for(lambda: state(payer)[:2] == ("team", "active"))
+    assert (balance(payer).limit, state(payer)[3] == "Team plan") == (0, False)
+
+    customer = payer.desk.call(errands.stripe_id_of, payer.account_id)
+    [unpaid] = stripe_client.v1.invoices.list({"customer": customer, "status": "open"}).data
+    own_time.replace_card(card_of(payer, stripe_client), PAYS)
+    stripe_client.v1.invoices.pay(unpaid.id)
+    wait_for(lambda: state(payer)[3] == "Team plan")
+    assert (balance(payer).limit, balance(payer).metered) == (250 * USD, 0)
+    assert "Nothing is left to be paid" in letters(payer)[0]
 
 
 def test_a_fee_that_is_refunded_is_in_the_ledger(

@@ -1,6 +1,7 @@
 """Credit that is added by itself when little is left: the card that was kept, as its holder agreed to."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.accounts.selectors import account_name
+from apps.accounts.selectors import account_name, is_suspended
 from apps.accounts.services import write_letter
 from apps.billing.models import AutoTopUp, StripeCustomer, TopUp, TopUpState
 from apps.billing.processor import CURRENCY, Declined, cents, client, is_configured, translated
@@ -22,7 +23,8 @@ from apps.common.money import format_usd
 
 KNOWN_BY_KEY = timedelta(hours=23)  # Stripe answers the same under an idempotency key for a day
 ONCE_AGAIN = timedelta(seconds=30)  # a charge that was not answered is asked for again after it
-NEEDS_HOLDER = "authentication_required"
+AUTHENTICATION = "authentication_required"
+NEEDS_HOLDER = "The card's holder must agree to the payment: add credit by hand."
 logger = logging.getLogger(__name__)
 
 
@@ -80,99 +82,129 @@ def top_up_automatically(*, now: datetime | None = None) -> int:
     if not is_configured():
         return 0
     now = now or timezone.now()
-    done = 0
+    unanswered = TopUp.objects.filter(
+        is_automatic=True,
+        state=TopUpState.PENDING,
+        livemode=settings.STRIPE_LIVE_MODE,
+        updated_at__lt=now - ONCE_AGAIN,
+    )
+    done = sum(_tried(_resolve, top_up.account_id, top_up, now) for top_up in unanswered.order_by("pk"))
     for account_id in AutoTopUp.objects.filter(enabled=True).order_by("pk").values_list("pk", flat=True):
-        try:
-            top_up = _begin(account_id, now)
-            if top_up is not None:
-                done += _charge(top_up, now)
-        except ArtemisError as error:
-            logger.warning("no automatic top-up for account %d for now: %s", account_id, error)
+        done += _tried(_begin, account_id, account_id, now)
     return done
 
 
-def _begin(account_id: int, now: datetime) -> TopUp | None:
-    """The top-up to charge for: one that was not answered, or a new one where one is due."""
-    pending = TopUp.objects.filter(account_id=account_id, is_automatic=True, state=TopUpState.PENDING).first()
-    if pending is not None:
-        return pending if now - pending.updated_at > ONCE_AGAIN else None
+def _tried(work: Callable[..., bool], account_id: int, *arguments: Any) -> bool:
+    """One account's trouble holds up no other."""
+    try:
+        return work(*arguments)
+    except ArtemisError as error:
+        logger.warning("no automatic top-up for account %d for now: %s", account_id, error)
+        return False
+
+
+def _begin(account_id: int, now: datetime) -> bool:
+    """Charges if little is left. What the next invoice asks for is not asked for here."""
     low = AutoTopUp.objects.get(pk=account_id)
-    if balance_of_account(account_id=account_id).available >= low.threshold:
-        return None
+    if not _is_low(low) or is_suspended(account_id=account_id):
+        return False
     card = saved_card(account_id=account_id)
     with transaction.atomic():
         low = AutoTopUp.objects.select_for_update().get(pk=account_id)
-        mine = TopUp.objects.filter(account_id=account_id, is_automatic=True)
-        if not low.enabled or mine.filter(state=TopUpState.PENDING).exists():
-            return None
-        if balance_of_account(account_id=account_id).available >= low.threshold:
-            return None
+        pending = TopUp.objects.filter(account_id=account_id, is_automatic=True, state=TopUpState.PENDING)
+        if not low.enabled or pending.exists() or not _is_low(low):
+            return False
         if card is None:
             _stop(low, "No card is kept any more.")
-            return None
+            return False
         if charged_automatically(account_id=account_id, now=now) + low.amount > low.monthly_cap:
             _tell_of_cap(low, now)
-            return None
-        return TopUp.objects.create(
+            return False
+        top_up = TopUp.objects.create(
             account_id=account_id,
             livemode=settings.STRIPE_LIVE_MODE,
             amount=low.amount,
             is_automatic=True,
             payment_method_id=card.id,
         )
+    return _charge(top_up)
 
 
-def _charge(top_up: TopUp, now: datetime) -> bool:
-    """Whether it came through. What Stripe does not answer stays pending, and is asked again under the same key."""
+def _is_low(low: AutoTopUp) -> bool:
+    balance = balance_of_account(account_id=low.account_id)
+    return bool(balance.available + balance.metered < low.threshold)
+
+
+def _resolve(top_up: TopUp, now: datetime) -> bool:
+    """One that Stripe did not answer. Where nobody agrees to it any more, it is looked for, and not asked again."""
     TopUp.objects.filter(pk=top_up.pk).update(updated_at=timezone.now())
-    customer = StripeCustomer.objects.get(account_id=top_up.account_id, livemode=top_up.livemode).stripe_id
+    agreed = AutoTopUp.objects.filter(pk=top_up.account_id, enabled=True, consented_at__lte=top_up.created_at).exists()
+    if agreed and now - top_up.created_at < KNOWN_BY_KEY:
+        return _charge(top_up)
+    intent = _charged_before(top_up)
+    if intent is not None:
+        return _settle(top_up, intent)
+    TopUp.objects.filter(pk=top_up.pk, state=TopUpState.PENDING).update(
+        state=TopUpState.FAILED, failure="Stripe did not answer, and has charged nothing."
+    )
+    return False
+
+
+def _charge(top_up: TopUp) -> bool:
+    """Whether it came through. What Stripe does not answer stays pending, and is asked again under the same key."""
     try:
-        if now - top_up.created_at > KNOWN_BY_KEY:
-            intent = _charged_before(top_up, customer)
-        else:
-            with translated():
-                intent = client().v1.payment_intents.create(
-                    {
-                        "amount": cents(top_up.amount),
-                        "currency": CURRENCY,
-                        "customer": customer,
-                        "payment_method": top_up.payment_method_id,
-                        "off_session": True,
-                        "confirm": True,
-                        "description": "Prepaid credit, automatically",
-                        "metadata": {METADATA: str(top_up.reference)},
-                    },
-                    {"idempotency_key": f"artemis-top-up-{top_up.reference}"},
-                )
-    except (Declined, Invalid) as error:
-        _fail(top_up, error)
+        with translated():
+            intent = client().v1.payment_intents.create(
+                {
+                    "amount": cents(top_up.amount),
+                    "currency": CURRENCY,
+                    "customer": _customer_of(top_up),
+                    "payment_method": top_up.payment_method_id,
+                    "off_session": True,
+                    "confirm": True,
+                    "description": "Prepaid credit, automatically",
+                    "metadata": {METADATA: str(top_up.reference)},
+                },
+                {"idempotency_key": f"artemis-top-up-{top_up.reference}"},
+            )
+    except Declined as error:
+        said = getattr(getattr(error.__cause__, "error", None), "payment_intent", None)
+        if said is not None:
+            _give_up(str(said["id"]))
+        _fail(top_up, NEEDS_HOLDER if error.code == AUTHENTICATION else f"The card was refused: {error.message}")
         return False
-    if intent is None:
-        _fail(top_up, Invalid(None, "Stripe did not answer for a day."))
+    except Invalid:
+        logger.exception("Stripe does not take the automatic top-up %d", top_up.pk)
+        _fail(top_up, "The card could not be charged: add credit by hand, which keeps a card anew.")
         return False
-    note_payment_intent(intent)
-    return bool(intent.status == "succeeded")
+    return _settle(top_up, intent)
 
 
-def _charged_before(top_up: TopUp, customer: str) -> Any:
-    """The payment that was asked for under a key that Stripe has forgotten, or None."""
+def _settle(top_up: TopUp, intent: Any) -> bool:
+    if intent.status in ("succeeded", "processing", "canceled"):  # processing: the webhook tells what becomes of it
+        note_payment_intent(intent)
+        return bool(intent.status == "succeeded")
+    _give_up(intent.id)
+    _fail(top_up, NEEDS_HOLDER if intent.status == "requires_action" else "The card was refused.")
+    return False
+
+
+def _charged_before(top_up: TopUp) -> Any:
+    """The payment that was asked for, or None."""
     begun = int((top_up.created_at - timedelta(minutes=5)).timestamp())
+    asked: Any = {"customer": _customer_of(top_up), "created": {"gte": begun}, "limit": 100}
     with translated():
-        listed = client().v1.payment_intents.list({"customer": customer, "created": {"gte": begun}, "limit": 100})
+        listed = client().v1.payment_intents.list(asked)
         return next((intent for intent in listed.auto_paging_iter() if is_for(top_up, intent)), None)
 
 
-def _fail(top_up: TopUp, error: ArtemisError) -> None:
+def _customer_of(top_up: TopUp) -> str:
+    return StripeCustomer.objects.get(account_id=top_up.account_id, livemode=top_up.livemode).stripe_id
+
+
+def _fail(top_up: TopUp, because: str) -> None:
     """A card that is refused is not charged again by itself: its bank would hold that against it."""
-    said = error.__cause__
-    intent = getattr(getattr(said, "error", None), "payment_intent", None)
-    if intent is not None:
-        _give_up(str(intent["id"]))
-    because = (
-        "The card's holder must agree to the payment: add credit by hand."
-        if error.code == NEEDS_HOLDER
-        else f"The card was refused: {error.message}"
-    )[:200]
+    because = because[:200]
     with transaction.atomic():
         TopUp.objects.filter(pk=top_up.pk, state=TopUpState.PENDING).update(state=TopUpState.FAILED, failure=because)
         _stop(AutoTopUp.objects.select_for_update().get(pk=top_up.account_id), because)

@@ -1,6 +1,8 @@
 """What follows from an invoice that is not paid, step by step; its payment undoes all of it."""
 
+import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -8,66 +10,93 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.accounts.selectors import account_name, tier_of_account
+from apps.accounts.selectors import account_name, first_tier, tier_of_account
 from apps.accounts.services import resume_account, set_account_limits, suspend_account, write_letter
 from apps.billing.ledger import Book
-from apps.billing.models import Dunning, DunningStep, Subscription
+from apps.billing.models import Dunning, DunningStep, Plan, StripeCustomer, Subscription
+from apps.billing.processor import client, translated
 from apps.billing.services.credit import set_credit_limit
 from apps.billing.services.plans import apply_plan
+from apps.common.errors import ArtemisError
 
+RENEWALS = ("subscription_cycle", "subscription_update", "subscription_threshold", "subscription")
 SUSPENDED = "An invoice of this account is not paid. Pay it on the page Billing, and its keys work again at once."
 SUBJECTS = {
     DunningStep.TOLD: "A payment did not come through",
     DunningStep.REMINDED: "An invoice is still to be paid",
-    DunningStep.LIMITED: "The plan's limits are taken back until an invoice is paid",
+    DunningStep.LIMITED: "Nothing more may be owed until an invoice is paid",
     DunningStep.SUSPENDED: "Calls are refused until an invoice is paid",
 }
-UNDONE = "Thank you: the invoice is paid"
+UNDONE = "Nothing is left to be paid"
+logger = logging.getLogger(__name__)
 
 
-def begin_dunning(*, account_id: int, invoice_id: str) -> None:
-    """A payment was refused. To be called with the account's book open."""
-    dunning, is_new = Dunning.objects.get_or_create(
-        account_id=account_id, defaults={"invoice_id": invoice_id, "since": timezone.now()}
-    )
-    if is_new:
-        _go_to(dunning, DunningStep.TOLD)
-    elif dunning.invoice_id != invoice_id:
-        Dunning.objects.filter(pk=account_id).update(invoice_id=invoice_id)
+def look_at_debts(*, account_id: int) -> None:
+    """Asks Stripe what the account has not paid: dunning begins with it, and ends without. Raises Unavailable."""
+    unpaid = _unpaid_invoices(account_id)
+    with transaction.atomic():
+        Book.of(account_id)
+        dunning = Dunning.objects.filter(pk=account_id).first()
+        if not unpaid:
+            if dunning is not None:
+                _end(dunning)
+        elif dunning is None:
+            _go_to(Dunning(account_id=account_id, invoice_id=unpaid[0], since=timezone.now()), DunningStep.TOLD)
+        elif dunning.invoice_id not in unpaid:
+            Dunning.objects.filter(pk=account_id).update(invoice_id=unpaid[0])
 
 
-@transaction.atomic
-def end_dunning(*, account_id: int, invoice_id: str | None = None) -> None:
-    """The invoice is paid or cancelled; without one, whichever it was. What was taken away is given again."""
-    book = Book.of(account_id)
-    dunning = Dunning.objects.filter(pk=account_id).first()
-    if dunning is None or invoice_id not in (None, dunning.invoice_id):
-        return
-    if dunning.step >= DunningStep.SUSPENDED:
-        resume_account(account_id=account_id, suspended_for=SUSPENDED)
-    subscription = Subscription.objects.filter(pk=account_id).first()
-    if dunning.step >= DunningStep.LIMITED and subscription is not None and subscription.is_running:
-        set_account_limits(account_id=account_id, values={"tier_id": dunning.tier_before_id})
-        set_credit_limit(account_id=account_id, limit=dunning.credit_limit_before)
-        book.publish_credit()
-    dunning.delete()
-    _write(account_id, None)
+def is_dunned(*, account_id: int) -> bool:
+    return Dunning.objects.filter(pk=account_id).exists()
 
 
 def dun(*, now: datetime | None = None) -> int:
-    """Takes each unpaid invoice to the step that its age brings; how many it took further."""
+    """Takes each account with an unpaid invoice to the step that its age brings; how many it took further.
+
+    Stripe is asked before: what was paid meanwhile may not have been heard of.
+    """
     now = now or timezone.now()
     taken = 0
-    for account_id in Dunning.objects.values_list("pk", flat=True):
-        with transaction.atomic():
-            Book.of(account_id)  # a payment may come in between
-            dunning = Dunning.objects.filter(pk=account_id).first()
-            due = _due(now - dunning.since) if dunning is not None else DunningStep.TOLD
-            if dunning is not None and dunning.step < due:
-                for step in range(dunning.step + 1, due + 1):
-                    _go_to(dunning, DunningStep(step))
-                taken += 1
+    for dunning in Dunning.objects.all():
+        if dunning.step < _due(now - dunning.since):
+            try:
+                look_at_debts(account_id=dunning.account_id)
+            except ArtemisError as error:
+                logger.warning("no further step for account %d for now: %s", dunning.account_id, error)
+            else:
+                taken += _go_on(dunning.account_id, now)
     return taken
+
+
+def bring_plan(*, account_id: int, plan: Plan | None) -> None:
+    """What a plan brings, or its end takes; where limits are taken back for a debt, they stay so until it is paid."""
+    if not Dunning.objects.filter(pk=account_id, step__gte=DunningStep.LIMITED).exists():
+        apply_plan(account_id=account_id, plan=plan)
+
+
+@transaction.atomic
+def _go_on(account_id: int, now: datetime) -> bool:
+    Book.of(account_id)
+    dunning = Dunning.objects.filter(pk=account_id).first()
+    if dunning is None or dunning.step >= (due := _due(now - dunning.since)):
+        return False
+    for step in range(dunning.step + 1, due + 1):
+        _go_to(dunning, DunningStep(step))
+    return True
+
+
+def _unpaid_invoices(account_id: int) -> list[str]:
+    """Those that Stripe has tried to collect, the oldest first. A subscription's first is no debt: it began nothing."""
+    customer = StripeCustomer.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).first()
+    if customer is None:
+        return []
+    found: list[Any] = []
+    with translated():
+        for status in ("open", "uncollectible"):
+            asked: Any = {"customer": customer.stripe_id, "status": status, "limit": 100}
+            found += client().v1.invoices.list(asked).auto_paging_iter()
+    debts = [one for one in found if one.attempt_count and str(one.billing_reason) in RENEWALS]
+    return [one.id for one in sorted(debts, key=lambda one: int(one.created))]
 
 
 def _due(age: timedelta) -> DunningStep:
@@ -78,14 +107,37 @@ def _due(age: timedelta) -> DunningStep:
 def _go_to(dunning: Dunning, step: DunningStep) -> None:
     account_id = dunning.account_id
     if step == DunningStep.LIMITED:
+        dunning.plan_before = _running_plan(account_id)
         dunning.tier_before_id = tier_of_account(account_id=account_id)
         dunning.credit_limit_before = Book.of(account_id).customer.credit_limit
-        apply_plan(account_id=account_id, plan=None)
+        set_account_limits(account_id=account_id, values={"tier_id": first_tier() or dunning.tier_before_id})
+        set_credit_limit(account_id=account_id, limit=0)
     elif step == DunningStep.SUSPENDED:
         suspend_account(account_id=account_id, reason=SUSPENDED, once=True)
     dunning.step = step
     dunning.save()
     _write(account_id, step)
+
+
+def _end(dunning: Dunning) -> None:
+    """Of the plan that it had the account gets what staff made of that, too; of another one, what that brings."""
+    account_id = dunning.account_id
+    if dunning.step >= DunningStep.SUSPENDED:
+        resume_account(account_id=account_id, suspended_for=SUSPENDED)
+    if dunning.step >= DunningStep.LIMITED:
+        plan = _running_plan(account_id)
+        if plan is not None and plan == dunning.plan_before:
+            set_account_limits(account_id=account_id, values={"tier_id": dunning.tier_before_id})
+            set_credit_limit(account_id=account_id, limit=dunning.credit_limit_before)
+        else:
+            apply_plan(account_id=account_id, plan=plan)
+    dunning.delete()
+    _write(account_id, None)
+
+
+def _running_plan(account_id: int) -> Plan | None:
+    subscription = Subscription.objects.filter(pk=account_id).select_related("plan").first()
+    return subscription.plan if subscription is not None and subscription.is_running else None
 
 
 def _write(account_id: int, step: DunningStep | None) -> None:

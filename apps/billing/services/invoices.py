@@ -3,14 +3,17 @@
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from apps.billing.contracts import InvoiceLine, NextInvoice
 from apps.billing.ledger import Book, system
-from apps.billing.models import LedgerKind, LedgerTransaction, Subscription, TransactionKind
+from apps.billing.models import LedgerEntry, LedgerKind, LedgerTransaction, Subscription, TransactionKind
 from apps.billing.processor import client, nano, translated
+from apps.billing.services.credit import record_refund
 from apps.billing.services.overage import METER as OVERAGE
 from apps.billing.services.overage import is_overage
+from apps.common.money import format_usd
 
 
 def preview_next_invoice(*, account_id: int) -> NextInvoice | None:
@@ -60,14 +63,16 @@ def book_use(account_id: int, invoice_id: str, *, amount: int, given: int, name:
     key = f"{TransactionKind.PAYMENT}:stripe-{invoice_id}"
     book = Book.of(account_id)
     if amount and book.known(key, TransactionKind.PAYMENT, amount) is None:
-        owed = book.own(LedgerKind.METERED)
-        paid = min(amount, -owed.balance)  # what Stripe billed beyond that is the customer's
+        metered, owed = book.own(LedgerKind.METERED), book.own(LedgerKind.RECEIVABLE)
+        paid = min(amount, -metered.balance)
+        more = min(amount - paid, -owed.balance)  # it was taken off the invoices, and was on one after all
         book.write(
             TransactionKind.PAYMENT,
             key,
             [
-                (owed, paid),
-                (book.own(LedgerKind.PREPAID), amount - paid),
+                (metered, paid),
+                (owed, more),
+                (book.own(LedgerKind.PREPAID), amount - paid - more),  # what Stripe billed beyond is the customer's
                 (system(LedgerKind.STRIPE_CLEARING), given - amount),
                 (system(LedgerKind.PAYMENTS), -given),
             ],
@@ -100,10 +105,48 @@ def give_up_use(account_id: int, invoice_id: str, *, amount: int, name: str) -> 
         book.publish_credit()
 
 
-@transaction.atomic
-def book_returned(account_id: int, told: Any, *, reason: str) -> None:
-    """A payment of an invoice that was refunded, or is disputed."""
+def owe_again(*, account_id: int, customer_id: str, subscription_id: str) -> None:
+    """The use that no invoice of an ended subscription has asked for: the next payment covers it. Once."""
+    key = f"{TransactionKind.METERING}:ended-{subscription_id}"
+    asked = 0
+    with translated():
+        for status in ("draft", "open", "uncollectible"):
+            listed: Any = {"customer": customer_id, "status": status, "limit": 100}
+            asked += sum(_use_of(one) for one in client().v1.invoices.list(listed).auto_paging_iter())
+    with transaction.atomic():
+        book = Book.of(account_id)
+        metered, owed = book.own(LedgerKind.METERED), book.own(LedgerKind.RECEIVABLE)
+        left = -metered.balance - asked
+        if left <= 0 or book.known(key, TransactionKind.METERING) is not None:
+            return
+        paid = min(left, max(0, book.own(LedgerKind.PREPAID).balance))
+        book.write(
+            TransactionKind.METERING,
+            key,
+            [(metered, left), (owed, paid - left), (book.own(LedgerKind.PREPAID), -paid)],
+            occurred_at=timezone.now(),
+            description=f"{format_usd(left)} of use is on no invoice after all",
+        )
+
+
+def book_returned(account_id: int, told: Any, invoice: Any, *, reason: str) -> None:
+    """A payment of an invoice that was refunded, or is disputed: what paid for use in it is then owed again.
+
+    A refund that staff give is no claim; only a disputed payment is.
+    """
     amount = nano(told.amount)
+    key = f"{TransactionKind.PAYMENT}:stripe-{invoice.id}"
+    own = LedgerEntry.objects.filter(transaction__business_key=key, ledger_account__account_id=account_id)
+    paid = own.aggregate(total=Sum("amount"))["total"] or 0
+    use = min(amount, paid) if told.object == "dispute" else 0
+    if use:
+        record_refund(account_id=account_id, amount=use, key=f"stripe-{told.id}", reason=reason)
+    if amount - use:
+        _return_fee(account_id, told, amount=amount - use, reason=reason)
+
+
+@transaction.atomic
+def _return_fee(account_id: int, told: Any, *, amount: int, reason: str) -> None:
     book = Book.of(account_id)
     key = f"{TransactionKind.FEE_REFUND}:stripe-{told.id}"
     if book.known(key, TransactionKind.FEE_REFUND, 0) is None:
@@ -117,13 +160,14 @@ def book_returned(account_id: int, told: Any, *, reason: str) -> None:
 
 
 @transaction.atomic
-def book_returned_again(told: Any, *, reason: str) -> bool:
-    """A refund of an invoice's payment that failed, or a dispute that was won. Whether it was one."""
+def book_returned_again(told: Any, *, reason: str) -> None:
+    """A refund of an invoice's payment that failed, or a dispute that was won: its fee is revenue after all."""
     taken = LedgerTransaction.objects.filter(business_key=f"{TransactionKind.FEE_REFUND}:stripe-{told.id}").first()
     if taken is None:
-        return False
-    amount = nano(told.amount)
+        return
     book = Book.of(taken.account_id)
+    entries = taken.entries.filter(ledger_account__kind=LedgerKind.STRIPE_CLEARING)
+    amount = entries.aggregate(total=Sum("amount"))["total"] or 0
     key = f"{TransactionKind.FEE}:stripe-{told.id}-again"
     if book.known(key, TransactionKind.FEE, 0) is None:
         book.write(
@@ -133,7 +177,6 @@ def book_returned_again(told: Any, *, reason: str) -> bool:
             occurred_at=timezone.now(),
             description=reason,
         )
-    return True
 
 
 def invoice_of_payment(intent_id: str) -> Any:

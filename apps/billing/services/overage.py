@@ -103,10 +103,18 @@ def counted_by_stripe(*, account_id: int, until: datetime | None = None) -> int:
 
 
 def tell_again(*, batch_id: int) -> None:
-    """Staff have looked why Stripe did not count it: it is told once more, as another event."""
+    """Staff have looked why Stripe did not count it: it is told once more, as another event.
+
+    Raises Invalid where Stripe has it after all, or another batch of the account waits; Unavailable.
+    """
     batch = MeterBatch.objects.get(pk=batch_id)
     if batch.state != BatchState.REFUSED:
         raise Invalid("batch", "Only what Stripe did not count is told again.")
+    if MeterBatch.objects.filter(account_id=batch.account_id, state=BatchState.WAITING).exists():
+        raise Invalid("batch", "Another batch of this account waits: try again once Stripe has that one.", status=409)
+    if _has_arrived(batch):
+        _note(batch, BatchState.SENT, "")
+        raise Invalid("batch", "Stripe has counted it meanwhile; nothing was told again.", status=409)
     MeterBatch.objects.filter(pk=batch_id, state=BatchState.REFUSED).update(
         reference=uuid.uuid4(), state=BatchState.WAITING, tries=0, next_try_at=timezone.now(), error=""
     )
@@ -130,9 +138,10 @@ def find_meter_errors() -> int:
 
 def _note_error(sample: Any) -> int:
     batches = MeterBatch.objects.filter(state=BatchState.SENT)
+    """Stripe names the event, or the key under which it was told."""
     identifier = str(sample["request"]["identifier"])
     try:
-        batches = batches.filter(reference=uuid.UUID(identifier.removeprefix(PREFIX)))
+        batches = batches.filter(reference=uuid.UUID(identifier.removeprefix(PREFIX)[:36]))
     except ValueError:
         return 0
     refused = batches.update(state=BatchState.REFUSED, error=sample.error_message[:500])
@@ -203,7 +212,8 @@ def _tell(batch: MeterBatch) -> bool:
                         "event_name": EVENT_NAME,
                         "identifier": batch.identifier,
                         "payload": {"stripe_customer_id": batch.customer_id, "value": str(batch.cents)},
-                    }
+                    },
+                    {"idempotency_key": f"{batch.identifier}-{batch.tries}"},  # Stripe's reports may name it
                 )
     except Invalid as error:
         if error.code != CAME_BEFORE:
@@ -218,9 +228,14 @@ def _tell(batch: MeterBatch) -> bool:
 
 
 def _has_arrived(batch: MeterBatch) -> bool:
-    """Of one that was told before, without an answer. Raises Invalid where Stripe has another part of it."""
+    """Of one that was told before, without an answer. Raises Invalid where Stripe has another part of it.
+
+    Raises Unavailable while the meter has not counted what was told before it: its sums come some time later.
+    """
     sent = MeterBatch.objects.filter(account_id=batch.account_id, livemode=batch.livemode, state=BatchState.SENT)
     more = counted_by_stripe(account_id=batch.account_id) - (sent.aggregate(total=Sum("cents"))["total"] or 0)
+    if more < 0:
+        raise Unavailable("Stripe's meter has not counted what it was told before.", retry_after=60)
     if more not in (0, batch.cents):
         raise Invalid(
             "batch", f"Stripe's meter has {more} cents more than it was told, and this batch has {batch.cents}."

@@ -23,10 +23,9 @@ from apps.billing.models import (
 )
 from apps.billing.processor import CURRENCY, NANO_PER_CENT, cents, client, nano, translated
 from apps.billing.services.credit import grant_credit
-from apps.billing.services.dunning import begin_dunning, end_dunning
-from apps.billing.services.invoices import book_paid, book_voided, subscription_of
+from apps.billing.services.dunning import bring_plan, is_dunned, look_at_debts
+from apps.billing.services.invoices import book_paid, book_voided, owe_again, subscription_of
 from apps.billing.services.overage import is_overage, overage_price
-from apps.billing.services.plans import apply_plan
 from apps.billing.services.stripe_customers import stripe_customer
 from apps.common.errors import Invalid, NotFound
 
@@ -36,7 +35,8 @@ logger = logging.getLogger(__name__)
 RUNNING = ("trialing", "active", "past_due")
 PAID_FOR = ("trialing", "active")
 UNPAID = ("past_due", "unpaid")
-SETTLED = ("paid", "void")
+ENDED = ("canceled", "incomplete_expired")
+UNSETTLED = ("open", "uncollectible")
 
 
 def start_subscription(*, account_id: int, plan_slug: str, page: str) -> str:
@@ -163,14 +163,18 @@ def price_of(plan: Plan) -> str:
 
 def note_subscription(told: Any) -> None:
     """What Stripe says of a subscription: the account gets what its plan brings, or loses it."""
-    _note(told, is_paid=told.status in PAID_FOR and _is_paid(told))
-
-
-@transaction.atomic
-def _note(told: Any, *, is_paid: bool) -> None:
     owner = StripeCustomer.objects.filter(stripe_id=str(told.customer), livemode=settings.STRIPE_LIVE_MODE).first()
     if owner is None:
         return
+    _note(owner, told, is_paid=told.status in PAID_FOR and _is_paid(told))
+    if told.status in ENDED:
+        owe_again(account_id=owner.account_id, customer_id=owner.stripe_id, subscription_id=told.id)
+    if told.status in UNPAID or is_dunned(account_id=owner.account_id):
+        look_at_debts(account_id=owner.account_id)
+
+
+@transaction.atomic
+def _note(owner: StripeCustomer, told: Any, *, is_paid: bool) -> None:
     item = _fee_item(told)
     Book.of(owner.account_id)  # one at a time
     known = Subscription.objects.filter(account_id=owner.account_id).select_related("plan").first()
@@ -200,11 +204,7 @@ def _note(told: Any, *, is_paid: bool) -> None:
     )
     plan = price.plan if running else None
     if plan != had:  # limits that staff set since then stay
-        apply_plan(account_id=owner.account_id, plan=plan)
-    if told.status in UNPAID:
-        begin_dunning(account_id=owner.account_id, invoice_id=str(told.latest_invoice))
-    elif is_paid:
-        end_dunning(account_id=owner.account_id)
+        bring_plan(account_id=owner.account_id, plan=plan)
     if is_paid:
         _include(owner.account_id, price.plan, told.id, item)
 
@@ -219,10 +219,10 @@ def note_invoice(invoice: Any) -> None:
         book_paid(owner.account_id, invoice)
     elif invoice.status == "void":
         book_voided(owner.account_id, invoice)
-    if invoice.status in SETTLED:
-        end_dunning(account_id=owner.account_id, invoice_id=invoice.id)
     with translated():
         note_subscription(client().v1.subscriptions.retrieve(subscription))
+    if invoice.status in UNSETTLED and invoice.attempt_count:  # also where its subscription has ended
+        look_at_debts(account_id=owner.account_id)
 
 
 def give_plan(*, account_id: int, plan_slug: str | None) -> None:
@@ -234,7 +234,7 @@ def give_plan(*, account_id: int, plan_slug: str | None) -> None:
             raise Invalid("plan", "This account pays for its plan through Stripe: it is changed there.")
         if plan_slug is None:
             Subscription.objects.filter(account_id=account_id).delete()
-            apply_plan(account_id=account_id, plan=None)
+            bring_plan(account_id=account_id, plan=None)
             return
         plan = Plan.objects.filter(slug=plan_slug).first()
         if plan is None:
@@ -243,7 +243,7 @@ def give_plan(*, account_id: int, plan_slug: str | None) -> None:
             account_id=account_id,
             defaults={"plan": plan, "status": "active", "stripe_id": "", "period_start": None, "period_end": None},
         )
-        apply_plan(account_id=account_id, plan=plan)
+        bring_plan(account_id=account_id, plan=plan)
 
 
 def _include(account_id: int, plan: Plan, stripe_id: str, item: Any) -> None:

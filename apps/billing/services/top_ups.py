@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Sum
 from django.utils import timezone
 
 from apps.billing.models import LedgerKind, LedgerTransaction, StripeCustomer, TopUp, TopUpState, TransactionKind
@@ -143,18 +144,18 @@ def _take_back(told: Any, reason: str) -> None:
     ).first()
     invoice = invoice_of_payment(intent.id) if theirs is not None else None
     if theirs is not None and invoice is not None:
-        book_returned(theirs.account_id, told, reason=f"{reason}, invoice {invoice.number or invoice.id}")
+        book_returned(theirs.account_id, told, invoice, reason=f"{reason}, invoice {invoice.number or invoice.id}")
 
 
 def _give_again(told: Any, reason: str) -> None:
     """Only what was taken back before."""
-    if book_returned_again(told, reason=reason):
-        return
+    book_returned_again(told, reason=reason)
     taken = LedgerTransaction.objects.filter(business_key=f"{TransactionKind.REFUND}:stripe-{told.id}").first()
     if taken is not None:
+        entries = taken.entries.filter(ledger_account__kind=LedgerKind.STRIPE_CLEARING)
         record_payment(
             account_id=taken.account_id,
-            amount=nano(told.amount),
+            amount=entries.aggregate(total=Sum("amount"))["total"] or 0,
             key=f"stripe-{told.id}-again",
             reason=reason,
             through=LedgerKind.STRIPE_CLEARING,

@@ -74,6 +74,7 @@ def used(cast: Cast, key: ApiKey) -> int:
                 model=("moon", "@sun")[number > 5],
                 started_at=(now - timedelta(days=number // 3)).isoformat(),
                 cost=cost,
+                end_user=("ann", "@ben")[number % 2],
             )
             for number, cost in costs.items()
         ]
@@ -87,6 +88,7 @@ def used(cast: Cast, key: ApiKey) -> int:
         ("model", ["model"], {"moon", "'@sun"}),
         ("key", ["key", "key_id"], {"'=1+1"}),
         ("project", ["project", "project_id"], {"default", "'+Game"}),
+        ("end-user", ["end_user"], {"ann", "'@ben"}),
         ("day", [], set()),
     ],
 )
@@ -107,7 +109,7 @@ def test_each_chart_is_a_table_for_spreadsheets(
     assert sum(sum(series.values) for series in page.context["chart"].series) == used
     assert len({row["start"] for row in rows}) == 3
     if columns:
-        assert {row[group] for row in rows} == groups
+        assert {row[columns[0]] for row in rows} == groups
         assert len({row[columns[-1]] for row in rows}) == len(shares) == len({share.label for share in shares}) == 2
 
 
@@ -120,6 +122,15 @@ def test_days_are_told_the_newest_first_and_hours_by_their_name(alice: Client, u
     hours = alice.get("/a/northwind/usage/", {"period": "24h", "group": "day"})
     assert hours.context["shares"][0][0].label == f"{today.day} {today:%b, %H}:00"
     assert ">Hour</th>" in hours.content.decode()
+
+
+def test_end_users_are_told_for_days_of_the_whole_account(alice: Client, key: ApiKey, used: int) -> None:
+    for narrower in ({"period": "24h"}, {"key": key.public_id}, {"project": "default"}):
+        page = alice.get("/a/northwind/usage/", {"period": "7d", "group": "end-user", **narrower})
+        assert page.context["shares"] == []
+        assert "Of requests that name an end user" in page.content.decode()
+    page = alice.get("/a/northwind/usage/", {"period": "7d", "group": "end-user", "model": "@sun"})
+    assert sum(share.totals.cost for share, _ in page.context["shares"]) == page.context["totals"].cost < used
 
 
 @pytest.mark.parametrize("group", ["model", "key", "project"])
