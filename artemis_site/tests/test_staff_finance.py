@@ -16,7 +16,7 @@ from apps.accounts.models import User
 from apps.accounts.tests.cast import Cast, cast
 from apps.billing import processor, services
 from apps.billing.emulator.control import EmulatorServer
-from apps.billing.models import LedgerTransaction, Reconciliation, TopUp
+from apps.billing.models import AutoTopUp, Dunning, DunningStep, LedgerTransaction, Reconciliation, TopUp
 from apps.billing.selectors import balance_of_account, plan_of_account
 from apps.catalog.models import AIModel, Deployment, EngineSpan
 from apps.keys.contracts import KeyPolicy
@@ -141,6 +141,24 @@ def test_an_account_is_found_by_its_slug(staff: Client, cast: Cast) -> None:
     assert found.headers["Location"] == money(cast.northwind.id)
     assert "no such account" in staff.get("/admin/money/", {"account": "nobody"}, follow=True).content.decode()
     assert staff.get("/admin/money/", {"account": "\x00" * 300}).status_code == 302
+
+
+def test_an_unpaid_invoice_and_credit_that_adds_itself_are_seen(staff: Client, cast: Cast) -> None:
+    account_id = cast.northwind.id
+    assert "An invoice is unpaid" not in staff.get(money(account_id)).content.decode()
+    Dunning.objects.create(account_id=account_id, invoice_id="in_1", since=YESTERDAY, step=DunningStep.LIMITED)
+    AutoTopUp.objects.create(
+        account_id=account_id,
+        threshold=5 * USD,
+        amount=25 * USD,
+        monthly_cap=100 * USD,
+        enabled=False,
+        stopped_because="The card was declined",
+        consented_at=YESTERDAY,
+    )
+    text = staff.get(money(account_id)).content.decode()
+    for said in ("An invoice is unpaid", "limited", "$25.00 below $5.00", "It is off: The card was declined"):
+        assert said in text, said
 
 
 PAGES = {

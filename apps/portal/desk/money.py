@@ -79,6 +79,8 @@ def account_money(request: HttpRequest, account_id: int) -> HttpResponse:
         "history": billing.credit_history(account_id=account_id, limit=HISTORY),
         "use": usage.shares(account_id=account_id, since=PERIODS["30d"].since(now), group_by="model"),
         "payments": billing.payments(),
+        "unpaid": billing.unpaid_invoice(account_id=account_id),
+        "automatic": billing.automatic_top_up(account_id=account_id),
         "at_stripe": billing.at_stripe(account_id=account_id),
         "bookings": BOOKINGS,
         "may_book": request.user.has_perm(BOOK),
