@@ -39,17 +39,19 @@ def begin_dunning(*, account_id: int, invoice_id: str) -> None:
 @transaction.atomic
 def end_dunning(*, account_id: int, invoice_id: str | None = None) -> None:
     """The invoice is paid or cancelled; without one, whichever it was. What was taken away is given again."""
-    book = Book.of(account_id)
+    Book.of(account_id)
     dunning = Dunning.objects.filter(pk=account_id).first()
     if dunning is None or invoice_id not in (None, dunning.invoice_id):
         return
     if dunning.step >= DunningStep.SUSPENDED:
         resume_account(account_id=account_id, suspended_for=SUSPENDED)
     subscription = Subscription.objects.filter(pk=account_id).first()
-    if dunning.step >= DunningStep.LIMITED and subscription is not None and subscription.is_running:
-        set_account_limits(account_id=account_id, values={"tier_id": dunning.tier_before_id})
-        set_credit_limit(account_id=account_id, limit=dunning.credit_limit_before)
-        book.publish_credit()
+    if dunning.step >= DunningStep.LIMITED:
+        if subscription is not None and subscription.is_running:
+            set_account_limits(account_id=account_id, values={"tier_id": dunning.tier_before_id})
+            set_credit_limit(account_id=account_id, limit=dunning.credit_limit_before)
+        else:
+            apply_plan(account_id=account_id, plan=None)
     dunning.delete()
     _write(account_id, None)
 
@@ -81,6 +83,7 @@ def _go_to(dunning: Dunning, step: DunningStep) -> None:
         dunning.tier_before_id = tier_of_account(account_id=account_id)
         dunning.credit_limit_before = Book.of(account_id).customer.credit_limit
         apply_plan(account_id=account_id, plan=None)
+        set_credit_limit(account_id=account_id, limit=0)  # who does not pay owes no more
     elif step == DunningStep.SUSPENDED:
         suspend_account(account_id=account_id, reason=SUSPENDED, once=True)
     dunning.step = step
