@@ -4,6 +4,7 @@
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ from playwright.sync_api import Page, expect
 from apps.billing import services
 from apps.billing.emulator.control import EmulatorServer
 from artemis_site.tests import errands
+from artemis_site.tests.browser import sign_in
 from artemis_site.tests.desk import Desk
 from artemis_site.tests.errands import Key
 from artemis_site.tests.platform import Platform
@@ -51,17 +53,28 @@ class Person:
 
     def look(self, name: str) -> None:
         """At the page that is open, wide and narrow: it fits, and everybody can use it."""
-        for size, (width, scheme) in SIZES.items():
-            self.page.set_viewport_size({"width": width, "height": 800})
-            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-            self.page.evaluate("scrollTo(0, 0)")
-            if folder := os.environ.get("SCREENSHOTS"):
-                self.page.screenshot(path=Path(folder) / f"{name}-{size}.png", full_page=True)
-            assert self.page.evaluate(OVERFLOW) <= 0, f"{name}, {size}, is wider than the window"
+        for size in fits(self.page, name):
             found = Axe().run(self.page).response["violations"]
             assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], f"{name}, {size}"
-        self.page.set_viewport_size({"width": 1280, "height": 800})
-        self.page.emulate_media(color_scheme="light")
+
+    def look_from_the_desk(self, platform: Platform) -> None:
+        """As the staff see the account."""
+        assert self.page.context.browser
+        with self.page.context.browser.new_context() as context:
+            desk = context.new_page()
+            facts = platform.facts
+            email, password = facts["admin_email"], facts["admin_password"]
+            sign_in(desk, platform.base_url, email=email, password=password, then="/admin/")
+            for kind in ("plan", "subscription", "meterbatch", "dunning", "autotopup", "topup"):
+                desk.goto(f"{platform.base_url}/admin/billing/{kind}/")
+                list(fits(desk, f"desk-{kind}s"))
+                row = desk.locator("#result_list tbody tr").filter(has_text="Pro" if kind == "plan" else "payer").first
+                row.get_by_role("link").first.click()
+                list(fits(desk, f"desk-{kind}"))
+            desk.goto(f"{platform.base_url}/admin/money/{self.payer.account_id}/")
+            list(fits(desk, "desk-money"))
+            desk.goto(f"{platform.base_url}/admin/finance/")
+            list(fits(desk, "desk-finance"))
 
     def shown(self) -> dict[str, int]:
         """What the page Billing says, by name."""
@@ -105,6 +118,20 @@ class Person:
             "payments": (sum(one.amount_received for one in payments) * USD // 100, books.taken),
             "the meter": (cents * USD // 100, books.metered),
         }
+
+
+def fits(page: Page, name: str) -> Iterator[str]:
+    """Each size, once the page has it, does not scroll sideways and is photographed."""
+    for size, (width, scheme) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.evaluate("scrollTo(0, 0)")
+        if folder := os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=Path(folder) / f"{name}-{size}.png", full_page=True)
+        assert page.evaluate(OVERFLOW) <= 0, f"{name}, {size}, is wider than the window"
+        yield size
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.emulate_media(color_scheme="light")
 
 
 def nano(text: str) -> int:
@@ -219,6 +246,7 @@ def be_dunned(platform: Platform, person: Person) -> None:
     region.get_by_text("Calls are refused until an invoice is paid").click()
     expect(region.get_by_text("the same keys work again at once")).to_be_visible()
     person.look("11-suspended")
+    person.look_from_the_desk(platform)
 
 
 def pay(platform: Platform, person: Person) -> None:
@@ -271,6 +299,7 @@ def cancel(platform: Platform, person: Person, time: EmulatorServer) -> None:
     payer.desk.call(services.bill_overage)
     person.agree()
     assert person.shown()["metered"] == 16 * USD
+    expect(page.get_by_role("region", name="Next invoice").get_by_text("$16.00")).to_have_count(2)
     person.look("16-ends-with-this-month")
 
     time.advance_time(MONTH)
