@@ -71,6 +71,7 @@ class Person:
                 row = desk.locator("#result_list tbody tr").filter(has_text="Pro" if kind == "plan" else "payer").first
                 row.get_by_role("link").first.click()
                 list(fits(desk, f"desk-{kind}"))
+                assert "000000000" not in desk.locator("#content").inner_text(), "sums are in dollars"
             desk.goto(f"{platform.base_url}/admin/money/{self.payer.account_id}/")
             list(fits(desk, "desk-money"))
             desk.goto(f"{platform.base_url}/admin/finance/")
@@ -238,6 +239,7 @@ def be_dunned(platform: Platform, person: Person) -> None:
         assert told in letters(payer)[0]
         assert state(payer)[3] == tier
         person.agree()
+    expect(page.get_by_text("calls stop at $0.00")).to_be_visible()
     person.look("10-limited")
     payer.desk.call(services.dun, now=now + 15 * DAY)
     wait_for(lambda: spend(platform, person.key) == 403)
