@@ -283,6 +283,10 @@ class TopUpAdmin(ReadOnlyDesk):
     list_select_related = ("account",)
     list_filter = ("state", "is_automatic", "livemode")
     search_fields = ("account__slug", "account__name", "payment_intent_id", "session_id")
+    fields = (
+        *("account", "livemode", "sum", "state", "failure", "is_automatic", "asked_by", "created_at"),
+        *("reference", "session_id", "payment_intent_id", "payment_method_id"),
+    )
 
     @admin.display(description="amount", ordering="amount")
     def sum(self, top_up: TopUp) -> str:
@@ -325,6 +329,7 @@ class AutoTopUpAdmin(ReadOnlyDesk):
     list_select_related = ("account", "consented_by")
     list_filter = ("enabled",)
     search_fields = ("account__slug", "account__name")
+    fields = (*list_display, "told_of_cap")
 
     @admin.display(description="when less than", ordering="threshold")
     def less_than(self, auto: AutoTopUp) -> str:
@@ -347,6 +352,11 @@ class DunningAdmin(ReadOnlyDesk):
     list_select_related = ("account",)
     list_filter = ("step",)
     search_fields = ("account__slug", "account__name", "invoice_id")
+    fields = (*list_display, "tier_before", "owed_at_most_before")
+
+    @admin.display(description="credit limit before")
+    def owed_at_most_before(self, dunning: Dunning) -> str:
+        return usd(dunning.credit_limit_before)
 
 
 admin.site.register(Reconciliation, ReconciliationAdmin)

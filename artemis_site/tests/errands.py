@@ -27,6 +27,7 @@ from apps.billing.contracts import Balance, Finding
 from apps.billing.models import (
     AutoTopUp,
     LedgerEntry,
+    LedgerKind,
     LedgerTransaction,
     MeterBatch,
     OveragePrice,
@@ -35,6 +36,7 @@ from apps.billing.models import (
     StripeEvent,
     Subscription,
     TopUp,
+    TransactionKind,
 )
 from apps.billing.processor import client
 from apps.billing.selectors import balance_of_account, plan_of_account
@@ -82,6 +84,17 @@ class Bill:
     @property
     def cost(self) -> int:
         return sum(request.cost for request in self.requests)
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the ledger has of an account: all that Stripe took, what of it for invoices, and what its meter was told."""
+
+    balance: Balance
+    status: str
+    taken: int
+    invoiced: int
+    metered: int
 
 
 def make_key(account: str, policy: dict[str, Any]) -> Key:
@@ -419,6 +432,26 @@ def hurry_batches() -> None:
 
 def tell_refused_again(account_id: int) -> None:
     tell_again(batch_id=MeterBatch.objects.get(account_id=account_id, state="refused").pk)
+
+
+def books_of(account_id: int) -> Books:
+    """Once all of its use is in the ledger, which is sound."""
+    balance = posted(account_id)
+    plan = plan_of_account(account_id=account_id)
+    entries = LedgerEntry.objects.filter(transaction__account_id=account_id)
+    taken = entries.filter(ledger_account__kind=LedgerKind.STRIPE_CLEARING)
+    metered = entries.filter(ledger_account__kind=LedgerKind.METERED, transaction__kind=TransactionKind.METERING)
+    return Books(
+        balance=balance,
+        status=plan.status if plan else "",
+        taken=-sum(entry.amount for entry in taken),
+        invoiced=-sum(entry.amount for entry in taken.filter(transaction__business_key__contains=":stripe-in_")),
+        metered=-sum(entry.amount for entry in metered),
+    )
+
+
+def account_of(slug: str) -> int:
+    return Account.objects.get(slug=slug).pk
 
 
 def meter_id() -> str:

@@ -1,7 +1,7 @@
 """What is used beyond credit, credit that adds itself, invoices that are not paid: by real calls, through months."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,15 +19,15 @@ from artemis_site.tests.test_subscriptions_journey import MONTH, card_of, fees, 
 from artemis_site.tests.test_top_ups_journey import USD, Payer, payer, stand_in, stripe_client, wait_for
 
 __all__ = ["own_time", "payer", "stand_in", "stripe_client"]
-DEAR = "moon-dear"  # a call of it costs 16 dollars
+DEAR = "moon-dear"
 METER_EVENTS = "/v1/billing/meter_events"
 DECLINES, NEEDS_HOLDER, PAYS = "4000000000000341", "4000002760003184", "4242424242424242"
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def key(platform: Platform, payer: Payer) -> Iterator[Key]:
-    """Of the payer, for a model that is dear."""
+def dear(platform: Platform) -> None:
+    """A model whose calls cost 16 dollars each is on offer."""
     document = json.loads(models_yaml(platform.primary, platform.second, platform.claude))
     entry = next(entry for entry in document["model_list"] if entry["model_name"] == SMALL_MODEL)
     entry["model_name"] = DEAR
@@ -36,7 +36,12 @@ def key(platform: Platform, payer: Payer) -> Iterator[Key]:
     file.write_text(json.dumps({"model_list": [entry]}))
     platform.manage("load_models", str(file))
     platform.primary.script(match="dear", output_tokens=16)
-    yield payer.desk.call(errands.key_of, payer.account_id)
+
+
+@pytest.fixture
+def key(dear: None, payer: Payer) -> Key:
+    """Of the payer."""
+    return payer.desk.call(errands.key_of, payer.account_id)
 
 
 def spend(platform: Platform, key: Key) -> int:

@@ -75,9 +75,17 @@ def link_payment(world: World, invoice: Object, intent: str) -> None:
 
 
 def collect(
-    world: World, invoice: Object, method: Object | None = None, *, off_session: bool = True
+    world: World,
+    invoice: Object,
+    method: Object | None = None,
+    *,
+    off_session: bool = True,
+    by_schedule: bool = False,
 ) -> StripeError | None:
-    """One attempt; a refusal is returned. Without any card it is one, too."""
+    """One attempt; a refusal is returned. Without any card it is one, too.
+
+    After the first one only those `by_schedule` are counted: who tries by hand uses up none of the retries.
+    """
     if invoice["status"] not in ("open", "uncollectible"):
         return None
     intent = ensure_payment(world, invoice)
@@ -91,12 +99,16 @@ def collect(
         )
     else:
         error = payments.attempt(world, intent, method, off_session=off_session)
-    counted = {"attempt_count": invoice["attempt_count"] + 1, "attempted": True}
+    counts = by_schedule or not invoice["attempt_count"]
+    counted = {"attempt_count": invoice["attempt_count"] + int(counts), "attempted": True}
     if error is None and intent["status"] == "succeeded":
         world.change(invoice, None, **counted)
         mark_paid(world, invoice)
         return None
-    _failed(world, invoice, counted, asks_holder=error is None)
+    if counts:
+        _failed(world, invoice, counted, asks_holder=error is None)
+    else:
+        world.emit("invoice.payment_action_required" if error is None else "invoice.payment_failed", invoice)
     return error
 
 

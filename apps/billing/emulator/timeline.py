@@ -122,7 +122,7 @@ def _finalize(world: World, invoice: Object) -> None:
 
 def _retry(world: World, invoice: Object) -> None:
     world.change(invoice, None, next_payment_attempt=None)
-    invoice_payments.collect(world, invoice)
+    invoice_payments.collect(world, invoice, by_schedule=True)
 
 
 def _tell_trial(world: World, subscription: Object) -> None:

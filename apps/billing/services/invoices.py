@@ -1,5 +1,6 @@
 """Stripe's invoices in the ledger: fees are revenue, use that they took on is paid with them."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -8,7 +9,15 @@ from django.utils import timezone
 
 from apps.billing.contracts import InvoiceLine, NextInvoice
 from apps.billing.ledger import Book, system
-from apps.billing.models import LedgerEntry, LedgerKind, LedgerTransaction, Subscription, TransactionKind
+from apps.billing.models import (
+    Dunning,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerKind,
+    LedgerTransaction,
+    Subscription,
+    TransactionKind,
+)
 from apps.billing.processor import client, nano, translated
 from apps.billing.services.credit import record_refund
 from apps.billing.services.overage import METER as OVERAGE
@@ -21,6 +30,8 @@ def preview_next_invoice(*, account_id: int) -> NextInvoice | None:
     own = Subscription.objects.filter(account_id=account_id).exclude(stripe_id="").first()
     if own is None or not own.is_running or own.period_end is None:
         return None
+    if own.ends_with_period:
+        return _last_invoice(own, own.period_end)
     with translated():
         invoice = client().v1.invoices.create_preview({"subscription": own.stripe_id})
     return NextInvoice(
@@ -34,9 +45,21 @@ def preview_next_invoice(*, account_id: int) -> NextInvoice | None:
     )
 
 
+def _last_invoice(own: Subscription, due_at: datetime) -> NextInvoice | None:
+    """Of one that ends with its month, of which Stripe has no preview: the use that no invoice has asked for yet."""
+    metered = LedgerAccount.objects.filter(account_id=own.account_id, kind=LedgerKind.METERED)
+    use = -(metered.aggregate(total=Sum("balance"))["total"] or 0)
+    unpaid = Dunning.objects.filter(pk=own.account_id).first()
+    if unpaid is not None:
+        use -= _use_of(unpaid.invoice_id)
+    return (
+        NextInvoice(due_at=due_at, lines=[InvoiceLine(description=OVERAGE, amount=use)], total=use) if use > 0 else None
+    )
+
+
 def book_paid(account_id: int, invoice: Any) -> None:
     """Once. What was paid by a balance that staff gave at Stripe, and not by the customer, is a payment by hand."""
-    use = _use_of(invoice)
+    use = _use_of(invoice.id)
     given = min(use, max(0, nano(invoice.total - invoice.amount_paid)))
     name = f"invoice {invoice.number or invoice.id}"
     book_fee(account_id, invoice.id, amount=nano(invoice.amount_paid) - (use - given), name=name)
@@ -85,7 +108,7 @@ def book_use(account_id: int, invoice_id: str, *, amount: int, given: int, name:
 def book_voided(account_id: int, invoice: Any) -> None:
     """Nobody will ask for the use that was on it."""
     name = f"invoice {invoice.number or invoice.id}"
-    give_up_use(account_id, invoice.id, amount=_use_of(invoice), name=name)
+    give_up_use(account_id, invoice.id, amount=_use_of(invoice.id), name=name)
 
 
 @transaction.atomic
@@ -192,9 +215,9 @@ def subscription_of(invoice: Any) -> str:
     return str(details.get("subscription") or "")
 
 
-def _use_of(invoice: Any) -> int:
+def _use_of(invoice_id: str) -> int:
     with translated():
-        lines = list(client().v1.invoices.line_items.list(invoice.id, {"limit": 100}).auto_paging_iter())
+        lines = list(client().v1.invoices.line_items.list(invoice_id, {"limit": 100}).auto_paging_iter())
     return nano(sum(line.amount for line in lines if is_overage(_price_of(line))))
 
 

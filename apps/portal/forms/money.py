@@ -25,14 +25,14 @@ class TopUpForm(forms.Form):
 class AutoTopUpForm(forms.Form):
     """An account's consent to be charged when its credit runs low."""
 
-    threshold = UsdField(label="When less is left than", widget=forms.NumberInput(attrs={**DOLLARS, "min": 0}))
+    threshold = UsdField(label="When the balance falls below", widget=forms.NumberInput(attrs={**DOLLARS, "min": 0}))
     amount = UsdField(label="Add", widget=forms.NumberInput(attrs=DOLLARS))
     monthly_cap = UsdField(
-        label="At most in a month",
+        label="At most a month",
         widget=forms.NumberInput(attrs=DOLLARS),
-        help_text="US dollars, all three. A month begins on its first day (UTC).",
+        help_text="In US dollars, all three. The month is the calendar month (UTC).",
     )
-    consent = forms.BooleanField(label="Charge the kept card by itself, as said here, until I turn this off.")
+    consent = forms.BooleanField(label="Charge the saved card automatically, as set out here, until I turn this off.")
 
 
 class HardnessField(forms.ChoiceField):

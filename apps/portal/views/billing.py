@@ -63,12 +63,12 @@ def auto_top_up(request: MemberRequest) -> HttpResponse:
     try:
         if request.POST.get("stop"):
             services.stop_auto_top_up(account_id=request.account.id)
-            messages.success(request, "Credit is not added by itself any more.")
+            messages.success(request, "Automatic top-up is off.")
             return _back(request)
         if form.is_valid():
             values = {name: form.cleaned_data[name] for name in ("threshold", "amount", "monthly_cap")}
             services.set_auto_top_up(account_id=request.account.id, actor_id=request.user.pk, **values)
-            messages.success(request, "Credit is added by itself from now on.")
+            messages.success(request, "Automatic top-up is on.")
             return _back(request)
     except NotFound:
         raise
@@ -117,7 +117,7 @@ def change_plan(request: MemberRequest, plan: str) -> HttpResponse:
     try:
         if request.method == "POST":
             services.change_plan(account_id=request.account.id, plan_slug=plan)
-            messages.success(request, "The plan is changed, from this moment on.")
+            messages.success(request, "The plan is changed.")
         else:
             change = services.preview_change(account_id=request.account.id, plan_slug=plan)
             return render(request, "portal/change_plan.html", {"change": change, "slug": plan})
@@ -139,7 +139,7 @@ def end_subscription(request: MemberRequest) -> HttpResponse:
     except ArtemisError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, "It ends with the month that is paid for." if ends else "The subscription goes on.")
+        messages.success(request, "The plan ends with the month that is paid for." if ends else "The plan goes on.")
     return _back(request)
 
 

@@ -87,7 +87,9 @@ def _subscriptions(world: World, secret: str, customer: Object, features: Object
     for subscription in world.store.all("subscription"):
         if subscription["customer"] != customer["id"] or subscription["status"] in ending.ENDED:
             continue
-        names = ", ".join(_name(world, item) for item in subscription["items"]["data"])
+        items = subscription["items"]["data"]
+        fees = [item for item in items if item["price"]["recurring"]["usage_type"] == "licensed"]
+        names = ", ".join(_name(world, item) for item in fees or items)
         _, end = subscription_invoices.period_of(subscription)
         until = f"ends on {_day(subscription['cancel_at'])}" if subscription["cancel_at"] else f"renews on {_day(end)}"
         button = ""

@@ -93,12 +93,19 @@ def test_a_refused_renewal_is_tried_again_and_then_ends_it(client: stripe.Stripe
     assert life.subscription(subscription).status == "past_due"
     assert (invoice.status, invoice.attempt_count) == ("open", 1)
     assert invoice.next_payment_attempt == moment("2026-02-04T01:00:00")
+    with pytest.raises(stripe.CardError):
+        client.v1.invoices.pay(str(invoice.id))
+    assert life.subscription(subscription).status == "past_due"
+    again = life.invoices()[-1]
+    assert (again.attempt_count, again.next_payment_attempt) == (1, invoice.next_payment_attempt), (
+        "by hand: not counted"
+    )
     life.advance("2026-02-17")
     ended = life.subscription(subscription)
     assert ended.status == "canceled"
     assert ended.cancellation_details is not None
     assert ended.cancellation_details.reason == "payment_failed"
-    assert life.events().count("invoice.payment_failed") == 4
+    assert life.events().count("invoice.payment_failed") == 5
     assert life.events()[-1] == "test_helpers.test_clock.ready"
     assert "customer.subscription.deleted" in life.events()
 
