@@ -200,7 +200,7 @@ def let_credit_add_itself(person: Person) -> None:
     """Less is left than was agreed: 25 come, at once as it were."""
     page = person.page
     page.get_by_text("Set it up").click()
-    page.get_by_label("When the balance falls below").fill("20")
+    page.get_by_label("When the balance falls below").fill("40")
     page.get_by_label("Add", exact=True).fill("25")
     page.get_by_label("At most a month").fill("50")
     page.get_by_label("Charge the saved card").check()
@@ -234,7 +234,7 @@ def let_the_card_go_bad(platform: Platform, person: Person, time: EmulatorServer
 
 def be_dunned(platform: Platform, person: Person) -> None:
     payer, page, now = person.payer, person.page, datetime.now(UTC)
-    for day, tier, told in ((4, "Pro plan", "still to be paid"), (8, None, "limits are taken back")):
+    for day, tier, told in ((4, "Pro plan", "still to be paid"), (8, "Pro plan", "Nothing more may be owed")):
         payer.desk.call(services.dun, now=now + day * DAY)
         assert told in letters(payer)[0]
         assert state(payer)[3] == tier
@@ -266,7 +266,7 @@ def pay(platform: Platform, person: Person) -> None:
     wait_for(lambda: spend(platform, person.key) == 200)  # the same key
     person.agree()
     assert person.shown() == {"available": 48 * USD, "prepaid": 39 * USD, "promotional": 9 * USD, "unposted": 0}
-    assert "Thank you" in letters(payer)[0]
+    assert "Nothing is left to be paid" in letters(payer)[0]
     expect(page.get_by_role("link", name="Pay the invoice")).to_have_count(0)
     person.look("13-paid")
 

@@ -52,6 +52,7 @@ def own_time(stand_in: EmulatorServer) -> Iterator[EmulatorServer]:
     """Its clock may be put forward; afterwards it is as late as ours again."""
     stand_in.settings(dunning_days=[1, 3], after_dunning="cancel", draft_seconds=0)
     yield stand_in
+    stand_in.clear_rules()
     stand_in.advance_time(int(time.time()) - stand_in.advance_time(0))
 
 

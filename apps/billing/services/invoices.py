@@ -135,7 +135,7 @@ def owe_again(*, account_id: int, customer_id: str, subscription_id: str) -> Non
     with translated():
         for status in ("draft", "open", "uncollectible"):
             listed: Any = {"customer": customer_id, "status": status, "limit": 100}
-            asked += sum(_use_of(one) for one in client().v1.invoices.list(listed).auto_paging_iter())
+            asked += sum(_use_of(one.id) for one in client().v1.invoices.list(listed).auto_paging_iter())
     with transaction.atomic():
         book = Book.of(account_id)
         metered, owed = book.own(LedgerKind.METERED), book.own(LedgerKind.RECEIVABLE)
