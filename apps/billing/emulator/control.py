@@ -67,6 +67,10 @@ class EmulatorServer:
         """See `apps.billing.emulator.faults.Fault`."""
         self.tell("/_emulator/faults", **fields)
 
+    def clear_faults(self) -> None:
+        """Those that were ordered, and have not come yet."""
+        self.tell("/_emulator/faults/clear")
+
     def rule(self, action: str, **fields: Any) -> None:
         """See `apps.billing.emulator.deliveries.Rule`."""
         self.tell("/_emulator/deliveries/rules", action=action, **fields)

@@ -30,6 +30,7 @@ class Direction:
             ("GET", "/journal"): self._journal,
             ("POST", "/reset"): self._reset,
             ("POST", "/faults"): self._fault,
+            ("POST", "/faults/clear"): self._clear_faults,
             ("GET", "/deliveries"): self._deliveries,
             ("POST", "/deliveries/rules"): self._rule,
             ("POST", "/deliveries/clear"): self._clear_rules,
@@ -80,6 +81,10 @@ class Direction:
     def _fault(self, told: dict[str, Any]) -> Any:
         """See `faults.Fault`."""
         self._emulator.faults.add(Fault.parse(told))
+        return {}
+
+    def _clear_faults(self, told: dict[str, Any]) -> Any:
+        self._emulator.faults.reset()
         return {}
 
     def _deliveries(self, told: dict[str, Any]) -> Any:
