@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from typing import Any
 
 import anthropic
 import pytest
@@ -13,17 +12,6 @@ from artemis_site.tests.platform import Platform
 from artemis_site.tests.report import ROWS, table
 from deploy.local.ports import free_port
 from inference.fake.control import FakeServer
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any, error: object) -> None:
-    """One of several processes that share the tests has ended: what it saw is told with the rest."""
-    ROWS.extend(tuple(row) for row in getattr(node, "workeroutput", {}).get("rows", ()))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["rows"] = ROWS
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

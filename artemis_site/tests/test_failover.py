@@ -174,6 +174,7 @@ def test_options_that_make_no_sense_are_named(platform: Platform, desk: Desk, he
 
 def test_a_request_that_takes_down_two_engines_goes_to_no_third(platform: Platform, desk: Desk) -> None:
     deadly = {"model": MODEL, "messages": [{"role": "user", "content": "deadly"}], "max_tokens": 8}
+    time.sleep(1.5)  # all gateways have seen that both engines are up
     platform.primary.script(exit_on_request=True, match="deadly")
     platform.second.script(exit_on_request=True, match="deadly")
     key = desk.key()

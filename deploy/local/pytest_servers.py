@@ -1,7 +1,6 @@
 """A pytest plugin: a PostgreSQL and a Redis of the test run's own, started before Django reads its settings.
 
-`DATABASE_URL` and `REDIS_URL`, where set, are used instead. Where processes share the tests (pytest-xdist), each has
-its own, and the one that only gives out the tests has none.
+`DATABASE_URL` and `REDIS_URL`, where set, are used instead.
 """
 
 import atexit
@@ -11,7 +10,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -77,5 +75,4 @@ def _start_servers() -> None:
         _wait_until(client.ping, redis_client.ConnectionError)
 
 
-if "PYTEST_XDIST_WORKER" in os.environ or "-n" not in sys.argv:
-    _start_servers()
+_start_servers()
