@@ -69,7 +69,7 @@ def payments() -> Payments:
 
 def is_customer(*, account_id: int) -> bool:
     """Whether Stripe knows the account: it may have kept a card of it."""
-    return StripeCustomer.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).exists()
+    return StripeCustomer.of(account_id) is not None
 
 
 def plans_on_offer() -> list[PlanCard]:
@@ -122,7 +122,7 @@ def plan_of_account(*, account_id: int) -> OwnPlan | None:
 
 def invoices_of_account(*, account_id: int, limit: int = 24) -> list[InvoiceRow]:
     """Stripe's invoices as dj-stripe mirrors them, the newest first; without those that are not final yet."""
-    theirs = StripeCustomer.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).first()
+    theirs = StripeCustomer.of(account_id)
     if theirs is None:
         return []
     rows = Invoice.objects.filter(customer_id=theirs.stripe_id).order_by("-created")[:limit]
@@ -276,7 +276,7 @@ def standing(*, most_debtors: int = 10) -> Standing:
 
 def at_stripe(*, account_id: int, most_top_ups: int = 10) -> AtStripe:
     """What Stripe has of an account, for the staff."""
-    customer = StripeCustomer.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).first()
+    customer = StripeCustomer.of(account_id)
     subscription = Subscription.objects.filter(account_id=account_id).first()
     top_ups = TopUp.objects.filter(account_id=account_id).order_by("-pk")[:most_top_ups]
     customer_id = customer.stripe_id if customer else ""

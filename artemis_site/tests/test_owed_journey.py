@@ -60,6 +60,15 @@ def told(payer: Payer) -> list[tuple[int, str, int]]:
     return payer.desk.call(errands.batches_of, payer.account_id)
 
 
+def owe_seven(platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer) -> None:
+    """Two calls for 32 dollars, of which Pro includes 25."""
+    subscribe(payer, own_time)
+    until(payer, "pro", "active", 25)
+    soon(lambda: spend(platform, key) == 200, 10)
+    assert spend(platform, key) == 200
+    assert balance(payer).owed == 7 * USD
+
+
 def look_until(payer: Payer, found: Callable[[], object]) -> None:
     """As beat does: low credit is looked for, again and again."""
 
@@ -103,11 +112,7 @@ def test_a_batch_whose_answer_was_lost_counts_once(
     platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer, stripe_client: stripe.StripeClient
 ) -> None:
     """And one that somebody sends again, past the platform, is found."""
-    subscribe(payer, own_time)
-    until(payer, "pro", "active", 25)
-    soon(lambda: spend(platform, key) == 200, 10)
-    assert spend(platform, key) == 200
-    assert balance(payer).owed == 7 * USD
+    owe_seven(platform, payer, key, own_time)
     own_time.fault(path=METER_EVENTS, times=3, close=True, after_effect=True)  # as often as the client tries
     assert told(payer) == [(700, "waiting", 1)]
     payer.desk.call(errands.hurry_batches)
@@ -127,11 +132,7 @@ def test_a_batch_whose_answer_was_lost_counts_once(
 def test_a_batch_that_stripe_cannot_count_is_seen_and_told_again(
     platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer, stripe_client: stripe.StripeClient
 ) -> None:
-    subscribe(payer, own_time)
-    until(payer, "pro", "active", 25)
-    soon(lambda: spend(platform, key) == 200, 10)
-    assert spend(platform, key) == 200
-    assert balance(payer).owed == 7 * USD
+    owe_seven(platform, payer, key, own_time)
     meter = payer.desk.call(errands.meter_id)
     stripe_client.v1.billing.meters.deactivate(meter)
     try:
@@ -234,11 +235,7 @@ def test_a_debt_outlives_its_subscription_and_a_new_one(
 ) -> None:
     """What no invoice asks for is owed again; a new subscription brings its limits once the old debt is paid."""
     own_time.settings(dunning_days=[5], after_dunning="cancel", draft_seconds=0)
-    subscribe(payer, own_time)
-    until(payer, "pro", "active", 25)
-    soon(lambda: spend(platform, key) == 200, 10)
-    assert spend(platform, key) == 200
-    assert balance(payer).owed == 7 * USD
+    owe_seven(platform, payer, key, own_time)
     assert told(payer) == [(700, "sent", 1)]
     own_time.replace_card(card_of(payer, stripe_client), DECLINES)
     own_time.advance_time(MONTH)

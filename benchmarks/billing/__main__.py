@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import redis as redis_client
 from benchmarks.processes import ROOT, cpu_seconds_since_start
 from deploy.local import postgres, redis
 from deploy.local.ports import free_port
+from deploy.local.waiting import until_it_answers
 
 LEAST_PER_SECOND = 5000
 MOST_MS = 200.0
@@ -120,8 +120,8 @@ def servers(folder: Path) -> Iterator[Machine]:
         _server(postgres.command(data, port=ports[0]), folder, postgres.user(data)) as first,
         _server(redis.command(folder / "redis", port=ports[1], password=password), folder, None),
     ):
-        _wait(lambda: psycopg.connect(database).close(), psycopg.OperationalError)
-        _wait(redis_client.Redis.from_url(store).ping, redis_client.ConnectionError)
+        until_it_answers(lambda: psycopg.connect(database).close(), psycopg.OperationalError)
+        until_it_answers(redis_client.Redis.from_url(store).ping, redis_client.ConnectionError)
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "artemis_site.settings",
@@ -142,19 +142,6 @@ def _server(command: list[str], folder: Path, user: int | None) -> Iterator[int]
     finally:
         child.send_signal(signal.SIGINT)  # PostgreSQL does not wait for those who are connected
         child.wait(60)
-
-
-def _wait(answers: Callable[[], object], away: type[Exception]) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            answers()
-        except away:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -20,6 +18,7 @@ import redis as redis_client
 
 from deploy.local import postgres, redis
 from deploy.local.ports import free_port
+from deploy.local.waiting import until_it_answers
 
 PASSWORD = secrets.token_urlsafe(16)
 
@@ -34,20 +33,6 @@ def _start(command: list[str], log: Path, user: int | None = None) -> None:
             process.wait(10)
 
     atexit.register(stop)
-
-
-def _wait_until(answers: Callable[[], object], away: type[Exception]) -> None:
-    """Until `answers` no longer raises `away`; after half a minute, what it raises."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            answers()
-        except away:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
 
 
 def _start_servers() -> None:
@@ -66,13 +51,13 @@ def _start_servers() -> None:
         _start(postgres.command(data, port=port, durable=False), folder / "postgres.log", postgres.user(data))
         os.environ["DATABASE_URL"] = postgres.url(port=port, password=PASSWORD, database="postgres")
         url = os.environ["DATABASE_URL"]
-        _wait_until(lambda: psycopg.connect(url).close(), psycopg.OperationalError)
+        until_it_answers(lambda: psycopg.connect(url).close(), psycopg.OperationalError)
     if "REDIS_URL" not in os.environ:
         port = free_port()
         _start(redis.command(folder / "redis", port=port, password=PASSWORD, durable=False), folder / "redis.log")
         os.environ["REDIS_URL"] = redis.url(port=port, password=PASSWORD)
         client = redis_client.Redis.from_url(os.environ["REDIS_URL"])
-        _wait_until(client.ping, redis_client.ConnectionError)
+        until_it_answers(client.ping, redis_client.ConnectionError)
 
 
 _start_servers()

@@ -4,6 +4,7 @@ Stripe counts in cents; sums here are in nano-dollars like all others, and whole
 """
 
 import uuid
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -26,6 +27,16 @@ class StripeCustomer(TimestampedModel):
 
     def __str__(self) -> str:
         return self.stripe_id
+
+    @classmethod
+    def of(cls, account_id: int) -> Self | None:
+        """In the mode in which payments are taken; None before the first."""
+        return cls.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).first()
+
+    @classmethod
+    def known_as(cls, stripe_id: str) -> Self | None:
+        """The one that Stripe speaks of; None for a stranger, or one of the other mode."""
+        return cls.objects.filter(stripe_id=stripe_id, livemode=settings.STRIPE_LIVE_MODE).first()
 
 
 class EventState(models.TextChoices):

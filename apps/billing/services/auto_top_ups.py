@@ -8,21 +8,20 @@ from typing import Any
 import stripe
 from django.conf import settings
 from django.db import transaction
-from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 
-from apps.accounts.selectors import account_name, is_suspended
-from apps.accounts.services import write_letter
+from apps.accounts.selectors import is_suspended
 from apps.billing.models import AutoTopUp, StripeCustomer, TopUp, TopUpState
 from apps.billing.processor import CURRENCY, Declined, cents, client, is_configured, translated
 from apps.billing.selectors import balance_of_account, charged_automatically
+from apps.billing.services.letters import write_about_money
 from apps.billing.services.top_ups import LEAST, METADATA, MOST, is_for, note_payment_intent
 from apps.common.errors import ArtemisError, Invalid, NotFound
 from apps.common.money import format_usd
 
 KNOWN_BY_KEY = timedelta(hours=23)  # Stripe answers the same under an idempotency key for a day
 ONCE_AGAIN = timedelta(seconds=30)  # a charge that was not answered is asked for again after it
+LETTER = "auto_top_up"
 AUTHENTICATION = "authentication_required"
 NEEDS_HOLDER = "The card's holder must agree to the payment: add credit by hand."
 logger = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ def stop_auto_top_up(*, account_id: int) -> None:
 
 def saved_card(*, account_id: int) -> stripe.PaymentMethod | None:
     """The one that is charged: the customer's default, else the newest. Raises Unavailable or Invalid."""
-    theirs = StripeCustomer.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).first()
+    theirs = StripeCustomer.of(account_id)
     if theirs is None:
         return None
     with translated():
@@ -221,7 +220,9 @@ def _give_up(intent_id: str) -> None:
 
 def _stop(auto: AutoTopUp, because: str) -> None:
     AutoTopUp.objects.filter(pk=auto.pk).update(enabled=False, stopped_because=because)
-    _write(auto, "The automatic top-up has stopped", because=because)
+    write_about_money(
+        account_id=auto.account_id, subject="The automatic top-up has stopped", template=LETTER, because=because
+    )
 
 
 def _tell_of_cap(auto: AutoTopUp, now: datetime) -> None:
@@ -229,14 +230,9 @@ def _tell_of_cap(auto: AutoTopUp, now: datetime) -> None:
     month = now.date().replace(day=1)
     if auto.told_of_cap != month:
         AutoTopUp.objects.filter(pk=auto.pk).update(told_of_cap=month)
-        _write(auto, "The automatic top-up has reached its cap", cap=format_usd(auto.monthly_cap))
-
-
-def _write(auto: AutoTopUp, subject: str, **said: str) -> None:
-    name, slug = account_name(account_id=auto.account_id)
-    context = {"account": name, "page": settings.PUBLIC_URL + reverse("portal:billing", args=[slug]), **said}
-    write_letter(
-        account_id=auto.account_id,
-        subject=f"{subject} ({name})",
-        text=render_to_string("billing/email/auto_top_up.txt", context),
-    )
+        write_about_money(
+            account_id=auto.account_id,
+            subject="The automatic top-up has reached its cap",
+            template=LETTER,
+            cap=format_usd(auto.monthly_cap),
+        )

@@ -2,20 +2,18 @@
 
 import logging
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 
-from apps.accounts.selectors import account_name, first_tier, tier_of_account
-from apps.accounts.services import resume_account, set_account_limits, suspend_account, write_letter
+from apps.accounts.selectors import first_tier, tier_of_account
+from apps.accounts.services import resume_account, set_account_limits, suspend_account
 from apps.billing.ledger import Book
 from apps.billing.models import Dunning, DunningStep, Plan, StripeCustomer, Subscription
-from apps.billing.processor import client, translated
 from apps.billing.services.credit import set_credit_limit
+from apps.billing.services.invoices import invoices_of
+from apps.billing.services.letters import write_about_money
 from apps.billing.services.plans import apply_plan
 from apps.common.errors import ArtemisError
 
@@ -87,14 +85,10 @@ def _go_on(account_id: int, now: datetime) -> bool:
 
 def _unpaid_invoices(account_id: int) -> list[str]:
     """Those that Stripe has tried to collect, the oldest first. A subscription's first is no debt: it began nothing."""
-    customer = StripeCustomer.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).first()
+    customer = StripeCustomer.of(account_id)
     if customer is None:
         return []
-    found: list[Any] = []
-    with translated():
-        for status in ("open", "uncollectible"):
-            asked: Any = {"customer": customer.stripe_id, "status": status, "limit": 100}
-            found += client().v1.invoices.list(asked).auto_paging_iter()
+    found = invoices_of(customer.stripe_id, "open", "uncollectible")
     debts = [one for one in found if one.attempt_count and str(one.billing_reason) in RENEWALS]
     return [one.id for one in sorted(debts, key=lambda one: int(one.created))]
 
@@ -141,17 +135,12 @@ def _running_plan(account_id: int) -> Plan | None:
 
 
 def _write(account_id: int, step: DunningStep | None) -> None:
-    name, slug = account_name(account_id=account_id)
     days: list[int] = settings.BILLING_DUNNING_DAYS
-    context = {
-        "step": step.name.lower() if step else "undone",
-        "account": name,
-        "page": settings.PUBLIC_URL + reverse("portal:billing", args=[slug]),
-        "limited_after": days[1],
-        "suspended_after": days[2],
-    }
-    write_letter(
+    write_about_money(
         account_id=account_id,
-        subject=f"{SUBJECTS[step] if step else UNDONE} ({name})",
-        text=render_to_string("billing/email/dunning.txt", context),
+        subject=SUBJECTS[step] if step else UNDONE,
+        template="dunning",
+        step=step.name.lower() if step else "undone",
+        limited_after=days[1],
+        suspended_after=days[2],
     )

@@ -11,7 +11,6 @@ from apps.billing.contracts import InvoiceLine, NextInvoice
 from apps.billing.ledger import Book, system
 from apps.billing.models import (
     Dunning,
-    LedgerAccount,
     LedgerEntry,
     LedgerKind,
     LedgerTransaction,
@@ -19,6 +18,7 @@ from apps.billing.models import (
     TransactionKind,
 )
 from apps.billing.processor import client, nano, translated
+from apps.billing.selectors import balance_of_account
 from apps.billing.services.credit import record_refund
 from apps.billing.services.overage import METER as OVERAGE
 from apps.billing.services.overage import is_overage
@@ -47,8 +47,7 @@ def preview_next_invoice(*, account_id: int) -> NextInvoice | None:
 
 def _last_invoice(own: Subscription, due_at: datetime) -> NextInvoice | None:
     """Of one that ends with its month, of which Stripe has no preview: the use that no invoice has asked for yet."""
-    metered = LedgerAccount.objects.filter(account_id=own.account_id, kind=LedgerKind.METERED)
-    use = -(metered.aggregate(total=Sum("balance"))["total"] or 0)
+    use = balance_of_account(account_id=own.account_id).metered
     unpaid = Dunning.objects.filter(pk=own.account_id).first()
     if unpaid is not None:
         use -= _use_of(unpaid.invoice_id)
@@ -131,11 +130,7 @@ def give_up_use(account_id: int, invoice_id: str, *, amount: int, name: str) -> 
 def owe_again(*, account_id: int, customer_id: str, subscription_id: str) -> None:
     """The use that no invoice of an ended subscription has asked for: the next payment covers it. Once."""
     key = f"{TransactionKind.METERING}:ended-{subscription_id}"
-    asked = 0
-    with translated():
-        for status in ("draft", "open", "uncollectible"):
-            listed: Any = {"customer": customer_id, "status": status, "limit": 100}
-            asked += sum(_use_of(one.id) for one in client().v1.invoices.list(listed).auto_paging_iter())
+    asked = sum(_use_of(one.id) for one in invoices_of(customer_id, "draft", "open", "uncollectible"))
     with transaction.atomic():
         book = Book.of(account_id)
         metered, owed = book.own(LedgerKind.METERED), book.own(LedgerKind.RECEIVABLE)
@@ -189,8 +184,7 @@ def book_returned_again(told: Any, *, reason: str) -> None:
     if taken is None:
         return
     book = Book.of(taken.account_id)
-    entries = taken.entries.filter(ledger_account__kind=LedgerKind.STRIPE_CLEARING)
-    amount = entries.aggregate(total=Sum("amount"))["total"] or 0
+    amount = moved_at_stripe(taken)
     key = f"{TransactionKind.FEE}:stripe-{told.id}-again"
     if book.known(key, TransactionKind.FEE, 0) is None:
         book.write(
@@ -200,6 +194,22 @@ def book_returned_again(told: Any, *, reason: str) -> None:
             occurred_at=timezone.now(),
             description=reason,
         )
+
+
+def moved_at_stripe(taken: LedgerTransaction) -> int:
+    """What a transaction took back through Stripe."""
+    entries = taken.entries.filter(ledger_account__kind=LedgerKind.STRIPE_CLEARING)
+    return entries.aggregate(total=Sum("amount"))["total"] or 0
+
+
+def invoices_of(customer_id: str, *statuses: str) -> list[Any]:
+    """Stripe's, of a customer. Raises Unavailable or Invalid."""
+    found: list[Any] = []
+    with translated():
+        for status in statuses:
+            asked: Any = {"customer": customer_id, "status": status, "limit": 100}
+            found += client().v1.invoices.list(asked).auto_paging_iter()
+    return found
 
 
 def invoice_of_payment(intent_id: str) -> Any:

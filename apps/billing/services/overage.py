@@ -85,11 +85,11 @@ def is_overage(price: str) -> bool:
     return OveragePrice.objects.filter(stripe_id=price).exists()
 
 
-def counted_by_stripe(*, account_id: int, until: datetime | None = None) -> int:
+def counted_by_stripe(*, account_id: int) -> int:
     """What Stripe's meter has of an account, in cents, since ever. Raises Unavailable or Invalid."""
     first = MeterBatch.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).earliest("pk")
     price = OveragePrice.objects.get(livemode=settings.STRIPE_LIVE_MODE)
-    end = until or timezone.now() + timedelta(days=366)  # its clock may be ahead of ours
+    end = timezone.now() + timedelta(days=366)  # its clock may be ahead of ours
     with translated():
         sums = client().v1.billing.meters.event_summaries.list(
             price.meter_id,
@@ -137,8 +137,8 @@ def find_meter_errors() -> int:
 
 
 def _note_error(sample: Any) -> int:
-    batches = MeterBatch.objects.filter(state=BatchState.SENT)
     """Stripe names the event, or the key under which it was told."""
+    batches = MeterBatch.objects.filter(state=BatchState.SENT)
     identifier = str(sample["request"]["identifier"])
     try:
         batches = batches.filter(reference=uuid.UUID(identifier.removeprefix(PREFIX)[:36]))

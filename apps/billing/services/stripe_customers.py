@@ -17,7 +17,7 @@ def stripe_customer(*, account_id: int) -> str:
     not meet in one ledger.
     """
     live = settings.STRIPE_LIVE_MODE
-    known = StripeCustomer.objects.filter(account_id=account_id, livemode=live).first()
+    known = StripeCustomer.of(account_id)
     if known is not None:
         return known.stripe_id
     if StripeCustomer.objects.filter(livemode=not live).exists():

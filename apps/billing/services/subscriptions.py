@@ -74,7 +74,7 @@ def look_at_subscription(*, account_id: int, session_id: str) -> None:
 
     Raises NotFound, Invalid or Unavailable.
     """
-    theirs = StripeCustomer.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).first()
+    theirs = StripeCustomer.of(account_id)
     if theirs is None:
         raise NotFound("There is no such payment.")
     with translated():
@@ -163,7 +163,7 @@ def price_of(plan: Plan) -> str:
 
 def note_subscription(told: Any) -> None:
     """What Stripe says of a subscription: the account gets what its plan brings, or loses it."""
-    owner = StripeCustomer.objects.filter(stripe_id=str(told.customer), livemode=settings.STRIPE_LIVE_MODE).first()
+    owner = StripeCustomer.known_as(str(told.customer))
     if owner is None:
         return
     _note(owner, told, is_paid=told.status in PAID_FOR and _is_paid(told))
@@ -211,7 +211,7 @@ def _note(owner: StripeCustomer, told: Any, *, is_paid: bool) -> None:
 
 def note_invoice(invoice: Any) -> None:
     """What Stripe says of an invoice: a fee that was paid is revenue, and its subscription may have changed."""
-    owner = StripeCustomer.objects.filter(stripe_id=str(invoice.customer), livemode=settings.STRIPE_LIVE_MODE).first()
+    owner = StripeCustomer.known_as(str(invoice.customer))
     subscription = subscription_of(invoice)
     if owner is None or not subscription:
         return

@@ -5,13 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Sum
 from django.utils import timezone
 
 from apps.billing.models import LedgerKind, LedgerTransaction, StripeCustomer, TopUp, TopUpState, TransactionKind
 from apps.billing.processor import CURRENCY, cents, client, nano, translated
 from apps.billing.services.credit import record_payment, record_refund
-from apps.billing.services.invoices import book_returned, book_returned_again, invoice_of_payment
+from apps.billing.services.invoices import book_returned, book_returned_again, invoice_of_payment, moved_at_stripe
 from apps.billing.services.stripe_customers import stripe_customer
 from apps.common.errors import Invalid, LimitExceeded, NotFound
 from apps.common.money import NANO_PER_USD, format_usd
@@ -139,9 +138,7 @@ def _take_back(told: Any, reason: str) -> None:
         note_payment_intent(intent)  # its payment may not have been heard of yet
         record_refund(account_id=top_up.account_id, amount=nano(told.amount), key=f"stripe-{told.id}", reason=reason)
         return
-    theirs = StripeCustomer.objects.filter(
-        stripe_id=str(intent.customer or ""), livemode=settings.STRIPE_LIVE_MODE
-    ).first()
+    theirs = StripeCustomer.known_as(str(intent.customer or ""))
     invoice = invoice_of_payment(intent.id) if theirs is not None else None
     if theirs is not None and invoice is not None:
         book_returned(theirs.account_id, told, invoice, reason=f"{reason}, invoice {invoice.number or invoice.id}")
@@ -152,10 +149,9 @@ def _give_again(told: Any, reason: str) -> None:
     book_returned_again(told, reason=reason)
     taken = LedgerTransaction.objects.filter(business_key=f"{TransactionKind.REFUND}:stripe-{told.id}").first()
     if taken is not None:
-        entries = taken.entries.filter(ledger_account__kind=LedgerKind.STRIPE_CLEARING)
         record_payment(
             account_id=taken.account_id,
-            amount=entries.aggregate(total=Sum("amount"))["total"] or 0,
+            amount=moved_at_stripe(taken),
             key=f"stripe-{told.id}-again",
             reason=reason,
             through=LedgerKind.STRIPE_CLEARING,
