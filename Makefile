@@ -14,7 +14,7 @@ run: ## start Artemis on this machine; Ctrl-C stops it
 
 test: ## run the whole test suite against real PostgreSQL, Redis and a real browser
 	@$(PYTHON) deploy/local/bootstrap.py dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --durations=30
 
 test-engine: ## run the API's journey against real engines, vLLM on the CPU among them
 	@$(PYTHON) deploy/local/bootstrap.py dev
@@ -27,7 +27,7 @@ check: ## everything that CI checks, except the real engines
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m deploy.local.checks
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=30
 
 format: ## write the code as the formatter wants it
 	@$(PYTHON) deploy/local/bootstrap.py dev
