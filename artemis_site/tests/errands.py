@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Sum
 from djstripe.models import WebhookEndpoint
 
 from apps.accounts.models import Account, Tier, User
@@ -297,6 +297,12 @@ def findings_after(harm: str) -> list[Finding]:
         found = reconcile(patience=0).findings
         transaction.set_rollback(True)
     return found
+
+
+def spent_without_price(*, since: str) -> int:
+    """What events cost that name no price, of this day (UTC) and later ones."""
+    events = UsageEvent.objects.filter(price_version=None, started_at__date__gte=since)
+    return int(events.aggregate(total=Sum("cost"))["total"] or 0)
 
 
 def free_budget(key: Key) -> int:
