@@ -14,11 +14,12 @@ from apps.billing.models import LateInvoice, StripeCustomer, Subscription
 from apps.billing.selectors import balance_of_account
 from apps.billing.tests.crashes import dies_before
 from apps.billing.tests.test_reconciliation_with_stripe import USD, differences, reconcile, running, stand_in
-from apps.billing.tests.test_stripe_histories import BAD, GOOD, MONTH, World, hear_all, take
+from apps.billing.tests.test_stripe_histories import BAD, GOOD, MONTH, OF_ITS_OWN, World, hear_all, take
 from apps.billing.tests.use import use
 from apps.keys.models import ApiKey
 
 __all__ = ["running", "stand_in"]
+CENT = USD // 100
 DAY = timedelta(days=1)
 LOST = ("/v1/invoices", "/v1/invoiceitems", "/v1/invoices/*/finalize")
 
@@ -66,7 +67,7 @@ def invoices(world: World) -> list[tuple[str, int]]:
 
 
 def findings() -> list[tuple[str, str, int]]:
-    return [one for one in differences(reconcile()) if one[0] != "dearer_than_its_price"]
+    return [one for one in differences(reconcile()) if one[0] not in OF_ITS_OWN]
 
 
 def test_late_use_is_asked_for_once_and_paid_by_the_card(left: World) -> None:
@@ -150,6 +151,35 @@ def test_one_that_is_cancelled_is_written_off(left: World) -> None:
     hear_all(left, 2)
     assert (owed(left), services.bill_late_use(now=after(9))) == ((0, 0), 0)
     assert findings() == []
+
+
+def test_a_reconciliation_finds_what_somebody_did_to_the_invoice(left: World) -> None:
+    late(left, 5 * USD)
+    services.bill_late_use(now=after(2))
+    own = LateInvoice.objects.get()
+    assert findings() == []
+    LateInvoice.objects.update(invoice_id="in_gone")
+    assert findings() == [("late_invoice_not_at_stripe", "northwind in_gone", -5 * USD)]
+    LateInvoice.objects.update(invoice_id=own.invoice_id, cents=499)
+    [batch, invoice] = findings()
+    assert (batch[0], batch[2]) == ("metering_not_its_batch", -CENT)
+    assert invoice == ("late_invoice_not_as_asked", f"northwind {own.invoice_id}", CENT)
+    LateInvoice.objects.update(cents=500)
+    processor.client().v1.invoices.void_invoice(own.invoice_id)
+    left.stand_in.advance_time(60)
+    voided = [
+        one for one in differences(reconcile(in_flight=-MONTH * timedelta(seconds=2))) if one[0] not in OF_ITS_OWN
+    ]
+    assert voided == [("late_invoice_cancelled", f"northwind {own.invoice_id}", -5 * USD)]
+
+
+def test_one_that_cannot_be_made_is_found_after_a_day(left: World) -> None:
+    late(left, 5 * USD)
+    left.stand_in.fault(path="/v1/invoices", method="POST", status=400, times=9)
+    assert services.bill_late_use(now=after(2)) == 0
+    assert findings() == []
+    LateInvoice.objects.update(created_at=timezone.now() - 2 * DAY)
+    assert [(what, amount) for what, _, amount in findings()] == [("late_invoice_not_made", -5 * USD)]
 
 
 def test_use_after_the_end_is_no_matter_of_the_card(left: World) -> None:
