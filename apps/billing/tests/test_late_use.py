@@ -31,7 +31,7 @@ def left(stand_in: EmulatorServer, key: ApiKey, cast: Cast) -> World:
     services.offer_first_plans()
     services.set_credit_limit(account_id=key.account_id, limit=0)
     world = World(stand_in, key, cast.alice.pk)
-    for step in [("subscribe", "pro"), ("hear all", 1), ("use", 32 * USD)]:
+    for step in [("subscribe", "pro"), ("hear all", 1), ("use", 32 * USD, None)]:
         take(world, step)
     assert owed(world) == (0, 7 * USD)
     services.end_subscription(account_id=key.account_id, with_period=True)
