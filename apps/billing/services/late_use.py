@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
+from apps.accounts.selectors import is_suspended
 from apps.billing.ledger import Book
 from apps.billing.models import (
     Dunning,
@@ -47,10 +48,10 @@ def bill_late_use(*, now: datetime | None = None) -> int:
     now = now or timezone.now()
     for subscription in _owing(now):
         customer = StripeCustomer.of(subscription.account_id)
-        if customer is not None:
+        if customer is not None and not is_suspended(account_id=subscription.account_id):
             put_on_late_invoice(account_id=subscription.account_id, customer_id=customer.stripe_id)
     waiting = LateInvoice.objects.filter(
-        state=LateState.WAITING, livemode=settings.STRIPE_LIVE_MODE, next_try_at__lte=now
+        state=LateState.WAITING, livemode=settings.STRIPE_LIVE_MODE, next_try_at__lte=max(now, timezone.now())
     )
     return sum(_make(late) for late in waiting.order_by("pk"))
 

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.selectors import letters_of_account
+from apps.accounts.services import resume_account, suspend_account
 from apps.accounts.tests.cast import Cast
 from apps.billing import processor, services
 from apps.billing.emulator.control import EmulatorServer
@@ -189,6 +190,15 @@ def test_use_after_the_end_is_no_matter_of_the_card(left: World) -> None:
     late(left, 9 * USD, at=after(1))
     assert services.bill_late_use(now=after(2)) == 1
     assert (owed(left), invoices(left)) == ((9 * USD, 2 * USD), [("open", 200)])
+
+
+def test_the_card_of_a_suspended_account_is_left_alone(left: World) -> None:
+    late(left, 5 * USD)
+    suspend_account(account_id=left.account_id, reason="The card may be stolen")
+    assert services.bill_late_use(now=after(2)) == 0
+    assert owed(left) == (5 * USD, 0)
+    resume_account(account_id=left.account_id)
+    assert services.bill_late_use(now=after(2)) == 1
 
 
 def test_who_comes_back_has_it_on_the_new_subscription(left: World) -> None:
