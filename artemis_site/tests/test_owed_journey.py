@@ -257,7 +257,9 @@ def test_a_debt_outlives_its_subscription_and_a_new_one(
     [unpaid] = stripe_client.v1.invoices.list({"customer": customer, "status": "open"}).data
     stripe_client.v1.invoices.pay(unpaid.id, {"payment_method": card_of(payer, stripe_client)})  # the new one
     wait_for(lambda: state(payer)[3] == "Team plan")
-    wait_for(lambda: (balance(payer).limit, balance(payer).metered) == (250 * USD, 0))
+    wait_for(lambda: balance(payer).limit == 250 * USD)
+    # Beat may have put what was owed again on the new subscription's next invoice.
+    wait_for(lambda: (left := balance(payer)).owed + left.metered == 16 * USD)
     assert "Nothing is left to be paid" in letters(payer)[0]
 
 
