@@ -21,6 +21,7 @@ from apps.billing.models import (
     CreditLot,
     Customer,
     Dunning,
+    LateInvoice,
     LedgerAccount,
     LedgerEntry,
     LedgerKind,
@@ -321,6 +322,16 @@ class MeterBatchAdmin(ReadOnlyDesk):
     @admin.action(description="Tell again", permissions=["view"])
     def tell_again(self, request: HttpRequest, rows: Any) -> None:
         self.run(request, rows, lambda batch: services.tell_again(batch_id=batch.pk), done="to be told again")
+
+
+@admin.register(LateInvoice)
+class LateInvoiceAdmin(ReadOnlyDesk):
+    """What ended subscriptions left. One that cannot be made is tried again by itself."""
+
+    list_display = ("reference", "account", "cents", "state", "invoice_id", "tries", "created_at", "error")
+    list_select_related = ("account",)
+    list_filter = ("state", "livemode")
+    search_fields = ("account__slug", "account__name", "reference", "invoice_id")
 
 
 @admin.register(AutoTopUp)

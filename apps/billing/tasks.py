@@ -29,6 +29,7 @@ def find_missed_events() -> None:
 @shared_task(name="billing.bill_overage")
 def bill_overage() -> None:
     services.bill_overage()
+    services.bill_late_use()
 
 
 @shared_task(name="billing.top_up_automatically")

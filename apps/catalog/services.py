@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -10,9 +11,11 @@ from django.utils import timezone
 
 from apps.catalog.litellm_config import CatalogConfig, DeploymentConfig, ModelConfig, parse_config
 from apps.catalog.models import AIModel, Deployment, PriceVersion, RoutingPolicy
+from apps.common.errors import Invalid
 from apps.common.revisions import CATALOG, publish
 from apps.common.sealing import seal, unseal
 
+PRICE_PATIENCE = timedelta(minutes=30)
 _MODEL_FIELDS = (
     "kind",
     "description",
@@ -89,6 +92,19 @@ def change_routing(*, values: Mapping[str, Any]) -> None:
 def routing_policy_id() -> int:
     """The one row's, made where there is none yet."""
     return RoutingPolicy.objects.get_or_create(pk=1)[0].pk
+
+
+def beginning_of_price(*, model_id: int, asked: datetime) -> datetime:
+    """From when on a new price is valid. Whoever chose “now” may have looked at the form for a while.
+
+    Raises Invalid for a moment that is past, where the model had a price already: calls were billed by that.
+    """
+    now = timezone.now()
+    if asked >= now or not PriceVersion.objects.filter(ai_model_id=model_id).exists():
+        return asked
+    if now - asked > PRICE_PATIENCE:
+        raise Invalid("valid_from", "Past prices never change: give a moment that is still to come.")
+    return now
 
 
 def raise_catalog_revision() -> None:

@@ -17,6 +17,7 @@ from apps.billing import services as billing
 from apps.billing.models import (
     AutoTopUp,
     Dunning,
+    LateInvoice,
     LedgerTransaction,
     MeterBatch,
     Plan,
@@ -136,13 +137,15 @@ def _paying(number: int, account_id: int) -> None:
         account_id=account_id, threshold=10**9, amount=10**10, monthly_cap=10**11, consented_at=NOON
     )
     Dunning.objects.create(account_id=account_id, invoice_id=f"in_{number}", since=NOON, step=1)
-    MeterBatch.objects.create(
-        account_id=account_id,
-        livemode=False,
-        customer_id=f"cus_{number}",
-        cents=100,
-        transaction=LedgerTransaction.objects.filter(account_id=account_id).earliest("pk"),
-    )
+    owed = {
+        "account_id": account_id,
+        "livemode": False,
+        "customer_id": f"cus_{number}",
+        "cents": 100,
+        "transaction": LedgerTransaction.objects.filter(account_id=account_id).earliest("pk"),
+    }
+    MeterBatch.objects.create(**owed)
+    LateInvoice.objects.create(**owed)
     Reconciliation.objects.create(
         began_at=NOON,
         last_day=NOON.date(),

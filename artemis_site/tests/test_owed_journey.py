@@ -10,6 +10,7 @@ import stripe
 
 from apps.billing import services
 from apps.billing.emulator.control import EmulatorServer
+from apps.billing.selectors import invoices_of_account
 from artemis_site.tests import errands
 from artemis_site.tests.errands import Key
 from artemis_site.tests.platform import SMALL_MODEL, Platform, models_yaml
@@ -256,8 +257,41 @@ def test_a_debt_outlives_its_subscription_and_a_new_one(
     [unpaid] = stripe_client.v1.invoices.list({"customer": customer, "status": "open"}).data
     stripe_client.v1.invoices.pay(unpaid.id, {"payment_method": card_of(payer, stripe_client)})  # the new one
     wait_for(lambda: state(payer)[3] == "Team plan")
-    wait_for(lambda: (balance(payer).limit, balance(payer).metered) == (250 * USD, 0))
+    wait_for(lambda: balance(payer).limit == 250 * USD)
+    # Beat may have put what was owed again on the new subscription's next invoice.
+    wait_for(lambda: (left := balance(payer)).owed + left.metered == 16 * USD)
     assert "Nothing is left to be paid" in letters(payer)[0]
+
+
+def test_what_an_ended_subscription_left_is_on_an_invoice_of_its_own(
+    platform: Platform, payer: Payer, key: Key, own_time: EmulatorServer
+) -> None:
+    """Its use is counted once the subscription's last invoice is written."""
+    subscribe(payer, own_time)
+    until(payer, "pro", "active", 25)
+    soon(lambda: spend(platform, key) == 200, 10)
+    assert spend(platform, key) == 200
+    payer.desk.call(services.end_subscription, account_id=payer.account_id, with_period=True)
+    own_time.advance_time(MONTH)
+    wait_for(lambda: state(payer)[:2] == ("", ""))
+    assert balance(payer).owed == 7 * USD
+    payer.desk.call(services.bill_overage)
+    assert balance(payer).metered == 0
+
+    assert payer.desk.call(services.bill_late_use, now=datetime.now(UTC) + 90 * DAY) == 1
+    assert "The last use of your subscription" in letters(payer)[0]
+    own_time.advance_time(7200)
+    wait_for(lambda: (balance(payer).owed, balance(payer).metered) == (0, 0))
+    fees(payer, 20)
+    wait_for(lambda: ("paid", 7 * USD) in shown_invoices(payer))
+    slug = payer.desk.call(errands.slug_of, payer.account_id)
+    assert not [one for one in payer.desk.call(errands.findings_after, "SELECT 1") if one.where.startswith(slug)]
+
+
+def shown_invoices(payer: Payer) -> list[tuple[str, int]]:
+    """On the page Billing."""
+    rows = payer.desk.call(invoices_of_account, account_id=payer.account_id)
+    return [(row.status, row.total) for row in rows]
 
 
 def test_a_fee_that_is_refunded_is_in_the_ledger(

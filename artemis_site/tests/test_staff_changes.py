@@ -1,10 +1,12 @@
 """What staff change on their desk goes through the services, and gateways see it at once."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import Account, Membership, Project, User
 from apps.accounts.tests.cast import Cast, cast, person
@@ -281,6 +283,26 @@ def test_prices_are_added_and_never_changed(staff: Client) -> None:
     path = f"/admin/catalog/priceversion/{price.pk}"
     assert staff.post(f"{path}/change/", form | {"input_price": "0"}).status_code == 403
     assert staff.post(f"{path}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_a_new_price_does_not_reach_back(staff: Client) -> None:
+    """What was called meanwhile was billed at the price before; “now” may be some minutes old once it is sent."""
+    moon = AIModel.objects.create(public_name="moon")
+    now = timezone.now()
+    PriceVersion.objects.create(ai_model=moon, valid_from=now - timedelta(days=9), output_price=1)
+    prices = {"input_price": "1", "cached_input_price": "0", "output_price": "2", "search_price": "0"}
+
+    def give(ago: timedelta) -> str:
+        at = timezone.localtime(now - ago)
+        moment = {"valid_from_0": f"{at:%Y-%m-%d}", "valid_from_1": f"{at:%H:%M:%S}"}
+        return staff.post("/admin/catalog/priceversion/add/", prices | moment | {"ai_model": moon.pk}).content.decode()
+
+    assert "Past prices never change" in give(timedelta(days=1))
+    assert PriceVersion.objects.count() == 1
+    give(timedelta(minutes=5))
+    assert PriceVersion.objects.latest("pk").valid_from >= now
+    give(timedelta(days=-1))
+    assert PriceVersion.objects.count() == 3
 
 
 def test_there_is_one_routing_policy(staff: Client) -> None:

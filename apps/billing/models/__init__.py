@@ -12,7 +12,7 @@ from apps.billing.models.ledger import (
     PostedCharge,
     TransactionKind,
 )
-from apps.billing.models.overage import PREFIX, BatchState, MeterBatch, OveragePrice
+from apps.billing.models.overage import PREFIX, BatchState, LateInvoice, LateState, MeterBatch, OveragePrice
 from apps.billing.models.plans import Plan, PlanPrice, Subscription
 from apps.billing.models.reconciliation import Reconciliation
 from apps.billing.models.stripe import (
@@ -34,6 +34,8 @@ __all__ = [
     "Dunning",
     "DunningStep",
     "EventState",
+    "LateInvoice",
+    "LateState",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerKind",

@@ -61,3 +61,38 @@ class MeterBatch(TimestampedModel):
     @property
     def identifier(self) -> str:
         return f"{PREFIX}{self.reference}"
+
+
+class LateState(models.TextChoices):
+    WAITING = "waiting", "To be made at Stripe"
+    ASKED = "asked", "Asked for"
+    SETTLED = "settled", "Paid or cancelled"
+
+
+class LateInvoice(TimestampedModel):
+    """Whole cents of what an ended subscription left, on an invoice of its own. Of an account one is open at a time."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    livemode = models.BooleanField()
+    customer_id = models.CharField(max_length=64, help_text="Stripe's")
+    reference = models.UUIDField(unique=True, default=uuid.uuid4, help_text="In the metadata of Stripe's invoice")
+    cents = models.PositiveBigIntegerField()
+    transaction = models.OneToOneField(LedgerTransaction, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=8, choices=LateState, default=LateState.WAITING)
+    invoice_id = models.CharField(max_length=64, blank=True, help_text="Stripe's")
+    tries = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField(auto_now_add=True)
+    error = models.CharField(max_length=500, blank=True, help_text="Of the last try")
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"], condition=~Q(state=LateState.SETTLED), name="late_invoice_one_open"
+            ),
+            models.UniqueConstraint(fields=["invoice_id"], condition=~Q(invoice_id=""), name="late_invoice_once"),
+            models.CheckConstraint(condition=Q(cents__gt=0), name="late_invoice_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.invoice_id or str(self.reference)

@@ -62,6 +62,7 @@ class Subscription(TimestampedModel):
     period_start = models.DateTimeField(null=True)
     period_end = models.DateTimeField(null=True)
     ends_with_period = models.BooleanField(default=False)
+    ended_at = models.DateTimeField(null=True, help_text="By Stripe's clock")
     is_metered = models.BooleanField(default=False, help_text="Stripe's next invoice takes what is owed for use")
 
     class Meta:

@@ -16,6 +16,7 @@ from apps.billing.services.dunning import dun
 from apps.billing.services.ends import tell_of_end
 from apps.billing.services.expiry import expire_credit
 from apps.billing.services.invoices import preview_next_invoice
+from apps.billing.services.late_use import bill_late_use
 from apps.billing.services.overage import bill_overage, counted_by_stripe, find_meter_errors, tell_again
 from apps.billing.services.plans import offer_first_plans
 from apps.billing.services.reconciliation import reconcile
@@ -34,6 +35,7 @@ from apps.billing.services.top_ups import look_at_top_up, start_top_up
 from apps.billing.services.usage import post_usage
 
 __all__ = [
+    "bill_late_use",
     "bill_overage",
     "change_plan",
     "check_ledger",

@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.accounts.selectors import first_tier, tier_of_account
 from apps.accounts.services import resume_account, set_account_limits, suspend_account
 from apps.billing.ledger import Book
-from apps.billing.models import Dunning, DunningStep, Plan, StripeCustomer, Subscription
+from apps.billing.models import Dunning, DunningStep, LateInvoice, Plan, StripeCustomer, Subscription
 from apps.billing.services.credit import set_credit_limit
 from apps.billing.services.invoices import invoices_of
 from apps.billing.services.letters import write_about_money
@@ -89,7 +89,8 @@ def _unpaid_invoices(account_id: int) -> list[str]:
     if customer is None:
         return []
     found = invoices_of(customer.stripe_id, "open", "uncollectible")
-    debts = [one for one in found if one.attempt_count and str(one.billing_reason) in RENEWALS]
+    late = set(LateInvoice.objects.filter(account_id=account_id).values_list("invoice_id", flat=True))
+    debts = [one for one in found if one.attempt_count and (str(one.billing_reason) in RENEWALS or one.id in late)]
     return [one.id for one in sorted(debts, key=lambda one: int(one.created))]
 
 

@@ -11,6 +11,8 @@ from apps.billing.contracts import InvoiceLine, NextInvoice
 from apps.billing.ledger import Book, system
 from apps.billing.models import (
     Dunning,
+    LateInvoice,
+    LateState,
     LedgerEntry,
     LedgerKind,
     LedgerTransaction,
@@ -48,8 +50,9 @@ def preview_next_invoice(*, account_id: int) -> NextInvoice | None:
 def _last_invoice(own: Subscription, due_at: datetime) -> NextInvoice | None:
     """Of one that ends with its month, of which Stripe has no preview: the use that no invoice has asked for yet."""
     use = balance_of_account(account_id=own.account_id).metered
+    use -= _asked_late(own.account_id)
     unpaid = Dunning.objects.filter(pk=own.account_id).first()
-    if unpaid is not None:
+    if unpaid is not None and not LateInvoice.objects.filter(invoice_id=unpaid.invoice_id).exists():
         use -= _use_of(unpaid.invoice_id)
     return (
         NextInvoice(due_at=due_at, lines=[InvoiceLine(description=OVERAGE, amount=use)], total=use) if use > 0 else None
@@ -63,6 +66,7 @@ def book_paid(account_id: int, invoice: Any) -> None:
     name = f"invoice {invoice.number or invoice.id}"
     book_fee(account_id, invoice.id, amount=nano(invoice.amount_paid) - (use - given), name=name)
     book_use(account_id, invoice.id, amount=use, given=given, name=name)
+    _settle_late(invoice.id)
 
 
 @transaction.atomic
@@ -108,6 +112,11 @@ def book_voided(account_id: int, invoice: Any) -> None:
     """Nobody will ask for the use that was on it."""
     name = f"invoice {invoice.number or invoice.id}"
     give_up_use(account_id, invoice.id, amount=_use_of(invoice.id), name=name)
+    _settle_late(invoice.id)
+
+
+def _settle_late(invoice_id: str) -> None:
+    LateInvoice.objects.filter(invoice_id=invoice_id).update(state=LateState.SETTLED)
 
 
 @transaction.atomic
@@ -130,11 +139,12 @@ def give_up_use(account_id: int, invoice_id: str, *, amount: int, name: str) -> 
 def owe_again(*, account_id: int, customer_id: str, subscription_id: str) -> None:
     """The use that no invoice of an ended subscription has asked for: the next payment covers it. Once."""
     key = f"{TransactionKind.METERING}:ended-{subscription_id}"
-    asked = sum(_use_of(one.id) for one in invoices_of(customer_id, "draft", "open", "uncollectible"))
+    unpaid = invoices_of(customer_id, "draft", "open", "uncollectible")
+    asked = sum(_use_of(one.id) for one in unpaid if subscription_of(one))
     with transaction.atomic():
         book = Book.of(account_id)
         metered, owed = book.own(LedgerKind.METERED), book.own(LedgerKind.RECEIVABLE)
-        left = -metered.balance - asked
+        left = -metered.balance - asked - _asked_late(account_id)
         if left <= 0 or book.known(key, TransactionKind.METERING) is not None:
             return
         paid = min(left, max(0, book.own(LedgerKind.PREPAID).balance))
@@ -225,7 +235,16 @@ def subscription_of(invoice: Any) -> str:
     return str(details.get("subscription") or "")
 
 
+def _asked_late(account_id: int) -> int:
+    """What is on an invoice of its own, or about to be, and is neither paid nor given up."""
+    unsettled = LateInvoice.objects.filter(account_id=account_id).exclude(state=LateState.SETTLED)
+    return nano(unsettled.aggregate(total=Sum("cents"))["total"] or 0)
+
+
 def _use_of(invoice_id: str) -> int:
+    late = LateInvoice.objects.filter(invoice_id=invoice_id).first()
+    if late is not None:
+        return nano(late.cents)
     with translated():
         lines = list(client().v1.invoices.line_items.list(invoice_id, {"limit": 100}).auto_paging_iter())
     return nano(sum(line.amount for line in lines if is_overage(_price_of(line))))

@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.billing.contracts import Change
 from apps.billing.ledger import Book
 from apps.billing.models import (
+    LateInvoice,
     LedgerEntry,
     LedgerTransaction,
     Plan,
@@ -199,6 +200,7 @@ def _note(owner: StripeCustomer, told: Any, *, is_paid: bool) -> None:
             "period_start": _moment(item["current_period_start"]),
             "period_end": _moment(item["current_period_end"]),
             "ends_with_period": bool(told.cancel_at_period_end),
+            "ended_at": _moment(told.ended_at) if told.ended_at else None,
             "is_metered": len(told["items"]["data"]) > 1,
         },
     )
@@ -213,15 +215,20 @@ def note_invoice(invoice: Any) -> None:
     """What Stripe says of an invoice: a fee that was paid is revenue, and its subscription may have changed."""
     owner = StripeCustomer.known_as(str(invoice.customer))
     subscription = subscription_of(invoice)
-    if owner is None or not subscription:
+    if owner is None:
+        return
+    is_late = LateInvoice.objects.filter(invoice_id=invoice.id, account_id=owner.account_id).exists()
+    if not (subscription or is_late):
         return
     if invoice.status == "paid":
         book_paid(owner.account_id, invoice)
     elif invoice.status == "void":
         book_voided(owner.account_id, invoice)
-    with translated():
-        note_subscription(client().v1.subscriptions.retrieve(subscription))
-    if invoice.status in UNSETTLED and invoice.attempt_count:  # also where its subscription has ended
+    if subscription:
+        with translated():
+            note_subscription(client().v1.subscriptions.retrieve(subscription))
+    is_debt = invoice.status in UNSETTLED and invoice.attempt_count  # also where its subscription has ended
+    if is_debt or (is_late and is_dunned(account_id=owner.account_id)):
         look_at_debts(account_id=owner.account_id)
 
 

@@ -1,15 +1,19 @@
-"""Random histories of credit, use, late use, ends of credit, replays and crashes: the ledger stays sound.
+"""Random histories of credit, calls, prices, late use, ends of credit, replays and crashes: the ledger stays sound.
 
-Time runs by steps of an hour. Each step may be done twice, or break off before its transaction is committed.
+Time runs by steps of an hour. Each step may be done twice; its worker may die before any one statement, and another one
+does it again. What each call costs is what plain sums, made here from the price of its own time, say.
 """
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Sum
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,29 +33,47 @@ from apps.billing.models import (
 from apps.billing.selectors import balance_of_account, credit_history, lots_of_account
 from apps.billing.services.invoices import book_fee, book_use, give_up_use
 from apps.billing.services.overage import put_on_invoice
+from apps.billing.services.reconciliation.comparing import Scope
+from apps.billing.services.reconciliation.priced import events_and_prices
+from apps.billing.tests.crashes import dies_before
+from apps.billing.tests.priced import Rates, Used, due, give_price, settled, staff
 from apps.billing.tests.use import use
+from apps.catalog.models import AIModel
 from apps.common.errors import Invalid
+from apps.common.moments import hour_of
 from apps.keys.models import ApiKey
 from apps.usage.models import UsageCharge, UsageEvent
+from apps.usage.services import record_events
 
 CENT = 10**7
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)  # after anything that the services compare with the clock
+HALF_HOUR = timedelta(minutes=30)
+FIRST_PRICE = Rates(input=2 * 10**9, cached=10**8, output=3 * 10**9, reasoning=None, search=7)
 
 
 Work = tuple[Callable[[], Any], int, int]  # what is done, what it gives where it is not refused, what it uses
 
 
-class CrashError(Exception):
-    """A worker that dies before its transaction is committed."""
+@dataclass(frozen=True)
+class Called:
+    request_id: str
+    model: str
+    at: datetime
+    price_from: datetime | None
+    tier: str
+    cost: int
 
 
 @dataclass
 class World:
     key: ApiKey
+    desk: Client
     now: datetime = BEGIN
     used: int = 0
     given: int = 0
     number: int = 0
+    prices: dict[tuple[str, datetime], Rates] = field(default_factory=dict)
+    calls: list[Called] = field(default_factory=list)
 
     def name(self) -> str:
         self.number += 1
@@ -62,15 +84,13 @@ class World:
         return self.key.account_id
 
 
-def done(work: Callable[[], Any], *, twice: bool, crash: bool) -> Any:
-    """What came of it; None where it was refused. A crash leaves nothing, and it is done again."""
-    if crash:
-        try:
-            with transaction.atomic():
-                work()
-                raise CrashError
-        except (CrashError, Invalid):
-            pass
+def done(work: Callable[[], Any], *, twice: bool, dies: int | None) -> Any:
+    """What came of it; None where it was refused. Whoever dies before that statement of theirs is followed by others,
+    who do it again.
+    """
+    if dies is not None:
+        with suppress(Invalid):
+            dies_before(work, dies)
     try:
         with transaction.atomic():
             found = work()
@@ -85,8 +105,14 @@ def done(work: Callable[[], Any], *, twice: bool, crash: bool) -> Any:
 
 
 amounts = st.one_of(st.integers(1, 10_000), st.integers(CENT // 2, 3 * CENT))
+models = st.sampled_from(["moon", "mars"])
+prices = st.one_of(st.integers(0, 10**6), st.integers(10**8, 3 * 10**9))
+rates = st.builds(Rates, prices, prices, prices, st.none() | prices, st.integers(0, 10_000))
+tokens = st.integers(0, 5_000)
+usages = st.builds(Used, tokens, tokens, tokens, tokens, st.integers(0, 3), st.booleans())
 steps = st.one_of(
-    st.tuples(st.just("use"), amounts, st.integers(0, 30), st.sampled_from(["moon", "mars"])),  # hours ago
+    st.tuples(st.just("call"), models, usages, st.integers(0, 60)),  # half hours ago
+    st.tuples(st.just("price"), models, rates, st.integers(0, 12)),  # half hours until it is valid
     st.tuples(st.just("grant"), amounts, st.one_of(st.none(), st.integers(1, 20))),  # hours until its end
     st.tuples(st.just("pay"), amounts),
     st.tuples(st.just("refund"), amounts),
@@ -101,23 +127,39 @@ steps = st.one_of(
     st.tuples(st.just("wait"), st.integers(1, 10)),
     st.tuples(st.just("jump"), st.integers(-2, 2)),  # a clock that is wrong, for one look
 )
-histories = st.lists(st.tuples(steps, st.booleans(), st.booleans()), max_size=25)
+histories = st.lists(st.tuples(steps, st.booleans(), st.none() | st.integers(0, 30)), max_size=25)
 
 
-def take(world: World, step: tuple[Any, ...], *, twice: bool, crash: bool) -> None:
+def take(world: World, step: tuple[Any, ...], *, twice: bool, dies: int | None) -> None:
     what, *values = step
     if what == "wait":
         world.now += timedelta(hours=values[0])
         return
+    if what == "price":
+        _give_price(world, *values)
+        return
     work, given, used = WORK[what](world, world.name(), *values)
-    came = done(work, twice=twice, crash=crash)
+    came = done(work, twice=twice, dies=dies)
     if came is not None:
         world.given += given
     world.used += used
 
 
-def _use(world: World, name: str, cost: int, ago: int, model: str) -> Work:
-    return lambda: use(world.key, name, cost, at=world.now - timedelta(hours=ago), model=model), 0, cost
+def _give_price(world: World, model: str, rates: Rates, halves: int) -> None:
+    """Staff may name a moment once."""
+    moment = (model, world.now + halves * HALF_HOUR)
+    assert give_price(world.desk, model, rates, moment[1]) == (moment not in world.prices)
+    world.prices.setdefault(moment, rates)
+
+
+def _call(world: World, name: str, model: str, used: Used, halves: int) -> Work:
+    """Some come late: they began before a price that is valid by now."""
+    at = world.now - halves * HALF_HOUR
+    price_from = max((since for of, since in world.prices if of == model and since <= at), default=None)
+    cost = due(world.prices[model, price_from] if price_from else None, used)
+    world.calls.append(Called(name, model, at, price_from, "batch" if used.in_batch else "default", cost))
+    told = settled(world.key, name, model, used, at=at)
+    return lambda: record_events(events=[told]) or True, 0, cost
 
 
 def _grant(world: World, name: str, amount: int, hours: int | None) -> Work:
@@ -167,7 +209,7 @@ def booked(world: World, name: str) -> dict[str, Any]:
 
 
 WORK: dict[str, Callable[..., Work]] = {
-    "use": _use,
+    "call": _call,
     "grant": _grant,
     "pay": _booking(services.record_payment, 1),
     "refund": _booking(services.refund_payment, -1),
@@ -187,8 +229,23 @@ WORK: dict[str, Callable[..., Work]] = {
 }
 
 
+def new_world(key: ApiKey) -> World:
+    """The moon has a price since the day before; what Mars answers is free until staff give it one."""
+    AIModel.objects.bulk_create([AIModel(public_name="moon"), AIModel(public_name="mars")])
+    world = World(key, staff())
+    since = BEGIN - timedelta(days=1)
+    assert give_price(world.desk, "moon", FIRST_PRICE, since)
+    world.prices["moon", since] = FIRST_PRICE
+    return world
+
+
 def check(world: World) -> None:
     assert services.check_ledger() == []
+    assert dict(UsageEvent.objects.values_list("request_id", "cost")) == {
+        one.request_id: one.cost for one in world.calls
+    }
+    compared = events_and_prices(Scope(None, BEGIN.date()))
+    assert (compared.compared, compared.findings, compared.explained) == (len(world.calls), [], [])
     expired = CreditLot.objects.aggregate(total=Sum("swept"))["total"] or 0
     balance = balance_of_account(account_id=world.account_id)
     assert balance.available == world.given - world.used - expired, "nothing billed twice, nothing lost"
@@ -210,9 +267,9 @@ def check(world: World) -> None:
 @given(histories)
 def test_the_ledger_is_sound_after_each_step(key: ApiKey, history: list[Any]) -> None:
     with transaction.atomic():
-        world = World(key)
-        for step, twice, crash in history:
-            take(world, step, twice=twice, crash=crash)
+        world = new_world(key)
+        for step, twice, dies in history:
+            take(world, step, twice=twice, dies=dies)
             check(world)
         _end_all(world)
         transaction.set_rollback(True)
@@ -226,23 +283,30 @@ def _end_all(world: World) -> None:
     check(world)
     assert balance_of_account(account_id=world.account_id).unposted == 0
     for model in ("moon", "mars"):
-        cost = UsageEvent.objects.filter(model=model).aggregate(total=Sum("cost"))["total"] or 0
+        cost = sum(one.cost for one in world.calls if one.model == model)
         revenue = LedgerAccount.objects.filter(kind=LedgerKind.REVENUE, model=model).aggregate(total=Sum("balance"))
         assert (revenue["total"] or 0) == cost
-    for charge in UsageCharge.objects.all():
+    for charge in UsageCharge.objects.exclude(cost=0):
         posted = PostedCharge.objects.filter(charge=charge).aggregate(total=Sum("cost"))["total"]
         assert posted == charge.cost
         hours = LedgerTransaction.objects.filter(charges__charge=charge).values_list("occurred_at", flat=True)
         assert set(hours) == {charge.hour}
+    billed, called = Counter[Any](), Counter[Any]()
+    for posted in PostedCharge.objects.select_related("charge__price_version"):
+        of, price = posted.charge, posted.charge.price_version
+        billed[of.model, of.hour, price.valid_from if price else None, of.service_tier] += posted.cost
+    for one in world.calls:
+        called[one.model, hour_of(one.at), one.price_from, one.tier] += one.cost
+    assert +billed == +called, "each part of an hour at the price of its own time"
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories)
 def test_all_that_is_derived_can_be_made_anew(key: ApiKey, history: list[Any]) -> None:
     with transaction.atomic():
-        world = World(key)
-        for step, twice, crash in history:
-            take(world, step, twice=twice, crash=crash)
+        world = new_world(key)
+        for step, twice, dies in history:
+            take(world, step, twice=twice, dies=dies)
         kept = list(LedgerAccount.objects.order_by("pk").values_list("pk", "balance"))
         credit = Account.objects.get(pk=key.account_id).credit
         LedgerAccount.objects.update(balance=77)

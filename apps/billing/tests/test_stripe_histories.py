@@ -1,6 +1,9 @@
-"""Random histories at Stripe, heard of in any order, twice, late or in part: the ledger ends up as Stripe has it."""
+"""Random histories at Stripe, heard of in any order, twice, late or in part, by workers that die at any statement: the
+ledger ends up as Stripe has it.
+"""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,9 +16,10 @@ from hypothesis import strategies as st
 from apps.accounts.tests.cast import Cast
 from apps.billing import processor, services
 from apps.billing.emulator.control import EmulatorServer
-from apps.billing.models import StripeCustomer, TopUp
+from apps.billing.models import MeterBatch, StripeCustomer, TopUp
 from apps.billing.selectors import balance_of_account
 from apps.billing.services.stripe_events import EFFECTS, WANTED
+from apps.billing.tests.crashes import dies_before
 from apps.billing.tests.test_reconciliation_with_stripe import PAGE, USD, reconcile, running, stand_in
 from apps.billing.tests.use import use
 from apps.common.errors import ArtemisError
@@ -24,6 +28,7 @@ from apps.keys.models import ApiKey
 __all__ = ["running", "stand_in"]
 OF_ITS_OWN = ("dearer_than_its_price",)  # the costs of this test's events are nobody's prices
 MONTH = 31 * 24 * 3600
+YEARS = timedelta(days=2000)  # the stand-in's months are ahead of our clock
 BAD, GOOD = "4000000000000341", "4242424242424242"
 BREAKS = ("/v1/invoices*", "/v1/subscriptions/*", "/v1/payment_intents/*", "/v1/invoice_payments", "/v1/refunds*")
 
@@ -35,7 +40,9 @@ steps = st.one_of(
     st.tuples(st.just("subscribe"), st.sampled_from(["pro", "team"])),
     st.tuples(st.just("month")),
     st.tuples(st.just("card"), st.sampled_from([BAD, GOOD])),
-    st.tuples(st.just("use"), st.integers(10 * USD, 40 * USD)),
+    st.tuples(st.just("use"), st.integers(10 * USD, 40 * USD), st.none() | st.integers(0, 60)),
+    st.tuples(st.just("end")),
+    st.tuples(st.just("late use"), st.none() | st.integers(0, 60)),
     st.tuples(st.just("pay what is open")),
     st.tuples(st.just("hear"), numbers, st.sampled_from([None, *BREAKS])),
 )
@@ -103,11 +110,24 @@ def _card(world: World, number: str) -> None:
         world.stand_in.replace_card(card.id, number)
 
 
-def _use(world: World, cost: int) -> None:
+def _use(world: World, cost: int, dies: int | None) -> None:
     world.number += 1
     use(world.key, f"n{world.number}", cost, at=world.now - timedelta(hours=2))
     services.post_usage(now=world.now)
-    services.bill_overage()
+    done_after_all(services.bill_overage, dies)
+
+
+def _late_use(world: World, dies: int | None) -> None:
+    done_after_all(lambda: services.bill_late_use(now=world.now + YEARS), dies)
+
+
+def done_after_all(work: Callable[[], object], dies: int | None) -> None:
+    """By others, where a worker died before that statement of theirs."""
+    if dies is None:
+        work()
+    elif dies_before(work, dies):
+        MeterBatch.objects.update(next_try_at=timezone.now())
+        work()
 
 
 def _pay_open(world: World) -> None:
@@ -116,14 +136,14 @@ def _pay_open(world: World) -> None:
 
 
 def hear(world: World, seed: int, breaks: str | None) -> None:
-    """Some of all the events that there ever were, in any order; one of them breaks off in the middle."""
+    """Some of all the events that there ever were, in any order; some of their workers die, or find no answer."""
     events = list(processor.client().v1.events.list({"limit": 100}).auto_paging_iter())
     chance = random.Random(seed)
     for event in chance.sample(events, k=chance.randint(0, len(events))):
         if breaks and chance.random() < 0.2:
             world.stand_in.fault(path=breaks, method="GET", status=400)
         if event.type in WANTED:
-            handle(event)
+            dies_before(lambda: handle(event), chance.randint(0, 80))  # noqa: B023
     world.stand_in.clear_faults()
 
 
@@ -156,6 +176,8 @@ STEPS = {
     "month": lambda world: world.stand_in.advance_time(MONTH),
     "card": _card,
     "use": _use,
+    "end": lambda world: services.end_subscription(account_id=world.account_id, with_period=True),
+    "late use": _late_use,
     "pay what is open": _pay_open,
     "hear": hear,
 }
@@ -189,5 +211,5 @@ def test_the_ledger_ends_up_as_stripe_has_it(
         reconciled = reconcile()
         assert [one for one in reconciled.findings if one.what not in OF_ITS_OWN] == []
         done = {one.name for one in reconciled.checks if one.state == "done"}
-        assert done >= {"ledger_and_itself", "ledger_and_stripe", "ledger_and_meter"}
+        assert done >= {"ledger_and_itself", "ledger_and_stripe", "ledger_and_meter", "ledger_and_late_invoices"}
         transaction.set_rollback(True)

@@ -8,7 +8,9 @@ from django.http import HttpRequest
 
 from apps.catalog.admin.desk import CatalogDesk
 from apps.catalog.models import PriceVersion
+from apps.catalog.services import beginning_of_price
 from apps.common.desk import Desk, ReadOnlyInline, usd
+from apps.common.errors import Invalid
 
 UNIT = "US dollars a million tokens"
 PRICES = ("input_price", "cached_input_price", "output_price", "reasoning_price", "search_price")
@@ -23,6 +25,16 @@ class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
             "reasoning_price": f"{UNIT}; left empty, thoughts cost what other output does",
             "search_price": "US dollars a search: a query with up to a hundred documents",
         }
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        model = given.get("ai_model") or getattr(self.instance, "ai_model", None)
+        if model is not None and model.pk and given.get("valid_from"):
+            try:
+                given["valid_from"] = beginning_of_price(model_id=model.pk, asked=given["valid_from"])
+            except Invalid as error:
+                self.add_error("valid_from", error.message)
+        return given
 
 
 class ShownInUsd:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.billing.tests.priced import Rates, Used, due
 from apps.catalog.contracts import ModelFacts, Price
 from apps.gateway.contracts import Call, Tokens
 from apps.gateway.estimate import TEMPLATE_TOKENS, charged, cost, estimate, searches
@@ -103,6 +104,17 @@ def test_a_batch_pays_half_of_everything_rounded_up(price: Price, prompt_bytes: 
     assert estimate(batch, price).tokens == estimate(live, price).tokens
     again = replace(batch, prepaid=True)
     assert charged(again, paid) == estimate(again, price).hold == 0
+
+
+counts = st.integers(0, 10**7)
+
+
+@given(prices, st.builds(Used, counts, counts, counts, counts, st.integers(0, 1000), st.booleans()))
+def test_a_call_costs_what_plain_sums_say(price: Price, used: Used) -> None:
+    asked = replace(call(model(512, 1), 1, None, 1), service_tier="batch" if used.in_batch else "default")
+    tokens = Tokens(used.fresh + used.cached, used.cached, used.spoken + used.thought, used.thought)
+    assert charged(asked, cost(price, tokens, used.searches)) == due(Rates.of(price), used)
+    assert charged(asked, cost(None, tokens, used.searches)) == due(None, used) == 0
 
 
 def test_where_the_caller_sets_no_limit_the_models_own_is_sent_while_there_is_room() -> None:

@@ -14,6 +14,7 @@ from apps.billing.contracts import CheckResult, Explained, Finding, Reconciled
 from apps.billing.models import Reconciliation
 from apps.billing.services.reconciliation.comparing import IN_FLIGHT, PATIENCE, Check, Found, Scope, SkippedError
 from apps.billing.services.reconciliation.engines import engines_and_events
+from apps.billing.services.reconciliation.late import ledger_and_late_invoices
 from apps.billing.services.reconciliation.meter import ledger_and_meter
 from apps.billing.services.reconciliation.posted import charges_and_ledger, ledger_and_itself
 from apps.billing.services.reconciliation.priced import events_and_prices
@@ -36,6 +37,7 @@ CHECKS: Sequence[Check] = (
     Check("ledger_and_itself", "The ledger ↔ its own entries, balances and what accounts may use", ledger_and_itself),
     Check("ledger_and_stripe", "The ledger ↔ Stripe's payments, invoices, refunds and disputes", ledger_and_stripe),
     Check("ledger_and_meter", "Use put on invoices ↔ what Stripe's meter has", ledger_and_meter),
+    Check("ledger_and_late_invoices", "What ended subscriptions left ↔ their last invoices", ledger_and_late_invoices),
 )
 
 

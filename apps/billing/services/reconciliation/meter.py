@@ -14,14 +14,15 @@ from apps.billing.services.reconciliation.comparing import Found, Scope, Skipped
 
 NOT_ITS_BATCH = """
     SELECT t.business_key, coalesce(sum(e.amount) FILTER (WHERE a.kind = 'metered'), 0)
-      + coalesce(max(b.cents), 0) * 10000000
+      + coalesce(max(b.cents), max(l.cents), 0) * 10000000
     FROM billing_ledgertransaction t
     JOIN billing_ledgerentry e ON e.transaction_id = t.id
     JOIN billing_ledgeraccount a ON a.id = e.ledger_account_id
     LEFT JOIN billing_meterbatch b ON b.transaction_id = t.id
+    LEFT JOIN billing_lateinvoice l ON l.transaction_id = t.id
     WHERE t.kind = 'metering' AND t.business_key NOT LIKE 'metering:ended-%%'
     GROUP BY t.id HAVING coalesce(sum(e.amount) FILTER (WHERE a.kind = 'metered'), 0)
-      <> -coalesce(max(b.cents), 0) * 10000000
+      <> -coalesce(max(b.cents), max(l.cents), 0) * 10000000
     ORDER BY t.id"""
 
 
