@@ -96,7 +96,7 @@ class UnrecordedEvents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedSpending:
-    """What gateways counted of a scope ("key:7") in a period ("202611" or "total"), and what of it is recorded or waits.
+    """What gateways counted of a scope ("key:7") in a period ("202611" or "total"); what of it is recorded, or waits.
 
     Nano-dollars. `unrecordable`: what events cost that no worker could record, the oldest first.
     """
