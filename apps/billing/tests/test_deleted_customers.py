@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import stripe
+from django.utils import timezone
 
 from apps.accounts.selectors import letters_of_account
 from apps.accounts.tests.cast import Cast
@@ -12,6 +13,7 @@ from apps.billing.emulator.control import EmulatorServer
 from apps.billing.models import (
     AutoTopUp,
     EventState,
+    MeterBatch,
     OveragePrice,
     PlanPrice,
     StripeCustomer,
@@ -31,8 +33,12 @@ from apps.billing.tests.test_reconciliation_with_stripe import (
     running,
     stand_in,
 )
+from apps.billing.tests.use import use
+from apps.common.errors import Invalid
+from apps.keys.models import ApiKey
 
 __all__ = ["account_id", "running", "stand_in"]
+OF_ITS_OWN = ("dearer_than_its_price",)  # the costs of events that are written by hand are nobody's prices
 
 
 @pytest.fixture
@@ -145,6 +151,39 @@ def test_the_subscription_ends_and_another_may_begin(
     [letter] = letters_of_account(account_id=account_id)
     assert "subscription to Pro has ended" in letter.text and "automatic" not in letter.text
     assert differences(reconcile()) == []
+
+
+def test_use_that_was_on_its_way_to_an_invoice_is_owed_again(
+    stand_in: EmulatorServer, account_id: int, paid: str, key: ApiKey
+) -> None:
+    services.offer_first_plans()
+    subscribe(stand_in, account_id)
+    hear()
+    now = timezone.now()
+    for request, cost in (("first", 50 * USD), ("second", 7 * USD)):  # 20 were paid, 25 are included
+        use(key, request, cost, at=now - timedelta(hours=2))
+        services.post_usage(now=now)
+        if request == "second":
+            stand_in.fault(path="/v1/billing/meter_events", method="POST", status=500, times=3)
+        services.bill_overage()
+    assert [batch.state for batch in MeterBatch.objects.order_by("pk")] == ["sent", "waiting"]
+    assert balance_of_account(account_id=account_id).metered == 12 * USD
+    delete(paid)
+    hear()
+    services.bill_overage()
+    balance = balance_of_account(account_id=account_id)
+    assert (balance.owed, balance.metered) == (12 * USD, 0)
+    told = MeterBatch.objects.latest("pk")
+    assert told.state == "refused"
+    with pytest.raises(Invalid, match="owed again"):
+        services.tell_again(batch_id=told.pk)
+    subscribe(stand_in, account_id)
+    hear()
+    services.bill_overage()
+    told = MeterBatch.objects.latest("pk")
+    assert (told.cents, told.state, told.customer_id) == (1200, "sent", customers(account_id)[-1][0])
+    assert services.counted_by_stripe(account_id=account_id) == 1200
+    assert [one for one in differences(reconcile()) if one[0] not in OF_ITS_OWN] == []
 
 
 def test_test_data_that_was_cleared(stand_in: EmulatorServer, account_id: int, paid: str) -> None:
