@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, cast
 
 from apps.common.redis import sync_redis
@@ -24,8 +24,9 @@ def begin_counter(scope: str, period: str, *, anew: bool = False) -> None:
     kind, _, identifier = scope.partition(":")
     month = "" if period == TOTAL else f"{period[:4]}-{period[4:]}"
     first = date.fromisoformat(f"{month}-01") if month else None
+    end = (first + timedelta(days=31)).replace(day=1) if first else None
     with no_drain():
-        recorded = spend_since(since=first, scope=_COLUMNS[kind], identifier=int(identifier))  # type: ignore[arg-type]
+        recorded = spend_since(since=first, until=end, scope=_COLUMNS[kind], identifier=int(identifier))  # type: ignore[arg-type]
         waiting = cast("list[tuple[bytes, dict[bytes, bytes]]]", sync_redis().xrange(STREAM))
         costs = dict(_costs((fields.get(b"event", b"") for _, fields in waiting), kind, int(identifier), month))
         known = recorded_requests(request_ids=costs)

@@ -95,6 +95,31 @@ class UnrecordedEvents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountedSpending:
+    """What gateways counted of a scope ("key:7") in a period ("202611" or "total"); what of it is recorded, or waits.
+
+    Nano-dollars. `unrecordable`: what events cost that no worker could record, the oldest first.
+    """
+
+    scope: str
+    period: str
+    counted: int
+    recorded: int
+    waiting: int
+    unrecordable: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedHolds:
+    """What gateways counted as held by a scope ("key:7"), and what its open requests hold; nano-dollars."""
+
+    scope: str
+    counted: int
+    held: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnpostedCharge:
     """What an hour's use of a model cost, at one price and tier, beyond what the ledger has of it."""
 

@@ -9,6 +9,10 @@ from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Sum, Value, 
 
 from apps.common.redis import sync_redis
 from apps.usage.contracts import DeploymentUse, RequestRow, UnrecordedEvents, UsageBucket, UsageShare, UsageTotals
+from apps.usage.counted import doubtful_counters as doubtful_counters
+from apps.usage.counted import holds_counted as holds_counted
+from apps.usage.counted import spending_counted as spending_counted
+from apps.usage.counted import spending_counters as spending_counters
 from apps.usage.models import Outcome, UsageCharge, UsageDay, UsageEndUserDay, UsageEvent, UsageHour, UsageRequest
 from apps.usage.slices import TIER as TIER
 from apps.usage.slices import slices as slices
@@ -267,11 +271,22 @@ def recorded_requests(*, request_ids: Collection[str]) -> set[str]:
     return set(found) if request_ids else set()
 
 
-def spend_since(*, since: date | None, scope: Literal["api_key", "project", "account"], identifier: int) -> int:
-    """Nano-dollars spent by one key, project or account since a day, or ever: what a lost counter is rebuilt from."""
+def spend_since(
+    *,
+    since: date | None,
+    scope: Literal["api_key", "project", "account"],
+    identifier: int,
+    until: date | None = None,
+) -> int:
+    """Nano-dollars spent by one key, project or account since a day, or ever, and before `until`.
+
+    What a lost counter is rebuilt from.
+    """
     rows = UsageDay.objects.filter(**{f"{scope}_id": identifier})
     if since is not None:
         rows = rows.filter(day__gte=since)
+    if until is not None:
+        rows = rows.filter(day__lt=until)
     return rows.aggregate(total=Sum("cost"))["total"] or 0
 
 

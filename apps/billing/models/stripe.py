@@ -8,7 +8,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.accounts.models import Account
 from apps.common.models import TimestampedModel
@@ -16,22 +16,44 @@ from apps.common.money import NanoField
 
 
 class StripeCustomer(TimestampedModel):
-    """An account as Stripe knows it, in live or in test mode."""
+    """An account as Stripe knows it, in live or in test mode.
+
+    One that was deleted there stays known: events and payments of its time name it.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
     livemode = models.BooleanField()
     stripe_id = models.CharField(max_length=64, unique=True)
+    deleted_at = models.DateTimeField(null=True, help_text="When we learned that somebody deleted it at Stripe")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account", "livemode"], name="stripe_customer_once_a_mode")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "livemode"],
+                name="stripe_customer_one_at_a_time",
+                condition=Q(deleted_at__isnull=True),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.stripe_id
 
     @classmethod
     def of(cls, account_id: int) -> Self | None:
-        """In the mode in which payments are taken; None before the first."""
-        return cls.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).first()
+        """In the mode in which payments are taken; None before the first, and after the last was deleted."""
+        return cls.objects.filter(
+            account_id=account_id, livemode=settings.STRIPE_LIVE_MODE, deleted_at__isnull=True
+        ).first()
+
+    @classmethod
+    def ids_of(cls, account_id: int) -> list[str]:
+        """Stripe's, in that mode: of the deleted ones, too."""
+        theirs = cls.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE)
+        return list(theirs.order_by("pk").values_list("stripe_id", flat=True))
+
+    @classmethod
+    def ids_of_deleted(cls) -> QuerySet[Self, str]:
+        return cls.objects.filter(deleted_at__isnull=False).values_list("stripe_id", flat=True)
 
     @classmethod
     def known_as(cls, stripe_id: str) -> Self | None:

@@ -15,6 +15,7 @@ from apps.billing.models import AutoTopUp, StripeCustomer, TopUp, TopUpState
 from apps.billing.processor import CURRENCY, Declined, cents, client, is_configured, translated
 from apps.billing.selectors import balance_of_account, charged_automatically
 from apps.billing.services.letters import write_about_money
+from apps.billing.services.stripe_customers import customer_at_stripe
 from apps.billing.services.top_ups import LEAST, METADATA, MOST, is_for, note_payment_intent
 from apps.common.errors import ArtemisError, Invalid, NotFound
 from apps.common.money import format_usd
@@ -67,8 +68,10 @@ def saved_card(*, account_id: int) -> stripe.PaymentMethod | None:
     theirs = StripeCustomer.of(account_id)
     if theirs is None:
         return None
+    customer: Any = customer_at_stripe(theirs)
+    if customer is None:
+        return None
     with translated():
-        customer: Any = client().v1.customers.retrieve(theirs.stripe_id)
         cards = client().v1.payment_methods.list({"customer": theirs.stripe_id, "type": "card"}).data
     if not cards:
         return None
@@ -198,7 +201,11 @@ def _charged_before(top_up: TopUp) -> Any:
 
 
 def _customer_of(top_up: TopUp) -> str:
-    return StripeCustomer.objects.get(account_id=top_up.account_id, livemode=top_up.livemode).stripe_id
+    """Who it was when it was begun: Stripe wants the same again under the same key."""
+    theirs = StripeCustomer.objects.filter(
+        account_id=top_up.account_id, livemode=top_up.livemode, created_at__lte=top_up.created_at
+    )
+    return theirs.latest("created_at").stripe_id
 
 
 def _fail(top_up: TopUp, because: str) -> None:

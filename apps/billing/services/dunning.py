@@ -85,10 +85,8 @@ def _go_on(account_id: int, now: datetime) -> bool:
 
 def _unpaid_invoices(account_id: int) -> list[str]:
     """Those that Stripe has tried to collect, the oldest first. A subscription's first is no debt: it began nothing."""
-    customer = StripeCustomer.of(account_id)
-    if customer is None:
-        return []
-    found = invoices_of(customer.stripe_id, "open", "uncollectible")
+    theirs = StripeCustomer.ids_of(account_id)
+    found = [one for stripe_id in theirs for one in invoices_of(stripe_id, "open", "uncollectible")]
     late = set(LateInvoice.objects.filter(account_id=account_id).values_list("invoice_id", flat=True))
     debts = [one for one in found if one.attempt_count and (str(one.billing_reason) in RENEWALS or one.id in late)]
     return [one.id for one in sorted(debts, key=lambda one: int(one.created))]

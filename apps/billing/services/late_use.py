@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from apps.accounts.selectors import is_suspended
@@ -50,10 +50,18 @@ def bill_late_use(*, now: datetime | None = None) -> int:
         customer = StripeCustomer.of(subscription.account_id)
         if customer is not None and not is_suspended(account_id=subscription.account_id):
             put_on_late_invoice(account_id=subscription.account_id, customer_id=customer.stripe_id)
-    waiting = LateInvoice.objects.filter(
-        state=LateState.WAITING, livemode=settings.STRIPE_LIVE_MODE, next_try_at__lte=max(now, timezone.now())
-    )
+    waiting = LateInvoice.objects.filter(state=LateState.WAITING, livemode=settings.STRIPE_LIVE_MODE)
+    _ask_who_follows(waiting)
+    waiting = waiting.filter(next_try_at__lte=max(now, timezone.now()))
     return sum(_make(late) for late in waiting.order_by("pk"))
+
+
+def _ask_who_follows(waiting: QuerySet[LateInvoice]) -> None:
+    """A customer who was deleted at Stripe before anything was put on the invoice."""
+    for late in waiting.filter(invoice_id="", customer_id__in=StripeCustomer.ids_of_deleted()):
+        follower = StripeCustomer.of(late.account_id)
+        if follower is not None:
+            LateInvoice.objects.filter(pk=late.pk).update(customer_id=follower.stripe_id)
 
 
 def _owing(now: datetime) -> list[Subscription]:

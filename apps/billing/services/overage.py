@@ -37,6 +37,7 @@ CAME_BEFORE = "duplicate_meter_event"
 BILLED = ("active", "past_due")  # what is used in a trial would never be on an invoice
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 MINUTE = 60
+DELETED = "The customer was deleted at Stripe."
 logger = logging.getLogger(__name__)
 
 
@@ -47,15 +48,15 @@ def bill_overage() -> int:
     for subscription in _owing():
         try:
             _add_meter(subscription)
-            customer = StripeCustomer.objects.get(
-                account_id=subscription.account_id, livemode=settings.STRIPE_LIVE_MODE
-            )
-            put_on_invoice(account_id=subscription.account_id, customer_id=customer.stripe_id)
+            customer = StripeCustomer.of(subscription.account_id)
+            if customer is not None:  # else deleted at Stripe, with its subscription
+                put_on_invoice(account_id=subscription.account_id, customer_id=customer.stripe_id)
         except (Invalid, Unavailable):
             logger.exception("what %s owes cannot be put on an invoice yet", subscription.account)
-    waiting = MeterBatch.objects.filter(
-        state=BatchState.WAITING, livemode=settings.STRIPE_LIVE_MODE, next_try_at__lte=timezone.now()
-    )
+    waiting = MeterBatch.objects.filter(state=BatchState.WAITING, livemode=settings.STRIPE_LIVE_MODE)
+    # What it was for is owed again since the subscription has ended, which it did with its customer.
+    waiting.filter(customer_id__in=StripeCustomer.ids_of_deleted()).update(state=BatchState.REFUSED, error=DELETED)
+    waiting = waiting.filter(next_try_at__lte=timezone.now())
     return sum(_tell(batch) for batch in waiting.order_by("pk"))
 
 
@@ -86,8 +87,9 @@ def is_overage(price: str) -> bool:
 
 
 def counted_by_stripe(*, account_id: int) -> int:
-    """What Stripe's meter has of an account, in cents, since ever. Raises Unavailable or Invalid."""
-    first = MeterBatch.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE).earliest("pk")
+    """What Stripe's meter has of an account's customer, in cents, since ever. Raises Unavailable or Invalid."""
+    told = MeterBatch.objects.filter(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE)
+    first = told.exclude(customer_id__in=StripeCustomer.ids_of_deleted()).earliest("pk")
     price = OveragePrice.objects.get(livemode=settings.STRIPE_LIVE_MODE)
     end = timezone.now() + timedelta(days=366)  # its clock may be ahead of ours
     with translated():
@@ -110,6 +112,8 @@ def tell_again(*, batch_id: int) -> None:
     batch = MeterBatch.objects.get(pk=batch_id)
     if batch.state != BatchState.REFUSED:
         raise Invalid("batch", "Only what Stripe did not count is told again.")
+    if batch.customer_id in StripeCustomer.ids_of_deleted():
+        raise Invalid("batch", f"{DELETED} What this was for is owed again since then.")
     if MeterBatch.objects.filter(account_id=batch.account_id, state=BatchState.WAITING).exists():
         raise Invalid("batch", "Another batch of this account waits: try again once Stripe has that one.", status=409)
     if _has_arrived(batch):
@@ -232,7 +236,9 @@ def _has_arrived(batch: MeterBatch) -> bool:
 
     Raises Unavailable while the meter has not counted what was told before it: its sums come some time later.
     """
-    sent = MeterBatch.objects.filter(account_id=batch.account_id, livemode=batch.livemode, state=BatchState.SENT)
+    sent = MeterBatch.objects.filter(
+        customer_id=batch.customer_id, livemode=batch.livemode, state=BatchState.SENT, account_id=batch.account_id
+    )
     more = counted_by_stripe(account_id=batch.account_id) - (sent.aggregate(total=Sum("cents"))["total"] or 0)
     if more < 0:
         raise Unavailable("Stripe's meter has not counted what it was told before.", retry_after=60)

@@ -20,6 +20,7 @@ from redis.exceptions import LockNotOwnedError
 
 from apps.billing.models import EventState, StripeEvent
 from apps.billing.processor import client, is_configured, translated
+from apps.billing.services.stripe_customers import note_customer
 from apps.billing.services.subscriptions import NOTERS
 from apps.billing.services.top_ups import note_dispute, note_payment_intent, note_refund, note_session
 from apps.common.errors import Invalid, NotFound
@@ -68,6 +69,7 @@ EFFECTS: dict[str, Callable[[str], None]] = {
     "charge": _note_charge,
     "refund": _note_refund,
     "dispute": _note_dispute,
+    "customer": note_customer,
     **NOTERS,
 }
 WANTED = [
@@ -79,6 +81,7 @@ WANTED = [
     "checkout.session.completed",
     "checkout.session.expired",
     "customer.created",
+    "customer.deleted",
     "customer.subscription.created",
     "customer.subscription.deleted",
     "customer.subscription.updated",

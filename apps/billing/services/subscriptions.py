@@ -27,7 +27,7 @@ from apps.billing.services.credit import grant_credit
 from apps.billing.services.dunning import bring_plan, is_dunned, look_at_debts
 from apps.billing.services.invoices import book_paid, book_voided, owe_again, subscription_of
 from apps.billing.services.overage import is_overage, overage_price
-from apps.billing.services.stripe_customers import stripe_customer
+from apps.billing.services.stripe_customers import MISSING, stripe_customer
 from apps.common.errors import Invalid, NotFound
 
 METADATA, PORTAL = "artemis_account", "portal"
@@ -45,6 +45,7 @@ def start_subscription(*, account_id: int, plan_slug: str, page: str) -> str:
     plan = _offered(plan_slug)
     customer = stripe_customer(account_id=account_id)
     with translated():
+        had_another = _look_at_that_of_another(account_id, customer)
         _close_other_checkouts(customer)
         earlier = list(client().v1.subscriptions.list({"customer": customer, "status": "all"}).auto_paging_iter())
         for one in earlier:
@@ -61,7 +62,11 @@ def start_subscription(*, account_id: int, plan_slug: str, page: str) -> str:
                 "line_items": items,
                 "subscription_data": {
                     "metadata": {METADATA: str(account_id)},
-                    **({"trial_period_days": plan.trial_days} if plan.trial_days and not earlier else {}),
+                    **(
+                        {"trial_period_days": plan.trial_days}
+                        if plan.trial_days and not earlier and not had_another
+                        else {}
+                    ),
                 },
                 "success_url": f"{page}?subscribed={{CHECKOUT_SESSION_ID}}",
                 "cancel_url": page,
@@ -329,6 +334,30 @@ def _change(account_id: int, plan_slug: str) -> tuple[Plan, Subscription, str, L
     ).exists()
     is_dearer = plan.fee > nano(item["price"]["unit_amount"])
     return plan, subscription, str(item["id"]), "always_invoice" if is_dearer and not was_paid else "none"
+
+
+def _look_at_that_of_another(account_id: int, customer: str) -> bool:
+    """Whether it was subscribed as a customer whom Stripe has no more; that it ended may not have been heard of."""
+    known = Subscription.objects.filter(account_id=account_id).exclude(stripe_id="").first()
+    if known is None or StripeCustomer.ids_of(account_id) == [customer]:
+        return False
+    try:
+        with translated():
+            note_subscription(client().v1.subscriptions.retrieve(known.stripe_id))
+    except Invalid as error:
+        if error.code != MISSING:
+            raise
+        _forget(account_id, known.stripe_id)
+    return True
+
+
+@transaction.atomic
+def _forget(account_id: int, stripe_id: str) -> None:
+    """Test data that was cleared at Stripe leaves no subscription that could say that it has ended."""
+    Book.of(account_id)
+    running = Subscription.objects.filter(account_id=account_id, stripe_id=stripe_id, status__in=RUNNING)
+    if running.update(status="canceled"):
+        bring_plan(account_id=account_id, plan=None)
 
 
 def _close_other_checkouts(customer: str) -> None:

@@ -13,6 +13,7 @@ from apps.billing import processor, services
 from apps.billing.emulator.control import EmulatorServer
 from apps.billing.models import LateInvoice, StripeCustomer, Subscription
 from apps.billing.selectors import balance_of_account
+from apps.billing.services.stripe_customers import stripe_customer
 from apps.billing.tests.crashes import dies_before
 from apps.billing.tests.test_reconciliation_with_stripe import USD, differences, reconcile, running, stand_in
 from apps.billing.tests.test_stripe_histories import BAD, GOOD, MONTH, OF_ITS_OWN, World, hear_all, take
@@ -208,6 +209,19 @@ def test_who_comes_back_has_it_on_the_new_subscription(left: World) -> None:
     services.bill_overage()
     assert services.bill_late_use(now=timezone.now() + 99 * DAY) == 0
     assert (owed(left), invoices(left)) == ((0, 5 * USD), [])
+
+
+def test_the_customer_who_follows_a_deleted_one_is_asked(left: World) -> None:
+    late(left, 5 * USD)
+    left.stand_in.fault(path="/v1/invoices", method="POST", status=500, times=3)
+    assert services.bill_late_use(now=after(2)) == 0
+    processor.client().v1.customers.delete(StripeCustomer.objects.get().stripe_id)
+    hear_all(left, 2)
+    assert services.bill_late_use(now=after(3)) == 0
+    another = stripe_customer(account_id=left.account_id)
+    assert services.bill_late_use(now=after(4)) == 1
+    [asked] = processor.client().v1.invoices.list({"customer": another}).data
+    assert (owed(left), asked.status, asked.total) == ((0, 5 * USD), "open", 500)
 
 
 def test_what_another_customer_pays_is_not_theirs(left: World, cast: Cast) -> None:

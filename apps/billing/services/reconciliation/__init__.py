@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.billing.contracts import CheckResult, Explained, Finding, Reconciled
 from apps.billing.models import Reconciliation
 from apps.billing.services.reconciliation.comparing import IN_FLIGHT, PATIENCE, Check, Found, Scope, SkippedError
+from apps.billing.services.reconciliation.counted import counters_and_events
 from apps.billing.services.reconciliation.engines import engines_and_events
 from apps.billing.services.reconciliation.late import ledger_and_late_invoices
 from apps.billing.services.reconciliation.meter import ledger_and_meter
@@ -31,6 +32,11 @@ RUNS_KEPT = timedelta(days=400)
 CHECKS: Sequence[Check] = (
     Check("engines_and_events", "Engines' own counters ↔ events", engines_and_events),
     Check("events_on_their_way", "Settled requests ↔ recorded events", events_and_their_way),
+    Check(
+        "counters_and_events",
+        "Gateways' counters of what is spent and held ↔ events and open requests",
+        counters_and_events,
+    ),
     Check("events_and_prices", "Events' costs ↔ their tokens at the price of their time", events_and_prices),
     Check("events_and_sums", "Events ↔ their sums by hour, by day and by charge", events_and_sums),
     Check("charges_and_ledger", "Charges ↔ what of them was posted ↔ the ledger's revenue", charges_and_ledger),

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from apps.billing.contracts import Explained, Finding
-from apps.billing.models import BatchState, MeterBatch
+from apps.billing.models import BatchState, MeterBatch, StripeCustomer
 from apps.billing.processor import is_configured, nano
 from apps.billing.services.overage import counted_by_stripe
 from apps.billing.services.reconciliation.comparing import Found, Scope, SkippedError, rows_of
@@ -67,4 +67,6 @@ def _is_asked_again(account_id: int) -> bool:
 
 
 def _of_this_mode() -> QuerySet[MeterBatch]:
-    return MeterBatch.objects.filter(livemode=settings.STRIPE_LIVE_MODE)
+    """Without those of customers who were deleted at Stripe: nobody is told their sums any more."""
+    told = MeterBatch.objects.filter(livemode=settings.STRIPE_LIVE_MODE)
+    return told.exclude(customer_id__in=StripeCustomer.ids_of_deleted())
