@@ -50,6 +50,18 @@ class OwnPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncludedUse:
+    """What a plan includes in the month that runs, and what is `left` of it, by the ledger."""
+
+    amount: int
+    left: int
+
+    @property
+    def used(self) -> int:
+        return self.amount - self.left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """Of a plan: what is charged today, and the fee of the months to come."""
 
@@ -87,9 +99,10 @@ class AutomaticTopUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpaidInvoice:
-    """`step` in words; `page` is Stripe's, where it can be paid."""
+    """`step` in words; `page` is Stripe's, where it can be paid. `due` is None until Stripe has told of the invoice."""
 
     since: datetime
+    due: int | None
     step: str
     page: str
 
@@ -136,6 +149,11 @@ class Balance:
     def available(self) -> int:
         """Negative: that much is owed."""
         return self.prepaid + self.promotional - self.owed - self.metered - self.unposted
+
+    @property
+    def beyond(self) -> int:
+        """Use that no credit covers."""
+        return max(0, -self.available)
 
     @property
     def free(self) -> int | None:

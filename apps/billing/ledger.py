@@ -24,6 +24,11 @@ from apps.common.errors import Invalid, NotFound
 FIRST_TO_END = (F("lot__expires_at").asc(nulls_last=True), "lot_id")  # the order in which promotional credit is spent
 
 
+def included_in(stripe_id: str, period_start: int) -> str:
+    """With what the keys of a subscription's included use begin, of the month that begins then (Unix time)."""
+    return f"included-{stripe_id}-{period_start}-"
+
+
 @dataclass(slots=True)
 class Book:
     """One customer's part of the ledger, open for writing until the database's transaction ends."""

@@ -18,6 +18,7 @@ from apps.billing.contracts import (
     CreditChange,
     DailyRevenue,
     Debtor,
+    IncludedUse,
     InvoiceRow,
     LastReconciliation,
     Lot,
@@ -29,7 +30,7 @@ from apps.billing.contracts import (
     TopUpRow,
     UnpaidInvoice,
 )
-from apps.billing.ledger import FIRST_TO_END
+from apps.billing.ledger import FIRST_TO_END, included_in
 from apps.billing.models import (
     CUSTOMERS,
     AutoTopUp,
@@ -120,6 +121,18 @@ def plan_of_account(*, account_id: int) -> OwnPlan | None:
     )
 
 
+def included_use(*, account_id: int) -> IncludedUse | None:
+    """Of the month that runs; None where it has none, and until its fee is paid."""
+    found = Subscription.objects.filter(account_id=account_id).exclude(stripe_id="").first()
+    if found is None or not found.is_running or found.period_start is None:
+        return None
+    month = included_in(found.stripe_id, int(found.period_start.timestamp()))
+    sums = LedgerAccount.objects.filter(
+        account_id=account_id, entries__transaction__business_key__startswith=f"{TransactionKind.GRANT}:{month}"
+    ).aggregate(amount=Sum("entries__amount"), left=Sum("balance"))
+    return IncludedUse(amount=sums["amount"], left=sums["left"]) if sums["amount"] else None
+
+
 def invoices_of_account(*, account_id: int, limit: int = 24) -> list[InvoiceRow]:
     """Stripe's invoices as dj-stripe mirrors them, the newest first; without those that are not final yet."""
     rows = Invoice.objects.filter(customer_id__in=StripeCustomer.ids_of(account_id)).order_by("-created")[:limit]
@@ -143,8 +156,14 @@ def unpaid_invoice(*, account_id: int) -> UnpaidInvoice | None:
     if found is None:
         return None
     told = Invoice.objects.filter(id=found.invoice_id).first()
-    page = (told.stripe_data.get("hosted_invoice_url") or "") if told is not None else ""
-    return UnpaidInvoice(since=found.since, step=DunningStep(found.step).name.lower(), page=page)
+    invoice = told.stripe_data if told is not None else {}
+    due = invoice.get("amount_remaining")
+    return UnpaidInvoice(
+        since=found.since,
+        due=None if due is None else processor.nano(due),
+        step=DunningStep(found.step).name.lower(),
+        page=invoice.get("hosted_invoice_url") or "",
+    )
 
 
 def automatic_top_up(*, account_id: int, now: datetime | None = None) -> AutomaticTopUp | None:

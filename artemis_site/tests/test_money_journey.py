@@ -22,6 +22,7 @@ from artemis_site.tests.browser import sign_in
 from artemis_site.tests.desk import Desk
 from artemis_site.tests.errands import Key
 from artemis_site.tests.platform import Platform
+from artemis_site.tests.test_desk_in_a_browser import AS_IT_IS
 from artemis_site.tests.test_owed_journey import DAY, DECLINES, dear, letters, look_until, spend
 from artemis_site.tests.test_pages_in_a_browser import OVERFLOW
 from artemis_site.tests.test_subscriptions_journey import MONTH, own_time, state, until
@@ -54,8 +55,7 @@ class Person:
     def look(self, name: str) -> None:
         """At the page that is open, wide and narrow: it fits, and everybody can use it."""
         for size in fits(self.page, name):
-            found = Axe().run(self.page).response["violations"]
-            assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], f"{name}, {size}"
+            usable(self.page, f"{name}, {size}")
 
     def look_from_the_desk(self, platform: Platform) -> None:
         """As the staff see the account."""
@@ -67,15 +67,15 @@ class Person:
             sign_in(desk, platform.base_url, email=email, password=password, then="/admin/")
             for kind in ("plan", "subscription", "meterbatch", "dunning", "autotopup", "topup"):
                 desk.goto(f"{platform.base_url}/admin/billing/{kind}/")
-                list(fits(desk, f"desk-{kind}s"))
+                look_narrowly(desk, f"desk-{kind}s")
                 row = desk.locator("#result_list tbody tr").filter(has_text="Pro" if kind == "plan" else "payer").first
                 row.get_by_role("link").first.click()
                 list(fits(desk, f"desk-{kind}"))
                 assert "000000000" not in desk.locator("#content").inner_text(), "sums are in dollars"
             desk.goto(f"{platform.base_url}/admin/money/{self.payer.account_id}/")
-            list(fits(desk, "desk-money"))
+            look_narrowly(desk, "desk-money")
             desk.goto(f"{platform.base_url}/admin/finance/")
-            list(fits(desk, "desk-finance"))
+            look_narrowly(desk, "desk-finance")
 
     def shown(self) -> dict[str, int]:
         """What the page Billing says, by name."""
@@ -128,11 +128,23 @@ def fits(page: Page, name: str) -> Iterator[str]:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.evaluate("scrollTo(0, 0)")
         if folder := os.environ.get("SCREENSHOTS"):
-            page.screenshot(path=Path(folder) / f"{name}-{size}.png", full_page=True)
+            page.screenshot(path=Path(folder) / f"{name}-{size}.png", full_page=True, animations="disabled")
         assert page.evaluate(OVERFLOW) <= 0, f"{name}, {size}, is wider than the window"
         yield size
     page.set_viewport_size({"width": 1280, "height": 800})
     page.emulate_media(color_scheme="light")
+
+
+def usable(page: Page, name: str) -> None:
+    found = Axe().run(page, options=AS_IT_IS).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], name
+
+
+def look_narrowly(page: Page, name: str) -> None:
+    """Everybody can use it where there is least room: at the staff's desk, axe takes its time."""
+    for size in fits(page, name):
+        if size == "narrow":
+            usable(page, name)
 
 
 def nano(text: str) -> int:
@@ -177,6 +189,9 @@ def use_more_than_is_included(platform: Platform, person: Person) -> None:
     desk.call(services.bill_overage)
     person.agree()
     assert person.shown()["metered"] == 23 * USD
+    for part, sums in (("included use spent", "$25.00 of $25.00"), ("used beyond credit", "$23.00 of $25.00")):
+        expect(person.page.get_by_role("paragraph").filter(has_text=part)).to_contain_text(sums)
+    expect(person.page.get_by_role("progressbar")).to_have_count(2)
     following = person.page.get_by_role("region", name="Next invoice")
     for sum_ in ("$20.00", "$23.00", "$43.00"):
         expect(following.get_by_text(sum_)).to_be_visible()
@@ -227,6 +242,7 @@ def let_the_card_go_bad(platform: Platform, person: Person, time: EmulatorServer
 
     time.advance_time(MONTH)
     wait_for(lambda: state(payer)[1] == "past_due")
+    wait_for(lambda: [one for one in letters(payer) if "did not come through" in one])
     person.agree()
     expect(person.page.get_by_text("did not come through").first).to_be_visible()
     person.look("9-unpaid")

@@ -102,4 +102,8 @@ function drawAll(within = document) {
 
 drawAll();
 document.addEventListener("htmx:load", (event) => drawAll(event.target.parentElement || document));
-document.addEventListener("artemis-theme", () => document.querySelectorAll("[data-chart]").forEach(draw));
+
+// In the colours of the theme, which the portal, the staff's desk and the system change.
+const redraw = () => document.querySelectorAll("[data-chart]").forEach(draw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });

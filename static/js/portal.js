@@ -20,10 +20,8 @@ on("click", "[data-theme-toggle]", () => {
   const next = isDark() ? "light" : "dark";
   root.dataset.theme = next;
   try { localStorage.setItem("artemis-theme", next); } catch { /* storage is off */ }
-  document.dispatchEvent(new CustomEvent("artemis-theme"));
   announce(`${next === "dark" ? "Dark" : "Light"} theme`);
 });
-systemDark.addEventListener("change", () => document.dispatchEvent(new CustomEvent("artemis-theme")));
 
 // Copying: data-copy holds the id of what is copied.
 on("click", "[data-copy]", async (button) => {

@@ -11,7 +11,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from apps.billing.contracts import Change
-from apps.billing.ledger import Book
+from apps.billing.ledger import Book, included_in
 from apps.billing.models import (
     LateInvoice,
     LedgerEntry,
@@ -261,7 +261,7 @@ def give_plan(*, account_id: int, plan_slug: str | None) -> None:
 def _include(account_id: int, plan: Plan, stripe_id: str, item: Any) -> None:
     """The month's use, as credit that ends with it. After a change to a larger plan, what that has more."""
     start, end, now = _moment(item["current_period_start"]), _moment(item["current_period_end"]), timezone.now()
-    month = _month(stripe_id, item)
+    month = included_in(stripe_id, item["current_period_start"])
     if end <= now or LedgerTransaction.objects.filter(business_key=f"{TransactionKind.GRANT}:{month}{plan.slug}"):
         return
     given = LedgerEntry.objects.filter(
@@ -281,11 +281,6 @@ def _include(account_id: int, plan: Plan, stripe_id: str, item: Any) -> None:
         reason=f"Included in {plan.name}",
         expires_at=end + UNTIL_RENEWED,
     )
-
-
-def _month(stripe_id: str, item: Any) -> str:
-    """With what the business keys of a month's included use begin."""
-    return f"included-{stripe_id}-{item['current_period_start']}-"
 
 
 def _fee_item(told: Any) -> Any:
@@ -330,7 +325,8 @@ def _change(account_id: int, plan_slug: str) -> tuple[Plan, Subscription, str, L
         raise Invalid("plan", f"The plan can be changed once the {what}.")
     item = _fee_item(told)
     was_paid = LedgerTransaction.objects.filter(
-        business_key=f"{TransactionKind.GRANT}:{_month(told.id, item)}{plan.slug}", account_id=account_id
+        business_key=f"{TransactionKind.GRANT}:{included_in(told.id, item['current_period_start'])}{plan.slug}",
+        account_id=account_id,
     ).exists()
     is_dearer = plan.fee > nano(item["price"]["unit_amount"])
     return plan, subscription, str(item["id"]), "always_invoice" if is_dearer and not was_paid else "none"

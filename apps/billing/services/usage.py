@@ -71,7 +71,7 @@ def _post_hour(book: Book, hour: datetime, charges: list[UnpostedCharge]) -> Non
             *((system(LedgerKind.REVENUE, model), gain) for model, gain in revenue.items()),
         ],
         occurred_at=hour,
-        description="Use that came late" if earlier else "Use",
+        description="More use" if earlier else "Use",
     )
     PostedCharge.objects.bulk_create(
         PostedCharge(transaction=written, charge_id=charge.id, cost=charge.cost) for charge in charges

@@ -217,6 +217,7 @@ def billing_page(request: MemberRequest, **given: Any) -> HttpResponse:
         "top_up_form": TopUpForm(),
         "is_customer": selectors.is_customer(account_id=request.account.id),
         "plan": selectors.plan_of_account(account_id=request.account.id),
+        "included": selectors.included_use(account_id=request.account.id),
         "plans": selectors.plans_on_offer(),
         "invoices": selectors.invoices_of_account(account_id=request.account.id),
         "unpaid": selectors.unpaid_invoice(account_id=request.account.id),
