@@ -99,9 +99,14 @@ class AutomaticTopUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpaidInvoice:
-    """`step` in words; `page` is Stripe's, where it can be paid. `due` is None until Stripe has told of the invoice."""
+    """`step` in words; `page` is Stripe's, where it can be paid. `due` is None where an earlier release noted it.
+
+    `limited_at` and `suspended_at`: when nothing more may be owed and when calls are refused, if it stays unpaid.
+    """
 
     since: datetime
+    limited_at: datetime
+    suspended_at: datetime
     due: int | None
     step: str
     page: str

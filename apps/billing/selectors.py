@@ -155,14 +155,13 @@ def unpaid_invoice(*, account_id: int) -> UnpaidInvoice | None:
     found = Dunning.objects.filter(pk=account_id).first()
     if found is None:
         return None
-    told = Invoice.objects.filter(id=found.invoice_id).first()
-    invoice = told.stripe_data if told is not None else {}
-    due = invoice.get("amount_remaining")
     return UnpaidInvoice(
         since=found.since,
-        due=None if due is None else processor.nano(due),
+        limited_at=found.limited_at,
+        suspended_at=found.suspended_at,
+        due=found.due,
         step=DunningStep(found.step).name.lower(),
-        page=invoice.get("hosted_invoice_url") or "",
+        page=found.page,
     )
 
 
