@@ -87,13 +87,17 @@ class NextInvoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomaticTopUp:
-    """`charged` is what was taken this month (UTC); `stopped_because` says why it ended by itself."""
+    """`charged` is what was taken this month (UTC); `stopped_because` says why it ended by itself.
+
+    `has_another_card`: the card that would be charged is not the one that was refused, as far as Stripe has told.
+    """
 
     threshold: int
     amount: int
     monthly_cap: int
     enabled: bool
     stopped_because: str
+    has_another_card: bool
     charged: int
 
 
@@ -133,6 +137,10 @@ class Lot:
     left: int
     granted_at: datetime
     expires_at: datetime | None
+
+    @property
+    def used(self) -> int:
+        return self.amount - self.left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
