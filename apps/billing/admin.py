@@ -11,6 +11,7 @@ from django.contrib.admin.widgets import AdminSplitDateTime
 from django.db.models import OuterRef, Subquery, Sum
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 
 from apps.billing import services
@@ -359,11 +360,23 @@ class AutoTopUpAdmin(ReadOnlyDesk):
 class DunningAdmin(ReadOnlyDesk):
     """Accounts with an invoice that is not paid."""
 
-    list_display = ("account", "invoice_id", "since", "step")
+    list_display = ("account", "left", "since", "step", "invoice_id")
     list_select_related = ("account",)
     list_filter = ("step",)
     search_fields = ("account__slug", "account__name", "invoice_id")
-    fields = (*list_display, "tier_before", "owed_at_most_before")
+    fields = (*list_display, "page", "limits_go", "calls_stop", "plan_before", "tier_before", "owed_at_most_before")
+
+    @admin.display(description="left to be paid", ordering="due")
+    def left(self, dunning: Dunning) -> str:
+        return usd(dunning.due)
+
+    @admin.display(description="limits go on")
+    def limits_go(self, dunning: Dunning) -> str:
+        return date_format(dunning.limited_at, "DATETIME_FORMAT")
+
+    @admin.display(description="calls are refused from")
+    def calls_stop(self, dunning: Dunning) -> str:
+        return date_format(dunning.suspended_at, "DATETIME_FORMAT")
 
     @admin.display(description="credit limit before")
     def owed_at_most_before(self, dunning: Dunning) -> str:

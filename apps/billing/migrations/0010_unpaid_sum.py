@@ -7,18 +7,18 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0009_deleted_customers'),
+        ("billing", "0009_deleted_customers"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='dunning',
-            name='due',
-            field=apps.common.money.NanoField(help_text='What is left to be paid of it', null=True),
+            model_name="dunning",
+            name="due",
+            field=apps.common.money.NanoField(help_text="What is left to be paid of it", null=True),
         ),
         migrations.AddField(
-            model_name='dunning',
-            name='page',
-            field=models.TextField(blank=True, db_default='', default='', help_text="Stripe's, on which it can be paid"),
+            model_name="dunning",
+            name="page",
+            field=models.TextField(blank=True, db_default="", default="", help_text="Stripe's, on which it can be paid"),
         ),
     ]

@@ -15,7 +15,7 @@ class DunningStep(models.IntegerChoices):
     TOLD = 1, "Told"
     REMINDED = 2, "Reminded"
     LIMITED = 3, "Without its plan's limits"
-    SUSPENDED = 4, "Suspended"
+    SUSPENDED = 4, "Calls are refused"
 
 
 class Dunning(TimestampedModel):
@@ -32,7 +32,7 @@ class Dunning(TimestampedModel):
     step = models.PositiveSmallIntegerField(choices=DunningStep, default=0)
 
     class Meta:
-        verbose_name_plural = "dunning"
+        verbose_name = "unpaid invoice"
 
     def __str__(self) -> str:
         return f"{self.account}: {self.invoice_id}"

@@ -99,7 +99,8 @@ def _subscriptions(world: World, secret: str, customer: Object, features: Object
 <input type="hidden" name="subscription" value="{subscription["id"]}">
 {'<input type="hidden" name="keep" value="yes">' if keep else ""}
 <button class="second" type="submit">{"Keep" if keep else "Cancel"} {names}</button></form>"""
-        shown += f"<section><p><strong>{names}</strong> · {subscription['status'].replace('_', ' ')} · {until}</p>{button}</section>"
+        status = subscription["status"].replace("_", " ")
+        shown += f"<section><p><strong>{names}</strong> · {status} · {until}</p>{button}</section>"
     return f"<h2>Subscriptions</h2>{shown or '<p>None.</p>'}"
 
 
