@@ -58,7 +58,7 @@ class SubscriptionStatus(models.TextChoices):
     UNPAID = "unpaid", "Unpaid"
     PAUSED = "paused", "Paused"
     CANCELED = "canceled", "Ended"
-    INCOMPLETE = "incomplete", "Not begun: its first payment is open"
+    INCOMPLETE = "incomplete", "Not begun yet"
     INCOMPLETE_EXPIRED = "incomplete_expired", "Never begun"
 
 

@@ -119,6 +119,7 @@ class TopUp(TimestampedModel):
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
+        verbose_name = "top-up"
         ordering = ["-pk"]
         constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_positive")]
         indexes = [
@@ -148,6 +149,7 @@ class AutoTopUp(TimestampedModel):
     )
 
     class Meta:
+        verbose_name = "automatic top-up"
         constraints = [
             models.CheckConstraint(
                 condition=Q(threshold__gte=0, amount__gt=0, monthly_cap__gte=models.F("amount")),
