@@ -11,6 +11,7 @@ from django.contrib.admin.widgets import AdminSplitDateTime
 from django.db.models import OuterRef, Subquery, Sum
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 
 from apps.billing import services
@@ -35,7 +36,7 @@ from apps.billing.models import (
     TopUp,
     TransactionKind,
 )
-from apps.billing.processor import cents
+from apps.billing.processor import cents, nano
 from apps.billing.reconciliation_desk import ReconciliationAdmin
 from apps.common.desk import Desk, ReadOnlyDesk, ReadOnlyInline, usd
 from apps.common.forms import UsdField
@@ -280,7 +281,7 @@ class SubscriptionAdmin(Desk):
 
 @admin.register(TopUp)
 class TopUpAdmin(ReadOnlyDesk):
-    list_display = ("id", "account", "sum", "state", "is_automatic", "payment_intent_id", "created_at")
+    list_display = ("id", "account", "sum", "state", "is_automatic", "created_at", "payment_intent_id")
     list_select_related = ("account",)
     list_filter = ("state", "is_automatic", "livemode")
     search_fields = ("account__slug", "account__name", "payment_intent_id", "session_id")
@@ -313,11 +314,15 @@ class StripeEventAdmin(ReadOnlyDesk):
 class MeterBatchAdmin(ReadOnlyDesk):
     """Use on its way to invoices. What Stripe did not count can be told again once its cause is gone."""
 
-    list_display = ("reference", "account", "cents", "state", "tries", "sent_at", "error")
+    list_display = ("reference", "account", "sum", "state", "tries", "sent_at", "error")
     list_select_related = ("account",)
     list_filter = ("state", "livemode")
     search_fields = ("account__slug", "account__name", "reference")
     actions = ("tell_again",)
+
+    @admin.display(description="amount", ordering="cents")
+    def sum(self, batch: MeterBatch) -> str:
+        return usd(nano(batch.cents))
 
     @admin.action(description="Tell again", permissions=["view"])
     def tell_again(self, request: HttpRequest, rows: Any) -> None:
@@ -328,10 +333,14 @@ class MeterBatchAdmin(ReadOnlyDesk):
 class LateInvoiceAdmin(ReadOnlyDesk):
     """What ended subscriptions left. One that cannot be made is tried again by itself."""
 
-    list_display = ("reference", "account", "cents", "state", "invoice_id", "tries", "created_at", "error")
+    list_display = ("reference", "account", "sum", "state", "invoice_id", "tries", "created_at", "error")
     list_select_related = ("account",)
     list_filter = ("state", "livemode")
     search_fields = ("account__slug", "account__name", "reference", "invoice_id")
+
+    @admin.display(description="amount", ordering="cents")
+    def sum(self, invoice: LateInvoice) -> str:
+        return usd(nano(invoice.cents))
 
 
 @admin.register(AutoTopUp)
@@ -359,11 +368,23 @@ class AutoTopUpAdmin(ReadOnlyDesk):
 class DunningAdmin(ReadOnlyDesk):
     """Accounts with an invoice that is not paid."""
 
-    list_display = ("account", "invoice_id", "since", "step")
+    list_display = ("account", "left", "since", "step", "invoice_id")
     list_select_related = ("account",)
     list_filter = ("step",)
     search_fields = ("account__slug", "account__name", "invoice_id")
-    fields = (*list_display, "tier_before", "owed_at_most_before")
+    fields = (*list_display, "page", "limits_go", "calls_stop", "plan_before", "tier_before", "owed_at_most_before")
+
+    @admin.display(description="left to be paid", ordering="due")
+    def left(self, dunning: Dunning) -> str:
+        return usd(dunning.due)
+
+    @admin.display(description="limits go on")
+    def limits_go(self, dunning: Dunning) -> str:
+        return date_format(dunning.limited_at, "DATETIME_FORMAT")
+
+    @admin.display(description="calls are refused from")
+    def calls_stop(self, dunning: Dunning) -> str:
+        return date_format(dunning.suspended_at, "DATETIME_FORMAT")
 
     @admin.display(description="credit limit before")
     def owed_at_most_before(self, dunning: Dunning) -> str:

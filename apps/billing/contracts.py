@@ -87,21 +87,30 @@ class NextInvoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomaticTopUp:
-    """`charged` is what was taken this month (UTC); `stopped_because` says why it ended by itself."""
+    """`charged` is what was taken this month (UTC); `stopped_because` says why it ended by itself.
+
+    `has_another_card`: the card that would be charged is not the one that was refused, as far as Stripe has told.
+    """
 
     threshold: int
     amount: int
     monthly_cap: int
     enabled: bool
     stopped_because: str
+    has_another_card: bool
     charged: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpaidInvoice:
-    """`step` in words; `page` is Stripe's, where it can be paid. `due` is None until Stripe has told of the invoice."""
+    """`step` in words; `page` is Stripe's, where it can be paid. `due` is None where an earlier release noted it.
+
+    `limited_at` and `suspended_at`: when nothing more may be owed and when calls are refused, if it stays unpaid.
+    """
 
     since: datetime
+    limited_at: datetime
+    suspended_at: datetime
     due: int | None
     step: str
     page: str
@@ -128,6 +137,10 @@ class Lot:
     left: int
     granted_at: datetime
     expires_at: datetime | None
+
+    @property
+    def used(self) -> int:
+        return self.amount - self.left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

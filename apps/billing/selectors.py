@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
-from djstripe.models import Charge, Invoice
+from djstripe.models import Charge, Invoice, PaymentMethod
+from djstripe.models import Customer as CustomerAtStripe
 
 from apps.accounts.selectors import first_credit
 from apps.billing import processor
@@ -54,6 +55,7 @@ from apps.usage.selectors import unposted_cost
 
 NO_CREDIT = (TransactionKind.FEE, TransactionKind.FEE_REFUND, TransactionKind.METERING)
 OWED = (LedgerKind.RECEIVABLE, LedgerKind.METERED)
+DEFAULT_CARD = "stripe_data__invoice_settings__default_payment_method"
 LAST_RECONCILIATION = "art:reconciled"
 
 
@@ -156,14 +158,13 @@ def unpaid_invoice(*, account_id: int) -> UnpaidInvoice | None:
     found = Dunning.objects.filter(pk=account_id).first()
     if found is None:
         return None
-    told = Invoice.objects.filter(id=found.invoice_id).first()
-    invoice = told.stripe_data if told is not None else {}
-    due = invoice.get("amount_remaining")
     return UnpaidInvoice(
         since=found.since,
-        due=None if due is None else processor.nano(due),
+        limited_at=found.limited_at,
+        suspended_at=found.suspended_at,
+        due=found.due,
         step=DunningStep(found.step).name.lower(),
-        page=invoice.get("hosted_invoice_url") or "",
+        page=found.page,
     )
 
 
@@ -178,8 +179,21 @@ def automatic_top_up(*, account_id: int, now: datetime | None = None) -> Automat
         monthly_cap=found.monthly_cap,
         enabled=found.enabled,
         stopped_because=found.stopped_because,
+        has_another_card=bool(found.stopped_because) and _has_another_card(account_id),
         charged=charged_automatically(account_id=account_id, now=now or timezone.now()),
     )
+
+
+def _has_another_card(account_id: int) -> bool:
+    theirs = StripeCustomer.of(account_id)
+    if theirs is None:
+        return False
+    kept = PaymentMethod.objects.filter(customer_id=theirs.stripe_id, stripe_data__type="card").order_by("-created")
+    cards = list(kept.values_list("id", flat=True))
+    wanted = CustomerAtStripe.objects.filter(id=theirs.stripe_id).values_list(DEFAULT_CARD, flat=True).first()
+    refused = TopUp.objects.filter(account_id=account_id, is_automatic=True, state=TopUpState.FAILED).first()
+    charged = wanted if wanted in cards else next(iter(cards), None)
+    return charged is not None and (refused is None or charged != refused.payment_method_id)
 
 
 def charged_automatically(*, account_id: int, now: datetime) -> int:

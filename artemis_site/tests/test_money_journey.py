@@ -238,6 +238,7 @@ def let_the_card_go_bad(platform: Platform, person: Person, time: EmulatorServer
     person.agree()
     look_until(payer, lambda: "was refused" in payer.desk.call(errands.stopped_because, payer.account_id))
     person.agree()
+    expect(person.page.get_by_text("Give another card under")).to_be_visible()
     person.look("8-automatic-top-up-has-stopped")
 
     time.advance_time(MONTH)
@@ -245,6 +246,8 @@ def let_the_card_go_bad(platform: Platform, person: Person, time: EmulatorServer
     wait_for(lambda: [one for one in letters(payer) if "did not come through" in one])
     person.agree()
     expect(person.page.get_by_text("did not come through").first).to_be_visible()
+    expect(person.page.get_by_text("The payment of $43.00")).to_contain_text("calls are refused from")
+    expect(person.page.get_by_role("link", name="Pay the invoice")).to_be_visible()
     person.look("9-unpaid")
 
 
@@ -295,6 +298,8 @@ def give_another_card(person: Person) -> None:
     page.get_by_role("button", name="Save card").click()
     page.get_by_role("link", name="Return to").click()
     page.wait_for_url("**/billing/")
+    automatic = page.get_by_role("region", name="Automatic top-up")
+    expect(automatic).to_contain_text("Another card is kept now: turn it on again")
     person.agree()
 
 
@@ -309,7 +314,12 @@ def look_at_another_plan(person: Person) -> None:
 def cancel(platform: Platform, person: Person, time: EmulatorServer) -> None:
     """What was used beyond credit until then is on the last invoice."""
     page, payer = person.page, person.payer
-    page.get_by_role("button", name="Cancel Pro on").click()
+    page.get_by_role("link", name="Cancel Pro").click()
+    expect(page.get_by_role("heading", name="Cancel Pro?")).to_be_visible()
+    person.look("16-cancel")
+    page.get_by_role("link", name="Keep it").click()
+    page.get_by_role("link", name="Cancel Pro").click()
+    page.get_by_role("button", name="Cancel Pro").click()
     expect(page.get_by_text("then it ends")).to_be_visible()
     person.agree()
     assert [spend(platform, person.key) for _ in range(5)] == [200, 200, 200, 200, 429]
@@ -318,13 +328,13 @@ def cancel(platform: Platform, person: Person, time: EmulatorServer) -> None:
     person.agree()
     assert person.shown()["metered"] == 16 * USD
     expect(page.get_by_role("region", name="Next invoice").get_by_text("$16.00")).to_have_count(2)
-    person.look("16-ends-with-this-month")
+    person.look("17-ends-with-this-month")
 
     time.advance_time(MONTH)
     wait_for(lambda: state(payer)[:2] == ("", ""))
     person.agree()
     assert person.shown() == {"available": 0, "prepaid": 0, "promotional": 0, "unposted": 0}
-    person.look("17-afterwards")
+    person.look("18-afterwards")
 
 
 def test_from_the_first_plan_to_its_end_everybody_says_the_same(

@@ -16,7 +16,16 @@ from apps.accounts.models import User
 from apps.accounts.tests.cast import Cast, cast
 from apps.billing import processor, services
 from apps.billing.emulator.control import EmulatorServer
-from apps.billing.models import AutoTopUp, Dunning, DunningStep, LedgerTransaction, Reconciliation, TopUp
+from apps.billing.models import (
+    AutoTopUp,
+    Dunning,
+    DunningStep,
+    LedgerTransaction,
+    Plan,
+    Reconciliation,
+    Subscription,
+    TopUp,
+)
 from apps.billing.selectors import balance_of_account, plan_of_account
 from apps.catalog.models import AIModel, Deployment, EngineSpan
 from apps.keys.contracts import KeyPolicy
@@ -159,6 +168,27 @@ def test_an_unpaid_invoice_and_credit_that_adds_itself_are_seen(staff: Client, c
     text = staff.get(money(account_id)).content.decode()
     for said in ("An invoice is unpaid", "limited", "$25.00 below $5.00", "It is off: The card was declined"):
         assert said in text, said
+
+
+def test_lists_of_money_speak_in_words(staff: Client, cast: Cast) -> None:
+    account_id = cast.northwind.id
+    services.offer_first_plans()
+    plan = Plan.objects.get(slug="pro")
+    noon = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    Subscription.objects.create(account_id=account_id, plan=plan, status="past_due", stripe_id="sub_1", period_end=noon)
+    Dunning.objects.create(
+        account_id=account_id, invoice_id="in_1", since=noon, step=DunningStep.LIMITED, due=43 * USD, page="https://pay"
+    )
+    said = staff.get("/admin/billing/subscription/").content.decode()
+    assert "Past due" in said and "1 Dec 2026, 12:00 UTC" in said
+    assert ">past_due<" not in said
+    assert "Unpaid invoices" in staff.get("/admin/").content.decode()
+    debts = staff.get("/admin/billing/dunning/").content.decode()
+    for part in ("1 unpaid invoice", "$43.00", "Without its plan&#x27;s limits"):
+        assert part in debts, part
+    debt = staff.get(f"/admin/billing/dunning/{account_id}/change/").content.decode()
+    for part in ("8 Dec 2026, 12:00 UTC", "15 Dec 2026, 12:00 UTC", "https://pay"):
+        assert part in debt, part
 
 
 PAGES = {

@@ -13,8 +13,10 @@ from django.urls import reverse
 from apps.accounts.models import Invitation, User
 from apps.accounts.tests.cast import person
 from apps.catalog.models import Deployment, RoutingPolicy
+from apps.common.desk import BoundedPaginator
 from apps.keys.contracts import IssuedKey
 from apps.keys.models import KeySecret
+from apps.usage.models import UsageEvent
 from artemis_site.tests.records import HOOK_SECRET, HOOK_TOKEN, PROVIDER_KEY, SAID, TOTP_SECRET, make_records
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
@@ -82,6 +84,26 @@ def test_lists_need_few_queries_however_long_they_are(staff: Client) -> None:
         assert answer.status_code == 200, model
         assert len(answer.context["cl"].result_list) >= ROWS, model
         assert len(queries) <= MOST_QUERIES, (model, [query["sql"] for query in queries])
+
+
+def test_long_lists_are_not_read_to_their_end(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_records(ROWS)
+    path = page(UsageEvent, "changelist")
+    monkeypatch.setattr(admin.site._registry[UsageEvent], "list_per_page", ROWS // 3)
+    with CaptureQueriesContext(connection) as queries:
+        answer = staff.get(path)
+    assert f"{ROWS} usage events" in answer.content.decode()
+    of_events = [query["sql"] for query in queries if "usage_usageevent" in query["sql"]]
+    assert len(of_events) == 2  # their number and the rows
+    for sql in of_events:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {sql}")
+            assert "Limit" in " ".join(line for (line,) in cursor.fetchall()), sql
+
+    monkeypatch.setattr(BoundedPaginator, "most", ROWS - 1)
+    assert f"The first {ROWS - 1} usage events; narrow them" in staff.get(path).content.decode()
+    for narrowed in ("endpoint=chat.completions", "service_tier=batch", "started_at__gte=2001-01-01+00:00:00%2B00:00"):
+        assert staff.get(f"{path}?{narrowed}").status_code == 200
 
 
 def test_every_page_is_shown_and_none_shows_a_secret(staff: Client, secrets: list[IssuedKey]) -> None:

@@ -33,7 +33,7 @@ class MeterBatch(TimestampedModel):
     """Whole cents of what an account owes, told to Stripe's meter once. Of an account one waits at a time."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    livemode = models.BooleanField()
+    livemode = models.BooleanField("live mode")
     customer_id = models.CharField(max_length=64, help_text="Stripe's")
     reference = models.UUIDField(unique=True, default=uuid.uuid4, help_text="In the identifier of Stripe's meter event")
     cents = models.PositiveBigIntegerField()
@@ -73,7 +73,7 @@ class LateInvoice(TimestampedModel):
     """Whole cents of what an ended subscription left, on an invoice of its own. Of an account one is open at a time."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    livemode = models.BooleanField()
+    livemode = models.BooleanField("live mode")
     customer_id = models.CharField(max_length=64, help_text="Stripe's")
     reference = models.UUIDField(unique=True, default=uuid.uuid4, help_text="In the metadata of Stripe's invoice")
     cents = models.PositiveBigIntegerField()

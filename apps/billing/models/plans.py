@@ -21,7 +21,7 @@ class Plan(TimestampedModel):
         Tier, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="Its limits"
     )
     trial_days = models.PositiveSmallIntegerField(default=0, help_text="Before the first fee, of a first subscription")
-    is_offered = models.BooleanField(default=True, help_text="People may subscribe to it in the portal")
+    is_offered = models.BooleanField("on offer", default=True, help_text="People may subscribe to it in the portal")
     order = models.PositiveSmallIntegerField(default=0, help_text="Lower stands first")
 
     class Meta:
@@ -49,21 +49,34 @@ class PlanPrice(models.Model):
         return self.stripe_id
 
 
+class SubscriptionStatus(models.TextChoices):
+    """In Stripe's words."""
+
+    TRIALING = "trialing", "On trial"
+    ACTIVE = "active", "Active"
+    PAST_DUE = "past_due", "Past due"
+    UNPAID = "unpaid", "Unpaid"
+    PAUSED = "paused", "Paused"
+    CANCELED = "canceled", "Ended"
+    INCOMPLETE = "incomplete", "Not begun yet"
+    INCOMPLETE_EXPIRED = "incomplete_expired", "Never begun"
+
+
 class Subscription(TimestampedModel):
     """An account's plan, as Stripe says; or, without `stripe_id`, as staff gave it."""
 
     account = models.OneToOneField(Account, on_delete=models.PROTECT, primary_key=True, related_name="+")
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
-    status = models.CharField(
-        max_length=20, help_text="In Stripe's words: trialing, active, past_due, unpaid, canceled"
-    )
+    status = models.CharField(max_length=20, choices=SubscriptionStatus)
     livemode = models.BooleanField(default=False)
     stripe_id = models.CharField(max_length=64, blank=True)
-    period_start = models.DateTimeField(null=True)
-    period_end = models.DateTimeField(null=True)
-    ends_with_period = models.BooleanField(default=False)
+    period_start = models.DateTimeField("month began", null=True)
+    period_end = models.DateTimeField("month ends", null=True)
+    ends_with_period = models.BooleanField("ends with the month", default=False)
     ended_at = models.DateTimeField(null=True, help_text="By Stripe's clock")
-    is_metered = models.BooleanField(default=False, help_text="Stripe's next invoice takes what is owed for use")
+    is_metered = models.BooleanField(
+        "invoices take use", default=False, help_text="Stripe's next invoice takes what is owed for use"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["stripe_id"], name="subscription_stripe_id")]

@@ -22,7 +22,7 @@ class StripeCustomer(TimestampedModel):
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    livemode = models.BooleanField()
+    livemode = models.BooleanField("live mode")
     stripe_id = models.CharField(max_length=64, unique=True)
     deleted_at = models.DateTimeField(null=True, help_text="When we learned that somebody deleted it at Stripe")
 
@@ -72,11 +72,13 @@ class StripeEvent(models.Model):
 
     stripe_id = models.CharField(max_length=64, unique=True)
     type = models.CharField(max_length=120)
-    livemode = models.BooleanField()
+    livemode = models.BooleanField("live mode")
     body = models.TextField(help_text="JSON, as it came")
     created_at = models.DateTimeField(help_text="When it happened, as Stripe says")
     received_at = models.DateTimeField(auto_now_add=True)
-    was_missed = models.BooleanField(default=False, help_text="Found by the sync: no webhook brought it")
+    was_missed = models.BooleanField(
+        "missed by webhooks", default=False, help_text="Found by the sync: no webhook brought it"
+    )
     state = models.CharField(max_length=8, choices=EventState, default=EventState.WAITING)
     tries = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField(auto_now_add=True)
@@ -105,10 +107,10 @@ class TopUp(TimestampedModel):
     """Prepaid credit that somebody, or the automatic, asked Stripe to take money for. Stripe carries its reference."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    livemode = models.BooleanField()
+    livemode = models.BooleanField("live mode")
     reference = models.UUIDField(unique=True, default=uuid.uuid4, help_text="In Stripe's metadata")
     amount = NanoField()
-    is_automatic = models.BooleanField(default=False)
+    is_automatic = models.BooleanField("automatic", default=False)
     state = models.CharField(max_length=8, choices=TopUpState, default=TopUpState.PENDING)
     session_id = models.CharField(max_length=120, blank=True, help_text="Of Stripe's Checkout")
     payment_intent_id = models.CharField(max_length=64, blank=True)
@@ -117,6 +119,7 @@ class TopUp(TimestampedModel):
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
+        verbose_name = "top-up"
         ordering = ["-pk"]
         constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_positive")]
         indexes = [
@@ -146,6 +149,7 @@ class AutoTopUp(TimestampedModel):
     )
 
     class Meta:
+        verbose_name = "automatic top-up"
         constraints = [
             models.CheckConstraint(
                 condition=Q(threshold__gte=0, amount__gt=0, monthly_cap__gte=models.F("amount")),

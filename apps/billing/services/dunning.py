@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -11,11 +12,14 @@ from apps.accounts.selectors import first_tier, tier_of_account
 from apps.accounts.services import resume_account, set_account_limits, suspend_account
 from apps.billing.ledger import Book
 from apps.billing.models import Dunning, DunningStep, LateInvoice, Plan, StripeCustomer, Subscription
+from apps.billing.processor import nano
+from apps.billing.selectors import unpaid_invoice
 from apps.billing.services.credit import set_credit_limit
 from apps.billing.services.invoices import invoices_of
 from apps.billing.services.letters import write_about_money
 from apps.billing.services.plans import apply_plan
 from apps.common.errors import ArtemisError
+from apps.common.money import format_usd
 
 RENEWALS = ("subscription_cycle", "subscription_update", "subscription_threshold", "subscription")
 SUSPENDED = "An invoice of this account is not paid. Pay it on the page Billing, and its keys work again at once."
@@ -31,17 +35,19 @@ logger = logging.getLogger(__name__)
 
 def look_at_debts(*, account_id: int) -> None:
     """Asks Stripe what the account has not paid: dunning begins with it, and ends without. Raises Unavailable."""
-    unpaid = _unpaid_invoices(account_id)
+    debts = _unpaid_invoices(account_id)
     with transaction.atomic():
         Book.of(account_id)
         dunning = Dunning.objects.filter(pk=account_id).first()
-        if not unpaid:
+        if not debts:
             if dunning is not None:
                 _end(dunning)
         elif dunning is None:
-            _go_to(Dunning(account_id=account_id, invoice_id=unpaid[0], since=timezone.now()), DunningStep.TOLD)
-        elif dunning.invoice_id not in unpaid:
-            Dunning.objects.filter(pk=account_id).update(invoice_id=unpaid[0])
+            begun = Dunning(account_id=account_id, since=timezone.now(), **_facts(debts[0]))
+            _go_to(begun, DunningStep.TOLD)
+        else:
+            same = next((one for one in debts if one.id == dunning.invoice_id), debts[0])
+            Dunning.objects.filter(pk=account_id).update(**_facts(same))
 
 
 def is_dunned(*, account_id: int) -> bool:
@@ -56,7 +62,7 @@ def dun(*, now: datetime | None = None) -> int:
     now = now or timezone.now()
     taken = 0
     for dunning in Dunning.objects.all():
-        if dunning.step < _due(now - dunning.since):
+        if dunning.step < _due(now - dunning.since) or dunning.due is None:  # noted by an earlier release
             try:
                 look_at_debts(account_id=dunning.account_id)
             except ArtemisError as error:
@@ -83,13 +89,19 @@ def _go_on(account_id: int, now: datetime) -> bool:
     return True
 
 
-def _unpaid_invoices(account_id: int) -> list[str]:
+def _facts(invoice: Any) -> dict[str, Any]:
+    """What pages and letters say of it, whether or not its own event was heard of."""
+    page = invoice.hosted_invoice_url or ""
+    return {"invoice_id": invoice.id, "due": nano(invoice.amount_remaining), "page": page}
+
+
+def _unpaid_invoices(account_id: int) -> list[Any]:
     """Those that Stripe has tried to collect, the oldest first. A subscription's first is no debt: it began nothing."""
     theirs = StripeCustomer.ids_of(account_id)
     found = [one for stripe_id in theirs for one in invoices_of(stripe_id, "open", "uncollectible")]
     late = set(LateInvoice.objects.filter(account_id=account_id).values_list("invoice_id", flat=True))
     debts = [one for one in found if one.attempt_count and (str(one.billing_reason) in RENEWALS or one.id in late)]
-    return [one.id for one in sorted(debts, key=lambda one: int(one.created))]
+    return sorted(debts, key=lambda one: int(one.created))
 
 
 def _due(age: timedelta) -> DunningStep:
@@ -134,12 +146,12 @@ def _running_plan(account_id: int) -> Plan | None:
 
 
 def _write(account_id: int, step: DunningStep | None) -> None:
-    days: list[int] = settings.BILLING_DUNNING_DAYS
+    unpaid = unpaid_invoice(account_id=account_id)
     write_about_money(
         account_id=account_id,
         subject=SUBJECTS[step] if step else UNDONE,
         template="dunning",
         step=step.name.lower() if step else "undone",
-        limited_after=days[1],
-        suspended_after=days[2],
+        due=format_usd(unpaid.due) if unpaid and unpaid.due else "",
+        unpaid=unpaid,
     )

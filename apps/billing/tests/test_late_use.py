@@ -11,8 +11,9 @@ from apps.accounts.services import resume_account, suspend_account
 from apps.accounts.tests.cast import Cast
 from apps.billing import processor, services
 from apps.billing.emulator.control import EmulatorServer
-from apps.billing.models import LateInvoice, StripeCustomer, Subscription
-from apps.billing.selectors import balance_of_account
+from apps.billing.models import Dunning, LateInvoice, StripeCustomer, Subscription
+from apps.billing.selectors import balance_of_account, unpaid_invoice
+from apps.billing.services.dunning import look_at_debts
 from apps.billing.services.stripe_customers import stripe_customer
 from apps.billing.tests.crashes import dies_before
 from apps.billing.tests.test_reconciliation_with_stripe import USD, differences, reconcile, running, stand_in
@@ -61,6 +62,10 @@ def after(days: float) -> datetime:
     ended_at = Subscription.objects.get().ended_at
     assert ended_at is not None
     return ended_at + days * DAY
+
+
+def shown(moment: datetime) -> str:
+    return f"{moment:%-d %B %Y, %H:%M} UTC"
 
 
 def invoices(world: World) -> list[tuple[str, int]]:
@@ -132,8 +137,20 @@ def test_a_card_that_is_refused_leads_to_a_letter_and_no_second_invoice(left: Wo
     late(left, 5 * USD)
     services.bill_late_use(now=after(2))
     left.stand_in.advance_time(7200)
+    look_at_debts(account_id=left.account_id)  # Stripe's event of the invoice is not heard of yet
+    unpaid = unpaid_invoice(account_id=left.account_id)
+    assert unpaid is not None
+    assert (unpaid.due, unpaid.page.startswith("http")) == (5 * USD, True)
+    assert (unpaid.limited_at - unpaid.since, unpaid.suspended_at - unpaid.since) == (7 * DAY, 14 * DAY)
+    letter = letters_of_account(account_id=left.account_id)[0]
+    assert "did not come through" in letter.subject
+    for said in ("$5.00", f"owed from {shown(unpaid.limited_at)}", f"refused from {shown(unpaid.suspended_at)}"):
+        assert said in letter.text
     hear_all(left, 2)
-    assert "did not come through" in letters_of_account(account_id=left.account_id)[0].subject
+    assert letters_of_account(account_id=left.account_id)[0] == letter
+    Dunning.objects.update(due=None, page="")  # as earlier releases noted it
+    assert services.dun() == 0
+    assert unpaid_invoice(account_id=left.account_id) == unpaid
     late(left, 6 * USD)
     assert services.bill_late_use(now=after(3)) == 0
     assert owed(left) == (6 * USD, 5 * USD)

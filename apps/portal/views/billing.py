@@ -19,8 +19,10 @@ from apps.common.money import NANO_PER_USD
 from apps.portal.access import MemberRequest, member_page
 from apps.portal.forms import show_error
 from apps.portal.forms.money import AutoTopUpForm, TopUpForm
+from apps.portal.history import rows_of
 
-PAGE = 50
+PAGE = 200
+LETTERS = 3
 
 
 @require_safe
@@ -128,9 +130,15 @@ def change_plan(request: MemberRequest, plan: str) -> HttpResponse:
     return _back(request)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @member_page(Permission.BILLING)
 def end_subscription(request: MemberRequest) -> HttpResponse:
+    """First what ends with it, then the end. Or, with `end=no`, it goes on after all."""
+    if request.method != "POST":
+        plan = selectors.plan_of_account(account_id=request.account.id)
+        if plan is None or not plan.by_stripe or plan.ends_with_period:
+            return _back(request)
+        return render(request, "portal/end_plan.html", {"plan": plan})
     ends = request.POST.get("end") == "yes"
     try:
         services.end_subscription(account_id=request.account.id, with_period=ends)
@@ -202,6 +210,7 @@ def _automatic(request: MemberRequest) -> dict[str, Any]:
 def billing_page(request: MemberRequest, **given: Any) -> HttpResponse:
     """The page, with forms that were sent and could not be done."""
     before = request.GET.get("before", "")
+    letters = letters_of_account(account_id=request.account.id)
     history = selectors.credit_history(
         account_id=request.account.id,
         limit=PAGE + 1,
@@ -210,7 +219,7 @@ def billing_page(request: MemberRequest, **given: Any) -> HttpResponse:
     context = {
         "balance": selectors.balance_of_account(account_id=request.account.id),
         "lots": selectors.lots_of_account(account_id=request.account.id),
-        "history": history[:PAGE],
+        "history": rows_of(history[:PAGE]),
         "older": history[PAGE - 1].id if len(history) > PAGE else None,
         "before": before,
         "payments": selectors.payments(),
@@ -221,7 +230,8 @@ def billing_page(request: MemberRequest, **given: Any) -> HttpResponse:
         "plans": selectors.plans_on_offer(),
         "invoices": selectors.invoices_of_account(account_id=request.account.id),
         "unpaid": selectors.unpaid_invoice(account_id=request.account.id),
-        "letters": letters_of_account(account_id=request.account.id),
+        "letters": letters[:LETTERS],
+        "earlier_letters": letters[LETTERS:],
         **_automatic(request),
         **given,
     }

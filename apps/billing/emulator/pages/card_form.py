@@ -21,7 +21,7 @@ def fields(typed: dict[str, str]) -> str:
   aria-describedby="test-cards">
 <p id="test-cards" class="soft">Only the test cards below are taken.</p>
 <div class="pair">
-<div><label for="expiry">Expiry (MM / YY)</label>
+<div><label for="expiry">Expiry (MM/YY)</label>
 <input id="expiry" name="expiry" value="{expiry}" autocomplete="cc-exp" required></div>
 <div><label for="cvc">Security code</label>
 <input id="cvc" name="cvc" value="{cvc}" inputmode="numeric" autocomplete="cc-csc" required></div>

@@ -79,13 +79,15 @@ section, form.card, .card { background: var(--card); border: 1px solid var(--lin
   border-bottom: 1px solid var(--line); }
 .rows li:last-child { border-bottom: 0; }
 .rows span:first-child { overflow-wrap: anywhere; }
+.rows li > span:last-child:not(:only-child) { white-space: nowrap; }
+form.card > :first-child, section > :first-child { margin-top: 0; }
 .total { font-weight: 700; }
 .soft { color: var(--soft); }
 label { display: block; font-weight: 600; margin: .75rem 0 .25rem; }
 input { width: 100%; font: inherit; padding: .6rem; border: 1px solid var(--soft); border-radius: .35rem;
   background: var(--card); color: var(--ink); }
 input[type=radio] { width: auto; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; align-items: end; }
 button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: .6rem 1rem; border: 1px solid var(--act);
   border-radius: .35rem; background: var(--act); color: var(--act-ink); cursor: pointer; }
 button.wide { width: 100%; margin-top: 1rem; }

@@ -99,7 +99,8 @@ def _subscriptions(world: World, secret: str, customer: Object, features: Object
 <input type="hidden" name="subscription" value="{subscription["id"]}">
 {'<input type="hidden" name="keep" value="yes">' if keep else ""}
 <button class="second" type="submit">{"Keep" if keep else "Cancel"} {names}</button></form>"""
-        shown += f"<section><p><strong>{names}</strong> · {subscription['status']} · {until}</p>{button}</section>"
+        status = subscription["status"].replace("_", " ")
+        shown += f"<section><p><strong>{names}</strong> · {status} · {until}</p>{button}</section>"
     return f"<h2>Subscriptions</h2>{shown or '<p>None.</p>'}"
 
 
@@ -110,11 +111,13 @@ def _name(world: World, item: Object) -> str:
 
 def _cards(world: World, secret: str, customer: Object, features: Object, typed: dict[str, str]) -> str:
     chosen = customer["invoice_settings"]["default_payment_method"]
+    kept = [method for method in world.store.all("payment_method") if method["customer"] == customer["id"]]
+    by_number = {_number(method): method for method in sorted(kept, key=lambda method: method["id"] == chosen)}
     rows = "".join(
         f"<li><span>{method['card']['brand'].title()} ending in {method['card']['last4']}</span>"
-        f"<span>{'default' if method['id'] == chosen else ''}</span></li>"
-        for method in world.store.all("payment_method")
-        if method["customer"] == customer["id"]
+        + ("<span>default</span>" if method["id"] == chosen else "")
+        + "</li>"
+        for method in by_number.values()
     )
     listed = f'<section aria-label="Cards"><ul class="rows">{rows}</ul></section>' if rows else "<p>None.</p>"
     form = ""
@@ -125,6 +128,11 @@ def _cards(world: World, secret: str, customer: Object, features: Object, typed:
 <button class="wide" type="submit">Save card</button></form>
 {card_form.test_cards()}"""
     return f"<h2>Cards</h2>{listed}{form}"
+
+
+def _number(method: Object) -> tuple[object, ...]:
+    """A card that was given twice is one card to its holder."""
+    return tuple(method["card"][part] for part in ("fingerprint", "exp_month", "exp_year"))
 
 
 def _invoices(world: World, customer: Object, features: Object) -> str:

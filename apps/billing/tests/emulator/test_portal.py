@@ -47,6 +47,16 @@ def test_a_person_changes_the_card(client: stripe.StripeClient, server: Emulator
     assert life.invoices()[-1].status == "paid"
 
 
+def test_a_card_that_was_given_twice_is_listed_once(client: stripe.StripeClient) -> None:
+    life = Life.begin(client)
+    session = open_portal(life)
+    for number in ("4242424242424242", CARD["number"], "4242424242424242"):
+        httpx.post(f"{session.url}/card", data={**CARD, "number": number})
+    page = httpx.get(session.url).text
+    assert page.count("Visa ending in 4242") == page.count("Mastercard ending in 4444") == 1
+    assert "Visa ending in 4242</span><span>default" in page
+
+
 def test_nobody_cancels_for_somebody_else(client: stripe.StripeClient) -> None:
     alice, bob = Life.begin(client), Life.begin(client)
     subscription = alice.subscribe(alice.price())
