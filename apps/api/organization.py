@@ -28,7 +28,6 @@ from apps.usage.contracts import TIERS, UsageSlice, UsageTotals
 from apps.usage.selectors import TIER, slices
 
 BATCH = "batch"
-OWNED = frozenset({"project", "person", "key"})
 MOST_RESULTS = 5000
 
 
@@ -47,7 +46,6 @@ class BucketsView(V1View):
         page = page_of(query, now=datetime.now(UTC))
         groups = _checked_groups(query)
         only = _filters(account_id, query)
-        _check_tier(query, {*groups.values(), *only})
         read = partial(
             slices,
             account_id=account_id,
@@ -190,13 +188,3 @@ def _filters(account_id: int, query: BucketsQuery) -> dict[str, list[str]]:
     for key in keys_of_others(account_id=account_id, public_ids=query.api_key_ids):
         raise NotFound(f"There is no key {key[:60]!r} in this account.", param="api_key_ids")
     return only
-
-
-def _check_tier(query: BucketsQuery, dimensions: set[str]) -> None:
-    if TIER in dimensions and dimensions & OWNED:
-        raise Invalid(
-            "group_by" if TIER in {query.GROUPS[name] for name in query.group_by} else BATCH,
-            "Whether use was a batch's is kept by model, not by project, person or key:"
-            " leave out batch and service_tier, or what names projects, persons and keys.",
-            code="unsupported_combination",
-        )

@@ -175,7 +175,10 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditChange:
-    """A transaction as the customer sees it; `balance` is what it had after it."""
+    """A transaction as the customer sees it; `balance` is what it had after it.
+
+    `receipt`: Stripe's page, of a payment by card, once Stripe has told of it.
+    """
 
     id: int
     kind: str
@@ -184,6 +187,7 @@ class CreditChange:
     posted_at: datetime
     amount: int
     balance: int
+    receipt: str = ""
 
     @property
     def until(self) -> datetime:

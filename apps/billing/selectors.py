@@ -1,5 +1,6 @@
 """Reads what accounts have, by the ledger. Everything owned is asked for by account."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
 
@@ -7,8 +8,8 @@ from django.conf import settings
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
+from djstripe.models import Charge, Invoice, PaymentMethod
 from djstripe.models import Customer as CustomerAtStripe
-from djstripe.models import Invoice, PaymentMethod
 
 from apps.accounts.selectors import first_credit
 from apps.billing import processor
@@ -351,6 +352,7 @@ def credit_history(*, account_id: int, limit: int = 100, before: int | None = No
         own.filter(transaction__in=page).order_by().values_list("transaction_id").annotate(total=Sum("amount"))
     )
     balance = own.filter(transaction_id__lte=page[0].pk).aggregate(total=Sum("amount"))["total"] or 0
+    receipts = _receipts(account_id, page)
     changes = []
     for row in page:
         changes.append(
@@ -362,7 +364,17 @@ def credit_history(*, account_id: int, limit: int = 100, before: int | None = No
                 posted_at=row.posted_at,
                 amount=gains.get(row.pk, 0),
                 balance=balance,
+                receipt=receipts.get(row.business_key, ""),
             )
         )
         balance -= gains.get(row.pk, 0)
     return changes
+
+
+def _receipts(account_id: int, transactions: Iterable[LedgerTransaction]) -> dict[str, str]:
+    """Stripe's pages by business key, from what dj-stripe mirrors."""
+    by_card = f"{TransactionKind.PAYMENT}:stripe-"
+    paid = [row.business_key.removeprefix(by_card) for row in transactions if row.business_key.startswith(by_card)]
+    charges = Charge.objects.filter(customer_id__in=StripeCustomer.ids_of(account_id), payment_intent_id__in=paid)
+    told = [charge.stripe_data for charge in charges] if paid else []
+    return {f"{by_card}{one['payment_intent']}": one["receipt_url"] for one in told if one.get("receipt_url")}

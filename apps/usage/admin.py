@@ -62,7 +62,7 @@ class RollupAdmin(ReadOnlyDesk):
         return usd(row.cost)
 
 
-COUNTS = (*OWNERS, "model", "requests", "failed_requests", "input_tokens", "output_tokens", "spent")
+COUNTS = (*OWNERS, "model", "service_tier", "requests", "failed_requests", "input_tokens", "output_tokens", "spent")
 
 
 @admin.register(UsageHour)

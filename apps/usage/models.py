@@ -90,10 +90,11 @@ class UsageSums(models.Model):
 
 
 class UsageRollup(UsageSums):
-    """By project and key as well, over a period."""
+    """By project, key and tier as well, over a period."""
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
     api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+", db_index=False)
+    service_tier = models.CharField(max_length=12, default="default", db_default="default")
 
     class Meta:
         abstract = True
@@ -103,7 +104,9 @@ class UsageHour(UsageRollup):
     hour = models.DateTimeField(help_text="Its beginning, UTC")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["api_key", "model", "hour"], name="usage_hour_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["api_key", "model", "hour", "service_tier"], name="usage_hour_by_tier_once")
+        ]
         indexes = [models.Index(fields=["account", "hour"], name="usage_hour_account")]
 
     def __str__(self) -> str:
@@ -114,7 +117,9 @@ class UsageDay(UsageRollup):
     day = models.DateField(help_text="UTC")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["api_key", "model", "day"], name="usage_day_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["api_key", "model", "day", "service_tier"], name="usage_day_by_tier_once")
+        ]
         indexes = [models.Index(fields=["account", "day"], name="usage_day_account")]
 
     def __str__(self) -> str:

@@ -80,12 +80,12 @@ class Rollup:
 
 HOURS = Rollup(
     UsageHour._meta.db_table,
-    {"api_key_id": "api_key_id", "model": "model", "hour": _HOUR},
+    {"api_key_id": "api_key_id", "model": "model", "hour": _HOUR, "service_tier": "service_tier"},
     ("account_id", "project_id"),
 )
 DAYS = Rollup(
     UsageDay._meta.db_table,
-    {"api_key_id": "api_key_id", "model": "model", "day": _DAY},
+    {"api_key_id": "api_key_id", "model": "model", "day": _DAY, "service_tier": "service_tier"},
     ("account_id", "project_id"),
 )
 CHARGES = Rollup(

@@ -8,7 +8,7 @@ from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import TruncDay
 
 from apps.usage.contracts import UsageSlice, UsageTotals
-from apps.usage.models import UsageCharge, UsageDay, UsageHour
+from apps.usage.models import UsageDay, UsageHour
 
 TIER = "tier"
 DIMENSIONS = {
@@ -35,14 +35,13 @@ def slices(
 ) -> list[UsageSlice]:
     """Sums by hour or by day (UTC) and by some of DIMENSIONS, the oldest first; a person is who made the key.
 
-    `since` and `until` are full hours; `only` has what a dimension may be. The tier is kept by model, for the account
-    as a whole: it goes with no project, person or key. `most`: so many are enough, wherever they end.
+    `since` and `until` are full hours; `only` has what a dimension may be. `most`: so many are enough, wherever they
+    end.
     """
     columns = [DIMENSIONS[name] for name in group_by]
     wanted = {f"{DIMENSIONS[name]}__in": values for name, values in only.items()}
-    hours = UsageCharge if TIER in group_by or TIER in only else UsageHour
     found: list[UsageSlice] = []
-    for rows, start in _spans(hours, since, until) if by_day else [(_hours(hours, since, until), F("hour"))]:
+    for rows, start in _spans(since, until) if by_day else [(_hours(since, until), F("hour"))]:
         owned = rows.filter(account_id=account_id, **wanted).exclude(model__in=except_models)
         sums = owned.values(*columns, start=start).annotate(**_SUMS).order_by("start", *columns)
         for row in sums if most is None else sums[: most - len(found)]:
@@ -52,23 +51,22 @@ def slices(
     return found
 
 
-def _spans(hours: Any, since: datetime, until: datetime) -> Spans:
+def _spans(since: datetime, until: datetime) -> Spans:
     """Rows, and what tells the day of each: the hours of days that are not whole, and of whole days the fewer rows."""
     day = TruncDay("hour", tzinfo=UTC)
     first = _midnight(since + timedelta(days=1, microseconds=-1))
     last = _midnight(until)
-    if hours is not UsageHour or first >= last:
-        return [(_hours(hours, since, until), day)]
+    if first >= last:
+        return [(_hours(since, until), day)]
     return [
-        (_hours(hours, since, first), day),
+        (_hours(since, first), day),
         (UsageDay.objects.filter(day__gte=first.date(), day__lt=last.date()), F("day")),
-        (_hours(hours, last, until), day),
+        (_hours(last, until), day),
     ]
 
 
-def _hours(rollup: Any, since: datetime, until: datetime) -> QuerySet[Any]:
-    rows: QuerySet[Any] = rollup.objects.filter(hour__gte=since, hour__lt=until)
-    return rows
+def _hours(since: datetime, until: datetime) -> QuerySet[Any]:
+    return UsageHour.objects.filter(hour__gte=since, hour__lt=until)
 
 
 def _midnight(moment: datetime) -> datetime:

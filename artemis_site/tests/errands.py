@@ -26,6 +26,7 @@ from apps.accounts.services import (
 from apps.billing.contracts import Balance, Finding
 from apps.billing.models import (
     AutoTopUp,
+    EventState,
     LedgerEntry,
     LedgerKind,
     LedgerTransaction,
@@ -332,6 +333,15 @@ def event_about(kind: str, stripe_id: str) -> str:
     """The id of the event of this kind about this object, where one was received."""
     events = StripeEvent.objects.filter(type=kind, body__contains=f'"{stripe_id}"')
     return events.first().stripe_id if events else ""  # type: ignore[union-attr]
+
+
+def events_not_handled() -> list[tuple[str, str]]:
+    """Of Stripe's that were received: the kind, and what went wrong."""
+    return list(StripeEvent.objects.exclude(state=EventState.DONE).values_list("type", "error"))
+
+
+def kinds_of_events() -> list[str]:
+    return list(StripeEvent.objects.values_list("type", flat=True).distinct().order_by("type"))
 
 
 def webhook_endpoint() -> tuple[str, str]:

@@ -2,43 +2,23 @@
 
 import json
 import os
-import re
-import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from artemis_site.tests import npm
 from artemis_site.tests.desk import Desk
 from artemis_site.tests.errands import Key
 from artemis_site.tests.messages import numbered
 from artemis_site.tests.platform import EMBEDDING_MODEL, MODEL, SMALL_MODEL, Platform
-from deploy.local.platform import ROOT
 
-SCRIPTS = Path(__file__).parent / "js"
-FOLDER = ROOT / ".artemis" / "js"
-INSTALL_SECONDS, RUN_SECONDS = 120, 30
-AWAY = re.compile(r"ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|E50\d|ERR_SOCKET_TIMEOUT")
+RUN_SECONDS = 30
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _installed() -> None:
-    """The client as package-lock.json has it, in a folder outside the tree, with the scripts beside it."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("node and npm are not installed here: apt-get install nodejs npm")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    lock, known = (SCRIPTS / "package-lock.json").read_bytes(), FOLDER / "installed-lock.json"
-    for file in SCRIPTS.iterdir():
-        shutil.copy(file, FOLDER)
-    if known.exists() and known.read_bytes() == lock:
-        return
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
-    if done.returncode and AWAY.search(done.stderr):
-        pytest.skip("npm's registry cannot be reached, and the client is not installed yet")
-    assert not done.returncode, done.stderr
-    known.write_bytes(lock)
+    npm.install()
 
 
 def run(platform: Platform, script: str, key: Key, **more: str) -> Any:
@@ -52,7 +32,7 @@ def run(platform: Platform, script: str, key: Key, **more: str) -> Any:
     }
     done = subprocess.run(
         ["node", f"{script}.mjs"],
-        cwd=FOLDER,
+        cwd=npm.FOLDER,
         env={"PATH": os.environ["PATH"], **names},
         capture_output=True,
         text=True,
@@ -64,7 +44,7 @@ def run(platform: Platform, script: str, key: Key, **more: str) -> Any:
 
 
 def test_the_lock_names_no_registry() -> None:
-    packages = json.loads((SCRIPTS / "package-lock.json").read_text())["packages"]
+    packages = json.loads((npm.SCRIPTS / "package-lock.json").read_text())["packages"]
     assert all(package["integrity"].startswith("sha512-") for path, package in packages.items() if path)
     assert not any("resolved" in package for package in packages.values())
 

@@ -88,6 +88,11 @@ def test_a_person_adds_credit_on_the_page(platform: Platform, desk: Desk, page: 
     assert not [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
     assert not page.evaluate(OVERFLOW)
     assert desk.call(errands.ledger_findings) == []
+    receipt = page.get_by_role("link", name="Receipt of $30.00")
+    wait_for(lambda: receipt.count() or not page.reload())
+    receipt.click()
+    expect(page.get_by_role("heading", name="Receipt from")).to_be_visible()
+    expect(page.get_by_text("$30.00").first).to_be_visible()
 
 
 def test_a_webhook_alone_brings_the_credit_once(platform: Platform, payer: Payer, stand_in: EmulatorServer) -> None:

@@ -33,6 +33,8 @@ def _expand(world: World, thing: Any, parts: list[str], path: str, included: Inc
         for one in thing:
             _expand(world, one, parts, path, included)
         return
+    if thing.get("deleted"):  # it has nothing but its id
+        return
     name, rest = parts[0], parts[1:]
     make = included.get((thing.get("object", ""), name))
     if make is not None and not isinstance(thing.get(name), dict):

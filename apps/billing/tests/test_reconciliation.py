@@ -137,7 +137,7 @@ def test_what_was_changed_behind_their_back_is_found(books: ApiKey, what: str, s
 def test_a_difference_has_its_place_and_size(books: ApiKey) -> None:
     harm("DELETE FROM usage_usageevent WHERE request_id = 'old 0'")
     found = {(one.what, one.where): one.difference for one in reconcile().findings}
-    assert found["charges_not_their_events", f"northwind {YESTERDAY:%Y-%m-%d} moon"] == 700
+    assert found["charges_not_their_events", f"northwind {YESTERDAY:%Y-%m-%d} moon default"] == 700
 
 
 def test_days_that_were_not_asked_for_are_not_compared(books: ApiKey) -> None:

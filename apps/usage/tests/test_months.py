@@ -7,11 +7,12 @@ from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from apps.keys.models import ApiKey
-from apps.usage.models import UsageEndUserDay, UsageEvent, UsageHour, UsageRequest
+from apps.usage.models import UsageDay, UsageEndUserDay, UsageEvent, UsageHour, UsageRequest
 from apps.usage.selectors import is_recorded, recorded_requests, requests_by_prefix
 from apps.usage.services import make_months, record_events
 from apps.usage.tests.test_record_events import event
 
+LATEST = "0009_rollups_by_tier"
 FAR = datetime(2041, 3, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
@@ -137,7 +138,7 @@ def test_nothing_is_lost_when_the_months_are_made(key: ApiKey) -> None:
                 )
             cursor.execute("SELECT * FROM usage_usageevent ORDER BY id")
             before = cursor.fetchall()
-        _migrate("0008_end_users")
+        _migrate(LATEST)
         assert {table.removeprefix("usage_usageevent_") for table in tables().values()} == {
             *("1999_12", "2026_10", "2026_11", "2041_03")
         }
@@ -154,8 +155,37 @@ def test_nothing_is_lost_when_the_months_are_made(key: ApiKey) -> None:
         _migrate("0006_reasoning_and_searches")
         assert _rows()[:5] == before
     finally:
-        _migrate("0008_end_users")
+        _migrate(LATEST)
     assert UsageRequest.objects.count() == 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sums_come_to_know_their_tier(key: ApiKey) -> None:
+    """As they would be had they always known it, and back."""
+    events = [
+        event(key, "now", cost=5),
+        event(key, "batch", cost=7, service_tier="batch", outcome="failed"),
+        event(key, "again", cost=9, service_tier="batch", input_tokens=11, searches=1, reasoning_tokens=3),
+        event(key, "moon", cost=9, service_tier="batch", model="sun"),
+        event(key, "other", cost=6, started_at="2026-11-25T12:00:00Z"),
+    ]
+    record_events(events=events)
+    by_tier = _sums(UsageHour), _sums(UsageDay)
+    assert [len(rows) for rows in by_tier] == [4, 4]
+    _migrate("0008_end_users")
+    try:
+        with connection.cursor() as cursor:
+            for table in ("usage_usagehour", "usage_usageday"):
+                cursor.execute(f"SELECT requests, failed_requests, cost FROM {table} ORDER BY cost")
+                assert cursor.fetchall() == [(1, 0, 6), (1, 0, 9), (3, 1, 21)]
+    finally:
+        _migrate(LATEST)
+    assert (_sums(UsageHour), _sums(UsageDay)) == by_tier
+
+
+def _sums(rollup: type[UsageHour | UsageDay]) -> list[dict[str, object]]:
+    rows = rollup.objects.order_by("model", "service_tier", "cost").values()
+    return [{name: value for name, value in row.items() if name != "id"} for row in rows]
 
 
 def _rows() -> list[tuple[object, ...]]:

@@ -24,42 +24,43 @@ _OF_ROLLUP = ", ".join(f"sum({name})" for name in SUMS)
 
 def _rollup(table: str, day: str, column: str, bound: str) -> str:
     return f"""
-        SELECT account_id, {day} AS day, model, ARRAY[{_OF_ROLLUP}]::numeric[] AS sums
-        FROM {table} WHERE {column} >= %s::{bound} AND {column} < %s::{bound} GROUP BY 1, 2, 3"""  # noqa: S608
+        SELECT account_id, {day} AS day, model, service_tier, ARRAY[{_OF_ROLLUP}]::numeric[] AS sums
+        FROM {table} WHERE {column} >= %s::{bound} AND {column} < %s::{bound} GROUP BY 1, 2, 3, 4"""  # noqa: S608
 
 
 _HOUR = "(hour AT TIME ZONE 'UTC')::date"
 STATEMENT = f"""
     WITH events AS (
-        SELECT account_id, (started_at AT TIME ZONE 'UTC')::date AS day, model,
+        SELECT account_id, (started_at AT TIME ZONE 'UTC')::date AS day, model, service_tier,
           ARRAY[count(*), count(*) FILTER (WHERE outcome = 'failed'), {_OF_EVENTS}]::numeric[] AS sums
-        FROM usage_usageevent WHERE started_at >= %s AND started_at < %s GROUP BY 1, 2, 3
+        FROM usage_usageevent WHERE started_at >= %s AND started_at < %s GROUP BY 1, 2, 3, 4
     ), hours AS ({_rollup("usage_usagehour", _HOUR, "hour", "timestamptz")}
     ), days AS ({_rollup("usage_usageday", "day", "day", "date")}
     ), charges AS ({_rollup("usage_usagecharge", _HOUR, "hour", "timestamptz")}
     ), joined AS (
-        SELECT account_id, day, model, e.sums AS events, h.sums AS hours, d.sums AS days, c.sums AS charges
+        SELECT account_id, day, model, service_tier,
+          e.sums AS events, h.sums AS hours, d.sums AS days, c.sums AS charges
         FROM events e
-        FULL JOIN hours h USING (account_id, day, model)
-        FULL JOIN days d USING (account_id, day, model)
-        FULL JOIN charges c USING (account_id, day, model)
+        FULL JOIN hours h USING (account_id, day, model, service_tier)
+        FULL JOIN days d USING (account_id, day, model, service_tier)
+        FULL JOIN charges c USING (account_id, day, model, service_tier)
     )
-    SELECT counted.number, o.slug, j.day, j.model, j.events, j.hours, j.days, j.charges
+    SELECT counted.number, o.slug, j.day, j.model, j.service_tier, j.events, j.hours, j.days, j.charges
     FROM (SELECT count(*) AS number FROM joined) counted
     LEFT JOIN joined j ON j.events IS DISTINCT FROM j.hours OR j.events IS DISTINCT FROM j.days
       OR j.events IS DISTINCT FROM j.charges
     LEFT JOIN accounts_account o ON o.id = j.account_id
-    ORDER BY j.day, o.slug, j.model"""  # noqa: S608
+    ORDER BY j.day, o.slug, j.model, j.service_tier"""  # noqa: S608
 
 
 def events_and_sums(scope: Scope) -> Found:
     rows = rows_of(STATEMENT, [scope.begin, scope.end] * 4)
     found = Found(compared=rows[0][0])
-    for _, slug, day, model, events, *kept in rows:
+    for _, slug, day, model, tier, events, *kept in rows:
         if day is None:  # nothing differs
             continue
         for name, sums in zip(KEPT, kept, strict=True):
-            found.findings += _differences(f"{name}_not_their_events", f"{slug} {day} {model}", events, sums)
+            found.findings += _differences(f"{name}_not_their_events", f"{slug} {day} {model} {tier}", events, sums)
     return found
 
 

@@ -151,6 +151,9 @@ def test_references_are_expanded(client: stripe.StripeClient, server: EmulatorSe
     assert isinstance(listed.default_price.product, stripe.Product)
     wrong = call(server, f"/v1/products/{product.id}?expand[]=nothing")
     assert "cannot be expanded (nothing)" in wrong.json()["error"]["message"]
+    customer = client.v1.customers.create()
+    client.v1.customers.delete(customer.id)
+    assert client.v1.customers.retrieve(customer.id, {"expand": ["default_source"]}).deleted
 
 
 def test_faults_that_a_test_orders(client: stripe.StripeClient, server: EmulatorServer) -> None:
