@@ -45,8 +45,18 @@ class UsageEventAdmin(ReadOnlyDesk):
     )
     list_select_related = (*OWNERS, "price_version__ai_model")
     list_filter = ("started_at", "outcome", EndpointFilter, TierFilter, "streamed", "estimated")
-    search_fields = ("=request_id", *SEARCHED)
+    search_fields = SEARCHED
+    search_help_text = "A whole request id (req_…), or an account, key or model"
     ordering = ("-pk",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """A request's id is looked up in its index, which no search for several things at once can use."""
+        term = search_term.strip()
+        if term.startswith("req_"):
+            return queryset.filter(request_id=term), False
+        return super().get_search_results(request, queryset, search_term)
 
     @admin.display(description="cost", ordering="cost")
     def spent(self, event: UsageEvent) -> str:

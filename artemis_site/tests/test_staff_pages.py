@@ -102,6 +102,7 @@ def test_long_lists_are_not_read_to_their_end(staff: Client, monkeypatch: pytest
 
     monkeypatch.setattr(BoundedPaginator, "most", ROWS - 1)
     assert f"The first {ROWS - 1} usage events; narrow them" in staff.get(path).content.decode()
+    assert "1 usage event\n" in staff.get(path, {"q": " req_7 "}).content.decode()
     for narrowed in ("endpoint=chat.completions", "service_tier=batch", "started_at__gte=2001-01-01+00:00:00%2B00:00"):
         assert staff.get(f"{path}?{narrowed}").status_code == 200
 
