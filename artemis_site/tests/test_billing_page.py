@@ -110,13 +110,16 @@ def test_a_plan_is_cancelled_on_a_page_of_its_own(alice: Client, cast: Cast) -> 
     assert "Keep Pro" in read(alice)
 
 
-def test_words_fit_the_plan_and_the_limit(alice: Client, cast: Cast) -> None:
+def test_words_fit_the_plan_and_the_limit(alice: Client, cast: Cast, settings: LazySettings) -> None:
+    settings.STRIPE_SECRET_KEY = "sk_test_51ArtemisStandInForTests"
     services.offer_first_plans()
     assert "Its calls use its credit first; what they cost beyond that is owed." in read(alice)
     services.set_credit_limit(account_id=cast.northwind.id, limit=0)
     assert "Its calls are paid from its credit." in read(alice)
+    assert "None yet. A plan's invoices appear here" in read(alice)
     subscribed(cast.northwind.id, status="past_due")
     said = read(alice)
+    assert "None yet. Each appears here once Stripe has told of it" in said
     assert "The last payment did not come through." in said
     assert "The next month begins" not in said
 
