@@ -140,7 +140,8 @@ def test_a_person_subscribes_changes_and_ends_on_the_page(platform: Platform, de
     assert not [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
     assert not page.evaluate(OVERFLOW)
 
-    page.get_by_role("button", name="Cancel Team on").click()
+    page.get_by_role("link", name="Cancel Team").click()
+    page.get_by_role("button", name="Cancel Team").click()
     expect(page.get_by_text("then it ends")).to_be_visible()
     page.get_by_role("button", name="Cards and invoices").click()
     expect(page.get_by_text("Stand-in for Stripe").first).to_be_visible()
