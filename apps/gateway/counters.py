@@ -1,14 +1,12 @@
 """Begins counters of what was spent, exactly: from PostgreSQL, and from what waits in Redis to be recorded there."""
 
-import json
-from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import Any, cast
+from typing import cast
 
 from apps.common.redis import sync_redis
 from apps.gateway.admission import STREAM, script
 from apps.gateway.limits import TOTAL
-from apps.usage.selectors import recorded_requests, spend_since
+from apps.usage.selectors import counted_events, recorded_requests, spend_since
 from apps.usage.services import no_drain
 
 COUNTER_SECONDS = 100 * 24 * 3600
@@ -28,7 +26,8 @@ def begin_counter(scope: str, period: str, *, anew: bool = False) -> None:
     with no_drain():
         recorded = spend_since(since=first, until=end, scope=_COLUMNS[kind], identifier=int(identifier))  # type: ignore[arg-type]
         waiting = cast("list[tuple[bytes, dict[bytes, bytes]]]", sync_redis().xrange(STREAM))
-        costs = dict(_costs((fields.get(b"event", b"") for _, fields in waiting), kind, int(identifier), month))
+        moved = (event for event in counted_events(waiting) if (scope, period) in event.counters)
+        costs = {event.request_id: event.cost for event in moved}
         known = recorded_requests(request_ids=costs)
         spent = recorded + sum(cost for request_id, cost in costs.items() if request_id not in known)
         last = waiting[-1][0] if waiting else b"0-0"
@@ -51,17 +50,3 @@ def rebuild_counter(scope: str, period: str) -> None:
     """Makes a counter anew that is there; one that is not begins when an admission next needs it. Raises RedisError."""
     if sync_redis().exists(f"art:spent:{scope}:{period}"):
         begin_counter(scope, period, anew=True)
-
-
-def _costs(events: Iterable[bytes], kind: str, identifier: int, month: str) -> Iterable[tuple[str, int]]:
-    """(request, cost) of those of the scope and month ("2026-11", "" for any).
-
-    What cannot be read is set aside as it is recorded.
-    """
-    for text in events:
-        try:
-            event: Any = json.loads(text)
-            if event[kind] == identifier and month in ("", event["started_at"][:7]):
-                yield event["request_id"], int(event["cost"])
-        except (ValueError, TypeError, KeyError):
-            continue

@@ -129,7 +129,9 @@ def _held_by(records: Iterable[bytes]) -> tuple[dict[str, int], dict[str, int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
+class CountedEvent:
+    """What a settled request cost, and the counters that it moved."""
+
     request_id: str
     cost: int
     counters: list[Counter]
@@ -158,7 +160,7 @@ class _Waiting:
         if not entries:
             return
         self._last = f"({entries[-1][0].decode()}"
-        events = {event.request_id: event for event in _read(entries) if event.request_id not in self._known}
+        events = {event.request_id: event for event in counted_events(entries) if event.request_id not in self._known}
         recorded = set(UsageRequest.objects.filter(pk__in=events).values_list("pk", flat=True))
         self._known |= events.keys()
         for event in events.values():
@@ -171,14 +173,14 @@ def _page(stream: str, after: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
     return cast("list[tuple[bytes, dict[bytes, bytes]]]", sync_redis().xrange(stream, after, count=CHUNK))
 
 
-def _events(stream: str) -> Iterator[_Event]:
+def _events(stream: str) -> Iterator[CountedEvent]:
     after = "-"
     while entries := _page(stream, after):
-        yield from _read(entries)
+        yield from counted_events(entries)
         after = f"({entries[-1][0].decode()}"
 
 
-def _read(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterator[_Event]:
+def counted_events(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterator[CountedEvent]:
     """What is no event at all has moved no counter that could be named."""
     for _, fields in entries:
         try:
@@ -186,7 +188,7 @@ def _read(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterator[_Even
             month = event["started_at"][:7].replace("-", "")
             scopes = [f"{kind}:{int(event[kind])}" for kind in _COLUMNS]
             counters = [(scope, period) for scope in scopes for period in (month, TOTAL)]
-            yield _Event(event["request_id"], int(event["cost"]), counters)
+            yield CountedEvent(event["request_id"], int(event["cost"]), counters)
         except (ValueError, TypeError, KeyError):
             continue
 

@@ -9,6 +9,7 @@ from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Sum, Value, 
 
 from apps.common.redis import sync_redis
 from apps.usage.contracts import DeploymentUse, RequestRow, UnrecordedEvents, UsageBucket, UsageShare, UsageTotals
+from apps.usage.counted import counted_events as counted_events
 from apps.usage.counted import doubtful_counters as doubtful_counters
 from apps.usage.counted import holds_counted as holds_counted
 from apps.usage.counted import spending_counted as spending_counted

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 
 from apps.common.redis import sync_redis
 from apps.gateway.counters import begin_counter
+from apps.usage.selectors import spending_counters
 
 
 class Command(BaseCommand):
@@ -18,10 +19,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         changed = {}
-        for name in sorted(map(bytes.decode, sync_redis().scan_iter("art:spent:*", count=1000))):
+        for scope, period in spending_counters():
+            name = f"art:spent:{scope}:{period}"
             before = sync_redis().get(name)
-            _, _, kind, identifier, period = name.split(":")
-            begin_counter(f"{kind}:{identifier}", period, anew=True)
+            begin_counter(scope, period, anew=True)
             after = sync_redis().get(name)
             if before != after:
                 changed[name] = int(after or 0) - int(before or 0)
