@@ -28,6 +28,7 @@ from apps.billing.models import (
     LedgerKind,
     LedgerTransaction,
     MeterBatch,
+    OwedCents,
     Plan,
     PostedCharge,
     Reconciliation,
@@ -310,8 +311,14 @@ class StripeEventAdmin(ReadOnlyDesk):
         self.run(request, rows, lambda event: services.replay_event(event_id=event.pk), done="to be tried again")
 
 
+class CentsAdmin(ReadOnlyDesk):
+    @admin.display(description="amount", ordering="cents")
+    def sum(self, asked: OwedCents) -> str:
+        return usd(nano(asked.cents))
+
+
 @admin.register(MeterBatch)
-class MeterBatchAdmin(ReadOnlyDesk):
+class MeterBatchAdmin(CentsAdmin):
     """Use on its way to invoices. What Stripe did not count can be told again once its cause is gone."""
 
     list_display = ("reference", "account", "sum", "state", "tries", "sent_at", "error")
@@ -320,27 +327,19 @@ class MeterBatchAdmin(ReadOnlyDesk):
     search_fields = ("account__slug", "account__name", "reference")
     actions = ("tell_again",)
 
-    @admin.display(description="amount", ordering="cents")
-    def sum(self, batch: MeterBatch) -> str:
-        return usd(nano(batch.cents))
-
     @admin.action(description="Tell again", permissions=["view"])
     def tell_again(self, request: HttpRequest, rows: Any) -> None:
         self.run(request, rows, lambda batch: services.tell_again(batch_id=batch.pk), done="to be told again")
 
 
 @admin.register(LateInvoice)
-class LateInvoiceAdmin(ReadOnlyDesk):
+class LateInvoiceAdmin(CentsAdmin):
     """What ended subscriptions left. One that cannot be made is tried again by itself."""
 
     list_display = ("reference", "account", "sum", "state", "invoice_id", "tries", "created_at", "error")
     list_select_related = ("account",)
     list_filter = ("state", "livemode")
     search_fields = ("account__slug", "account__name", "reference", "invoice_id")
-
-    @admin.display(description="amount", ordering="cents")
-    def sum(self, invoice: LateInvoice) -> str:
-        return usd(nano(invoice.cents))
 
 
 @admin.register(AutoTopUp)

@@ -1,8 +1,9 @@
 """The way to Stripe: its own client, with our time limits, its errors as ours."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import TypeVar
 
 import stripe
 from django.conf import settings
@@ -13,6 +14,7 @@ from apps.common.money import NANO_PER_USD
 CURRENCY = "usd"
 NANO_PER_CENT = NANO_PER_USD // 100
 SECONDS = 20.0
+Asked = TypeVar("Asked")
 AWAY = "Stripe does not answer at the moment; try again in a few minutes. Nothing was charged twice."
 
 
@@ -61,6 +63,17 @@ def translated() -> Iterator[None]:
         raise Invalid(error.param, f"Stripe refused this: {error.user_message}", code=error.code or None) from error
     except stripe.StripeError as error:  # its own failures, a key that is no longer good
         raise Unavailable(AWAY, retry_after=60) from error
+
+
+def if_there(ask: Callable[[], Asked]) -> Asked | None:
+    """What Stripe answers, or None where it has nothing of that name. Raises what `translated` does."""
+    try:
+        with translated():
+            return ask()
+    except Invalid as error:
+        if error.code != "resource_missing":
+            raise
+        return None
 
 
 def cents(nano: int) -> int:

@@ -12,8 +12,8 @@ from apps.billing.models.ledger import (
     PostedCharge,
     TransactionKind,
 )
-from apps.billing.models.overage import PREFIX, BatchState, LateInvoice, LateState, MeterBatch, OveragePrice
-from apps.billing.models.plans import Plan, PlanPrice, Subscription
+from apps.billing.models.overage import PREFIX, BatchState, LateInvoice, LateState, MeterBatch, OveragePrice, OwedCents
+from apps.billing.models.plans import ENDED, RUNNING, Plan, PlanPrice, Subscription, SubscriptionStatus
 from apps.billing.models.reconciliation import Reconciliation
 from apps.billing.models.stripe import (
     AutoTopUp,
@@ -26,7 +26,9 @@ from apps.billing.models.stripe import (
 
 __all__ = [
     "CUSTOMERS",
+    "ENDED",
     "PREFIX",
+    "RUNNING",
     "AutoTopUp",
     "BatchState",
     "CreditLot",
@@ -42,6 +44,7 @@ __all__ = [
     "LedgerTransaction",
     "MeterBatch",
     "OveragePrice",
+    "OwedCents",
     "Plan",
     "PlanPrice",
     "PostedCharge",
@@ -49,6 +52,7 @@ __all__ = [
     "StripeCustomer",
     "StripeEvent",
     "Subscription",
+    "SubscriptionStatus",
     "TopUp",
     "TopUpState",
     "TransactionKind",

@@ -62,6 +62,10 @@ class SubscriptionStatus(models.TextChoices):
     INCOMPLETE_EXPIRED = "incomplete_expired", "Never begun"
 
 
+RUNNING = (SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
+ENDED = (SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED)
+
+
 class Subscription(TimestampedModel):
     """An account's plan, as Stripe says; or, without `stripe_id`, as staff gave it."""
 
@@ -86,4 +90,4 @@ class Subscription(TimestampedModel):
 
     @property
     def is_running(self) -> bool:
-        return self.status in ("trialing", "active", "past_due")
+        return self.status in RUNNING

@@ -17,6 +17,7 @@ from django.utils import timezone
 from apps.accounts.selectors import is_suspended
 from apps.billing.ledger import Book
 from apps.billing.models import (
+    ENDED,
     Dunning,
     LateInvoice,
     LateState,
@@ -30,14 +31,13 @@ from apps.billing.models import (
 from apps.billing.processor import CURRENCY, client, is_configured, nano, translated
 from apps.billing.services.auto_top_ups import saved_card
 from apps.billing.services.letters import write_about_money
-from apps.billing.services.overage import FIRST_PAUSE, LONGEST_PAUSE
+from apps.billing.services.overage import take_onto_invoices
 from apps.common.errors import ArtemisError
 from apps.common.money import format_usd
 
 LEAST = 50  # cents; what Stripe charges at least: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 LATER = timedelta(days=1)  # after the end, so that what comes late is on the same invoice
 METADATA = "artemis_late_use"
-ENDED = ("canceled", "incomplete_expired")
 logger = logging.getLogger(__name__)
 
 
@@ -89,19 +89,11 @@ def put_on_late_invoice(*, account_id: int, customer_id: str) -> None:
     unsettled = LateInvoice.objects.filter(account_id=account_id).exclude(state=LateState.SETTLED)
     if own is None or own.ended_at is None or unsettled.exists():
         return
-    owed = book.own(LedgerKind.RECEIVABLE)
-    cents = _owed_at(owed, own.ended_at) // nano(1)
+    cents = _owed_at(book.own(LedgerKind.RECEIVABLE), own.ended_at) // nano(1)
     if cents < LEAST:
         return
     late = LateInvoice(account_id=account_id, livemode=own.livemode, customer_id=customer_id, cents=cents)
-    late.transaction = book.write(
-        TransactionKind.METERING,
-        f"{TransactionKind.METERING}:late-{late.reference}",
-        [(owed, nano(cents)), (book.own(LedgerKind.METERED), -nano(cents))],
-        occurred_at=timezone.now(),
-        description=f"{format_usd(nano(cents))} of use goes on an invoice of its own",
-    )
-    late.save()
+    take_onto_invoices(book, late, key=f"late-{late.reference}", onto="an invoice of its own")
 
 
 def _owed_at(owed: LedgerAccount, ended_at: datetime) -> int:
@@ -114,11 +106,7 @@ def _owed_at(owed: LedgerAccount, ended_at: datetime) -> int:
 
 def _make(late: LateInvoice) -> bool:
     """Whether Stripe has it now. One process at a time makes one."""
-    claimed = LateInvoice.objects.filter(pk=late.pk, state=LateState.WAITING, tries=late.tries).update(
-        tries=late.tries + 1,
-        next_try_at=timezone.now() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(late.tries, 10)),
-    )
-    if not claimed:
+    if not late.claim():
         return False
     try:
         invoice = _known(late) or _drafted(late)

@@ -23,6 +23,7 @@ from apps.billing.models import (
     LedgerKind,
     MeterBatch,
     OveragePrice,
+    OwedCents,
     StripeCustomer,
     Subscription,
     TransactionKind,
@@ -35,7 +36,6 @@ METER, EVENT_NAME = "Use beyond credit", "artemis_overage_cents"
 ERRORS = "v1.billing.meter.error_report_triggered"
 CAME_BEFORE = "duplicate_meter_event"
 BILLED = ("active", "past_due")  # what is used in a trial would never be on an invoice
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 MINUTE = 60
 DELETED = "The customer was deleted at Stripe."
 logger = logging.getLogger(__name__)
@@ -185,28 +185,29 @@ def put_on_invoice(*, account_id: int, customer_id: str) -> None:
     book = Book.of(account_id)
     if MeterBatch.objects.filter(account_id=account_id, state=BatchState.WAITING).exists():
         return
-    owed = book.own(LedgerKind.RECEIVABLE)
-    cents = -owed.balance // NANO_PER_CENT
+    cents = -book.own(LedgerKind.RECEIVABLE).balance // NANO_PER_CENT
     if cents <= 0:
         return
     batch = MeterBatch(account_id=account_id, livemode=settings.STRIPE_LIVE_MODE, customer_id=customer_id, cents=cents)
-    batch.transaction = book.write(
+    take_onto_invoices(book, batch, key=batch.identifier, onto="the next invoice")
+
+
+def take_onto_invoices(book: Book, asked: OwedCents, *, key: str, onto: str) -> None:
+    """Moves what is asked for from what is owed, and keeps it together with that transaction."""
+    amount = nano(asked.cents)
+    asked.transaction = book.write(
         TransactionKind.METERING,
-        f"{TransactionKind.METERING}:{batch.identifier}",
-        [(owed, nano(cents)), (book.own(LedgerKind.METERED), -nano(cents))],
+        f"{TransactionKind.METERING}:{key}",
+        [(book.own(LedgerKind.RECEIVABLE), amount), (book.own(LedgerKind.METERED), -amount)],
         occurred_at=timezone.now(),
-        description=f"{format_usd(nano(cents))} of use goes on the next invoice",
+        description=f"{format_usd(amount)} of use goes on {onto}",
     )
-    batch.save()
+    asked.save()
 
 
 def _tell(batch: MeterBatch) -> bool:
     """Whether Stripe has it now. One process at a time tells of a batch."""
-    claimed = MeterBatch.objects.filter(pk=batch.pk, state=BatchState.WAITING, tries=batch.tries).update(
-        tries=batch.tries + 1,
-        next_try_at=timezone.now() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(batch.tries, 10)),
-    )
-    if not claimed:
+    if not batch.claim():
         return False
     try:
         if not (batch.tries and _has_arrived(batch)):

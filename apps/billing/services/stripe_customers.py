@@ -9,12 +9,11 @@ from django.utils import timezone
 
 from apps.accounts.selectors import account_name, addresses_of_account
 from apps.billing.models import AutoTopUp, StripeCustomer, Subscription
-from apps.billing.processor import client, translated
+from apps.billing.processor import client, if_there, translated
 from apps.billing.services.letters import write_about_money
-from apps.common.errors import Invalid, Unavailable
+from apps.common.errors import Unavailable
 
 PAYERS = ("owner", "billing")
-MISSING = "resource_missing"
 GONE = "The card is kept no more: what Stripe kept of this account was deleted there."
 logger = logging.getLogger(__name__)
 
@@ -48,15 +47,10 @@ def stripe_customer(*, account_id: int) -> str:
 
 def customer_at_stripe(known: StripeCustomer) -> stripe.Customer | None:
     """As Stripe has it now; None where somebody has deleted it there. Raises Unavailable or Invalid."""
-    try:
-        with translated():
-            customer = client().v1.customers.retrieve(known.stripe_id)
-    except Invalid as error:
-        if error.code != MISSING:  # test data that was cleared leaves nothing, not even that it was deleted
-            raise
-    else:
-        if not getattr(customer, "deleted", False):
-            return customer
+    customer = if_there(lambda: client().v1.customers.retrieve(known.stripe_id))
+    # Test data that was cleared leaves nothing, not even that it was deleted.
+    if customer is not None and not getattr(customer, "deleted", False):
+        return customer
     _note_deleted(known)
     return None
 

@@ -13,6 +13,8 @@ from django.utils import timezone
 from apps.billing.contracts import Change
 from apps.billing.ledger import Book, included_in
 from apps.billing.models import (
+    ENDED,
+    RUNNING,
     LateInvoice,
     LedgerEntry,
     LedgerTransaction,
@@ -20,23 +22,22 @@ from apps.billing.models import (
     PlanPrice,
     StripeCustomer,
     Subscription,
+    SubscriptionStatus,
     TransactionKind,
 )
-from apps.billing.processor import CURRENCY, NANO_PER_CENT, cents, client, nano, translated
+from apps.billing.processor import CURRENCY, NANO_PER_CENT, cents, client, if_there, nano, translated
 from apps.billing.services.credit import grant_credit
 from apps.billing.services.dunning import bring_plan, is_dunned, look_at_debts
 from apps.billing.services.invoices import book_paid, book_voided, owe_again, subscription_of
 from apps.billing.services.overage import is_overage, overage_price
-from apps.billing.services.stripe_customers import MISSING, stripe_customer
+from apps.billing.services.stripe_customers import stripe_customer
 from apps.common.errors import Invalid, NotFound
 
 METADATA, PORTAL = "artemis_account", "portal"
 UNTIL_RENEWED = timedelta(hours=3)  # Stripe takes a month's fee about an hour after it has begun
 logger = logging.getLogger(__name__)
-RUNNING = ("trialing", "active", "past_due")
 PAID_FOR = ("trialing", "active")
 UNPAID = ("past_due", "unpaid")
-ENDED = ("canceled", "incomplete_expired")
 UNSETTLED = ("open", "uncollectible")
 
 
@@ -337,13 +338,11 @@ def _look_at_that_of_another(account_id: int, customer: str) -> bool:
     known = Subscription.objects.filter(account_id=account_id).exclude(stripe_id="").first()
     if known is None or StripeCustomer.ids_of(account_id) == [customer]:
         return False
-    try:
-        with translated():
-            note_subscription(client().v1.subscriptions.retrieve(known.stripe_id))
-    except Invalid as error:
-        if error.code != MISSING:
-            raise
+    told = if_there(lambda: client().v1.subscriptions.retrieve(known.stripe_id))
+    if told is None:
         _forget(account_id, known.stripe_id)
+    else:
+        note_subscription(told)
     return True
 
 
@@ -352,7 +351,7 @@ def _forget(account_id: int, stripe_id: str) -> None:
     """Test data that was cleared at Stripe leaves no subscription that could say that it has ended."""
     Book.of(account_id)
     running = Subscription.objects.filter(account_id=account_id, stripe_id=stripe_id, status__in=RUNNING)
-    if running.update(status="canceled"):
+    if running.update(status=SubscriptionStatus.CANCELED):
         bring_plan(account_id=account_id, plan=None)
 
 

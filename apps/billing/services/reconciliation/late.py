@@ -6,13 +6,12 @@ That one was paid is compared with all other payments; here are those of which t
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import stripe
 from django.conf import settings
 from django.utils import timezone
 
 from apps.billing.contracts import Finding
 from apps.billing.models import LateInvoice, LateState
-from apps.billing.processor import client, is_configured, nano, translated
+from apps.billing.processor import client, if_there, is_configured, nano
 from apps.billing.services.reconciliation.comparing import Found, Scope, SkippedError
 
 MADE_WITHIN = timedelta(days=1)
@@ -37,21 +36,10 @@ def _compared(late: LateInvoice, *, young: datetime) -> tuple[str, int]:
     if late.state == LateState.WAITING:
         is_late = late.created_at < timezone.now() - MADE_WITHIN
         return ("late_invoice_not_made" if is_late else "", 0)
-    with translated():
-        told = _told(late.invoice_id)
+    told: Any = if_there(lambda: client().v1.invoices.retrieve(late.invoice_id))
     if told is None:
         return "late_invoice_not_at_stripe", 0
     voided_at = (told.status_transitions or {}).get("voided_at")
     if told.status == "void" and datetime.fromtimestamp(voided_at or 0, UTC) < young:
         return "late_invoice_cancelled", 0
     return ("late_invoice_not_as_asked" if told.total != late.cents else "", told.total)
-
-
-def _told(invoice_id: str) -> Any:
-    """The invoice, or None where Stripe has it not."""
-    try:
-        return client().v1.invoices.retrieve(invoice_id)
-    except stripe.InvalidRequestError as error:
-        if error.code != "resource_missing":
-            raise
-        return None

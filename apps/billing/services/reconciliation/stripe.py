@@ -7,15 +7,15 @@ stands under the same one. Compared is what came in, net, by object.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-import stripe
 from django.conf import settings
 from django.utils import timezone
 
 from apps.billing.contracts import Explained, Finding
 from apps.billing.models import EventState, StripeCustomer, StripeEvent
-from apps.billing.processor import client, is_configured, nano, translated
+from apps.billing.processor import client, if_there, is_configured, nano, translated
 from apps.billing.services.reconciliation.comparing import Found, Scope, SkippedError, rows_of
 
 PAID_LATER = timedelta(days=35)  # an invoice or a payment may be older by so much than the money that it brings
@@ -53,7 +53,7 @@ def ledger_and_stripe(scope: Scope) -> Found:
             for name, slugs, received in rows_of(LEDGER, [scope.begin, scope.end, list(told)])
         }
         for name in booked.keys() - told.keys():
-            moved = _asked(name)
+            moved = if_there(partial(_asked, name))
             if moved is not None:
                 told[name] = moved
     found = Found(compared=len(told.keys() | booked.keys()))
@@ -152,21 +152,17 @@ def _taken(told: Any, slug: str) -> Moved:
 
 
 def _asked(name: str) -> Moved | None:
-    """One object that the ledger names and that no list had: it is older, or it is not there."""
+    """One object that the ledger names and that no list had: it is older."""
     v1 = client().v1
-    try:
-        if name.startswith("pi_"):
-            intent = v1.payment_intents.retrieve(name)
-            return _payment(intent, "") if intent.status == "succeeded" else None
-        if name.startswith("in_"):
-            return _invoice(v1.invoices.retrieve(name), "")
-        if name.startswith("re_"):
-            return _taken(v1.refunds.retrieve(name), "")
-        if name.startswith(("dp_", "du_")):
-            return _taken(v1.disputes.retrieve(name), "")
-    except stripe.InvalidRequestError as error:
-        if error.code != "resource_missing":
-            raise
+    if name.startswith("pi_"):
+        intent = v1.payment_intents.retrieve(name)
+        return _payment(intent, "") if intent.status == "succeeded" else None
+    if name.startswith("in_"):
+        return _invoice(v1.invoices.retrieve(name), "")
+    if name.startswith("re_"):
+        return _taken(v1.refunds.retrieve(name), "")
+    if name.startswith(("dp_", "du_")):
+        return _taken(v1.disputes.retrieve(name), "")
     return None
 
 
