@@ -214,6 +214,7 @@ def _tie_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
 
     def tie() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # who runs us behind `&` has it ignored: exec inherits
         if os.getppid() != parent:  # it died before we could ask
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -137,7 +137,8 @@ def fits(page: Page, name: str) -> Iterator[str]:
 
 def usable(page: Page, name: str) -> None:
     found = Axe().run(page, options=AS_IT_IS).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], name
+    grave = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in grave] == [], name
 
 
 def look_narrowly(page: Page, name: str) -> None:
