@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "apps.gateway",
     "apps.responses",
     "apps.batches",
+    "apps.knowledge",
     "apps.api",
     "apps.portal",
     "artemis_site.apps.StaffConfig",
@@ -184,6 +185,9 @@ CELERY_BEAT_SCHEDULE = {
     "delete old alerts": {"task": "alerts.delete_old", "schedule": 3600.0, "options": {"expires": 3600}},
     "run batches": {"task": "batches.run", "schedule": 5.0, "options": {"expires": 5}},
     "run responses": {"task": "responses.run", "schedule": 5.0, "options": {"expires": 5}},
+    "read documents": {"task": "knowledge.run", "schedule": 5.0, "options": {"expires": 5}},
+    "empty vector stores": {"task": "knowledge.empty", "schedule": 30.0, "options": {"expires": 30}},
+    "index vector stores": {"task": "knowledge.index", "schedule": 60.0, "options": {"expires": 60}},
     "sweep files": {"task": "batches.sweep_files", "schedule": 600.0, "options": {"expires": 600}},
     "note keys' last use": {"task": "keys.note_last_use", "schedule": 30.0, "options": {"expires": 30}},
 }
@@ -305,6 +309,12 @@ GATEWAY_MAX_FILE_BYTES = env.int("GATEWAY_MAX_FILE_BYTES", 100 * 1024 * 1024)
 GATEWAY_MAX_ACCOUNT_FILE_BYTES = env.int("GATEWAY_MAX_ACCOUNT_FILE_BYTES", 2 * 1024**3)
 GATEWAY_MAX_OPEN_BATCHES = env.int("GATEWAY_MAX_OPEN_BATCHES", 20)
 GATEWAY_BATCH_PARALLEL = env.int("GATEWAY_BATCH_PARALLEL", 16)
+KNOWLEDGE_EMBEDDING_MODEL = env.str("KNOWLEDGE_EMBEDDING_MODEL", "")  # empty: the key's first one
+KNOWLEDGE_MAX_STORES = env.int("KNOWLEDGE_MAX_STORES", 100)  # of an account
+KNOWLEDGE_MAX_DOCUMENTS = env.int("KNOWLEDGE_MAX_DOCUMENTS", 10_000)  # of a store
+KNOWLEDGE_PARALLEL = env.int("KNOWLEDGE_PARALLEL", 4)  # documents of an account that are read at once
+KNOWLEDGE_INDEX_FROM = env.int("KNOWLEDGE_INDEX_FROM", 10_000)  # passages: a store of more has an index of its own
+KNOWLEDGE_EXPIRED_DAYS = env.int("KNOWLEDGE_EXPIRED_DAYS", 7)  # until an expired store is deleted
 GATEWAY_BODY_SECONDS = env.float("GATEWAY_BODY_SECONDS", 60)
 GATEWAY_DEFAULT_RPM = env.int("GATEWAY_DEFAULT_RPM", 600)
 GATEWAY_DEFAULT_TPM = env.int("GATEWAY_DEFAULT_TPM", 1_000_000)

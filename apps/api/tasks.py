@@ -1,4 +1,5 @@
-"""Runs batches and responses in the background: each request comes in by the same door as a live one."""
+"""Runs batches, responses in the background and the reading of documents: each request comes in by the same door as a
+live one."""
 
 import asyncio
 import logging
@@ -10,14 +11,18 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 
 from apps.api.answering import call_of
+from apps.api.embedding import embedded
 from apps.api.errors import OPENAI
 from apps.api.responses import ResponsesView, asked_of
 from apps.api.views import ChatCompletionsView, CompletionsView, EmbeddingsView, InferenceView
 from apps.batches.contracts import Question, Reply
 from apps.batches.selectors import has_open_batches
 from apps.batches.services import run_open_batches
+from apps.catalog.selectors import context_of_model
 from apps.common.errors import ArtemisError
 from apps.gateway import runtime, services
+from apps.knowledge.selectors import has_waiting_documents
+from apps.knowledge.services import run_waiting_documents
 from apps.responses.contracts import Errand
 from apps.responses.selectors import has_waiting_responses
 from apps.responses.services import respond_in_background, run_waiting_responses
@@ -53,6 +58,14 @@ def run_responses() -> None:
     """Beat asks for it as well, for those of a worker that was killed, or that were not enqueued."""
     if has_waiting_responses():
         work = run_waiting_responses(ask_for_response, seconds=RESPONSES_SECONDS, is_stopping=_is_stopping)
+        asyncio.run(_at_the_gateway(work))
+
+
+@shared_task(name="knowledge.run")
+def run_documents() -> None:
+    """Beat asks for it as well, for those that wait, and for those of a worker that was killed."""
+    if has_waiting_documents():
+        work = run_waiting_documents(embedded, context_of_model, seconds=SECONDS, is_stopping=_is_stopping)
         asyncio.run(_at_the_gateway(work))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import path
 
-from apps.api import organization, responses, views
+from apps.api import organization, responses, store_files, vector_stores, views
 from apps.api.batches import BatchCancelView, BatchesView, BatchView
 from apps.api.files import FileContentView, FilesView, FileView
 from apps.api.health import healthz, readyz
@@ -32,6 +32,18 @@ urlpatterns = [
     path("v1/batches", BatchesView.as_view()),
     path("v1/batches/<str:batch_id>", BatchView.as_view()),
     path("v1/batches/<str:batch_id>/cancel", BatchCancelView.as_view()),
+    path("v1/vector_stores", vector_stores.StoresView.as_view()),
+    path("v1/vector_stores/<str:store_id>", vector_stores.StoreView.as_view()),
+    path("v1/vector_stores/<str:store_id>/search", vector_stores.SearchView.as_view()),
+    path("v1/vector_stores/<str:store_id>/files", store_files.StoreFilesView.as_view()),
+    path("v1/vector_stores/<str:store_id>/files/<str:file_id>", store_files.StoreFileView.as_view()),
+    path("v1/vector_stores/<str:store_id>/files/<str:file_id>/content", store_files.StoreFileContentView.as_view()),
+    path("v1/vector_stores/<str:store_id>/file_batches", store_files.FileBatchesView.as_view()),
+    path("v1/vector_stores/<str:store_id>/file_batches/<str:batch_id>", store_files.FileBatchView.as_view()),
+    path(
+        "v1/vector_stores/<str:store_id>/file_batches/<str:batch_id>/cancel", store_files.FileBatchCancelView.as_view()
+    ),
+    path("v1/vector_stores/<str:store_id>/file_batches/<str:batch_id>/files", store_files.FilesOfBatchView.as_view()),
     path("v1/organization/usage/completions", organization.CompletionsView.as_view()),
     path("v1/organization/usage/embeddings", organization.EmbeddingsView.as_view()),
     path("v1/organization/usage/rerank", organization.RerankView.as_view()),

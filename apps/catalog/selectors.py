@@ -111,6 +111,12 @@ def models_for_account(*, account_id: int) -> list[ModelFacts]:
     return [model for model in catalog().models.values() if model.account_id in (None, account_id)]
 
 
+def context_of_model(*, name: str) -> int | None:
+    """Tokens that it takes; the least of those of several accounts' models of that name."""
+    lengths = AIModel.objects.filter(public_name=name).values_list("context_length", flat=True)
+    return min(lengths, default=None)
+
+
 def model_names(*, kinds: Collection[str]) -> list[str]:
     """Of all accounts' models of these kinds, those that are no longer on offer included."""
     return list(AIModel.objects.filter(kind__in=kinds).order_by("public_name").values_list("public_name", flat=True))

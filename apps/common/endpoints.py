@@ -9,6 +9,7 @@ ENDPOINTS: dict[str, str] = {
     "rerank": "Rerank",
     "files": "Files",
     "batches": "Batches",
+    "vector_stores": "Vector stores",
     "models": "Models",
     "organization": "Usage and costs of the account",
 }

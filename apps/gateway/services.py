@@ -106,10 +106,10 @@ async def permitted(key: KeyFacts, *, endpoint: str, address: str) -> KeyFacts:
     return key
 
 
-async def models_for(key: KeyFacts, *, address: str) -> list[ModelFacts]:
-    """What a key may call."""
+async def models_for(key: KeyFacts, *, address: str, endpoint: str = "models") -> list[ModelFacts]:
+    """What a key may call, for one that may call this endpoint."""
     key, offer = await _true_now(key, await current().offers.get(), address)
-    access.check_endpoint(key, "models")
+    access.check_endpoint(key, endpoint)
     return access.models_of_key(offer.catalog, key)
 
 

@@ -1,0 +1,80 @@
+"""Vectors for vector stores, by the same door as everybody's embeddings: checked, admitted, metered, billed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+from django.conf import settings
+
+from apps.api.answering import call_of
+from apps.api.views import EmbeddingsView
+from apps.common.database import in_thread
+from apps.common.errors import Invalid, Unavailable
+from apps.gateway import services
+from apps.keys.contracts import KeyFacts
+from apps.keys.selectors import current_secret_hash
+from apps.knowledge.contracts import ToEmbed
+
+KIND = EmbeddingsView.takes.kind
+
+
+class _Vector(msgspec.Struct):
+    index: int
+    embedding: list[float]
+
+
+class _Answer(msgspec.Struct):
+    data: list[_Vector]
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+_encode = msgspec.json.Encoder().encode
+
+
+async def embedded(wanted: ToEmbed) -> list[list[float]]:
+    """For a worker, by a key that it knows. Raises ArtemisError."""
+    secret_hash = await in_thread(lambda: current_secret_hash(key_id=wanted.key_id))
+    key = await services.authorize(secret_hash, address=wanted.address)
+    return await vectors_of(
+        wanted.texts,
+        model=wanted.model,
+        key=key,
+        address=wanted.address,
+        request_id=wanted.request_id,
+        prepaid=wanted.prepaid,
+    )
+
+
+async def vectors_of(
+    texts: Sequence[str], *, model: str, key: KeyFacts, address: str, request_id: str, **options: bool
+) -> list[list[float]]:
+    """In the order of the texts. `options`: `prepaid` and `counted` of the call. Raises ArtemisError."""
+    body = _encode({"model": model, "input": list(texts), "encoding_format": "float"})
+    parsed, call = await call_of(body, EmbeddingsView.takes, key=key, address=address, request_id=request_id)
+    answered = await EmbeddingsView.takes.complete(replace(call, **options), parsed)
+    try:
+        found = sorted(_decode(answered.body).data, key=lambda row: row.index)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise Unavailable("The embedding model's answer could not be read.", code="model_unavailable") from error
+    if len(found) != len(texts) or not all(row.embedding for row in found):
+        raise Unavailable("The embedding model left texts out.", code="model_unavailable")
+    return [row.embedding for row in found]
+
+
+async def embedding_model(key: KeyFacts, *, name: str, address: str) -> str:
+    """The one that a store is to have: as asked for, else as the platform says, else the key's first. Raises
+    NotFound, Forbidden or Invalid."""
+    wanted = name or settings.KNOWLEDGE_EMBEDDING_MODEL
+    if wanted:
+        model = await services.model_now(key, name=wanted, endpoint="embeddings", address=address)
+        if model.kind != KIND:
+            raise Invalid("embedding_model", f"{model.public_name} is a model for {model.kind}, not for embeddings.")
+        return model.public_name
+    for model in await services.models_for(key, address=address, endpoint="embeddings"):
+        if model.kind == KIND:
+            return model.public_name
+    raise Invalid(
+        "embedding_model",
+        "A vector store needs an embedding model, and this key may call none; allow it one.",
+        code="model_not_found",
+    )

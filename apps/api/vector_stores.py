@@ -1,0 +1,169 @@
+"""/v1/vector_stores: OpenAI's vector stores and the search in them. Their files: apps/api/store_files.py."""
+
+from typing import Any
+
+from apps.api.base import V1View
+from apps.api.embedding import embedding_model, vectors_of
+from apps.api.files import page
+from apps.api.http import Request, Response, json_response
+from apps.api.parsing import converted, parse_object, query_of
+from apps.api.schemas.vector_stores import ChangeStore, CreateStore, SearchStore, StoresQuery, chunking_of
+from apps.api.views import check_headers
+from apps.common.database import in_thread
+from apps.gateway import services
+from apps.keys.contracts import KeyFacts
+from apps.knowledge import selectors
+from apps.knowledge import services as knowledge
+from apps.knowledge.contracts import FileCounts, Hit, StoreFacts, ToAttach
+
+ENDPOINT = "vector_stores"
+
+
+class StoresView(V1View):
+    route = "/v1/vector_stores"
+
+    async def get(self, request: Request, key: KeyFacts) -> Response:
+        key = await services.permitted(key, endpoint=ENDPOINT, address=request.caller)
+        query = query_of(request.query, StoresQuery)
+        found, more = await in_thread(
+            lambda: selectors.stores_of_project(
+                account_id=key.account_id,
+                project_id=key.project_id,
+                limit=query.limit,
+                newest_first=query.order == "desc",
+                after=query.after or "",
+                before=query.before or "",
+            )
+        )
+        return json_response(page([store_card(store) for store in found], more))
+
+    async def post(self, request: Request, key: KeyFacts) -> Response:
+        check_headers(request)
+        key = await services.permitted(key, endpoint=ENDPOINT, address=request.caller)
+        wanted = converted(parse_object(request.body or b"{}"), CreateStore)
+        chunking = chunking_of(wanted.chunking_strategy)
+        model = await embedding_model(key, name=wanted.embedding_model or "", address=request.caller)
+        store = await in_thread(
+            lambda: knowledge.create_store(
+                key=key,
+                address=request.caller,
+                embedding_model=model,
+                name=wanted.name or "",
+                description=wanted.description or "",
+                metadata=wanted.metadata,
+                expires_days=wanted.expires_after.days if wanted.expires_after else None,
+                files=[ToAttach(file_id=name, chunking=chunking) for name in wanted.file_ids or []],
+            )
+        )
+        return json_response(store_card(store))
+
+
+class StoreView(V1View):
+    route = "/v1/vector_stores/{vector_store_id}"
+
+    async def get(self, request: Request, key: KeyFacts, store_id: str) -> Response:
+        return json_response(store_card(await store_of(request, key, store_id)))
+
+    async def post(self, request: Request, key: KeyFacts, store_id: str) -> Response:
+        check_headers(request)
+        key = await services.permitted(key, endpoint=ENDPOINT, address=request.caller)
+        changes = converted(parse_object(request.body), ChangeStore).changes()
+        store = await in_thread(
+            lambda: knowledge.change_store(
+                account_id=key.account_id, project_id=key.project_id, public_id=store_id, changes=changes
+            )
+        )
+        return json_response(store_card(store))
+
+    async def delete(self, request: Request, key: KeyFacts, store_id: str) -> Response:
+        key = await services.permitted(key, endpoint=ENDPOINT, address=request.caller)
+        await in_thread(
+            lambda: knowledge.delete_store(account_id=key.account_id, project_id=key.project_id, public_id=store_id)
+        )
+        return json_response({"id": store_id, "object": "vector_store.deleted", "deleted": True})
+
+
+class SearchView(V1View):
+    route = "/v1/vector_stores/{vector_store_id}/search"
+
+    async def post(self, request: Request, key: KeyFacts, store_id: str) -> Response:
+        check_headers(request)
+        wanted = converted(parse_object(request.body), SearchStore)
+        store = await store_of(request, key, store_id)
+        asked, queries = wanted.wanted(), wanted.queries
+        hits: list[Hit] = []
+        if store.passages:
+            vectors = await vectors_of(
+                queries,
+                model=store.embedding_model,
+                key=key,
+                address=request.caller,
+                request_id=self.request_id,
+                counted=True,
+            )
+            hits = await in_thread(
+                lambda: knowledge.search(store=store, queries=queries, vectors=vectors, wanted=asked)
+            )
+        return json_response(
+            {
+                "object": "vector_store.search_results.page",
+                "search_query": queries,
+                "data": [hit_card(hit) for hit in hits],
+                "has_more": False,
+                "next_page": None,
+            }
+        )
+
+
+async def store_of(request: Request, key: KeyFacts, store_id: str) -> StoreFacts:
+    """Raises NotFound, Forbidden or LimitReached."""
+    key = await services.permitted(key, endpoint=ENDPOINT, address=request.caller)
+    return await in_thread(
+        lambda: selectors.store_of_project(account_id=key.account_id, project_id=key.project_id, public_id=store_id)
+    )
+
+
+def store_card(store: StoreFacts) -> dict[str, Any]:
+    return {
+        "id": store.public_id,
+        "object": "vector_store",
+        "created_at": int(store.created_at.timestamp()),
+        "name": store.name,
+        "description": store.description or None,
+        "usage_bytes": store.usage_bytes,
+        "file_counts": counts_card(store.counts),
+        "status": store.status,
+        "expires_after": store.expires_days and {"anchor": "last_active_at", "days": store.expires_days},
+        "expires_at": store.expires_at and int(store.expires_at.timestamp()),
+        "last_active_at": int(store.last_active_at.timestamp()),
+        "metadata": store.metadata,
+        "embedding_model": store.embedding_model,
+    }
+
+
+def counts_card(counts: FileCounts) -> dict[str, int]:
+    return {
+        "in_progress": counts.in_progress,
+        "completed": counts.completed,
+        "failed": counts.failed,
+        "cancelled": counts.cancelled,
+        "total": counts.total,
+    }
+
+
+def hit_card(hit: Hit) -> dict[str, Any]:
+    """OpenAI's result, and under `artemis` where the passage stands and what its score is made of."""
+    return {
+        "file_id": hit.file_id,
+        "filename": hit.filename,
+        "score": round(hit.score, 6),
+        "attributes": hit.attributes,
+        "content": [{"type": "text", "text": hit.text}],
+        "artemis": {
+            "passage": hit.position,
+            "page": hit.page,
+            "headings": list(hit.headings),
+            "bm25": hit.bm25,
+            "cosine": hit.cosine,
+        },
+    }

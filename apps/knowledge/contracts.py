@@ -1,0 +1,156 @@
+"""What other rooms see of vector stores, and what they do for them."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+Attributes = dict[str, str | float | bool]
+STATUSES = ("in_progress", "completed", "cancelled", "failed")
+USUAL_TOKENS, USUAL_OVERLAP = 800, 400  # of a passage, as OpenAI's "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileCounts:
+    in_progress: int = 0
+    completed: int = 0
+    cancelled: int = 0
+    failed: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.in_progress + self.completed + self.cancelled + self.failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFacts:
+    id: int
+    account_id: int
+    project_id: int
+    api_key_id: int
+    public_id: str
+    name: str
+    description: str
+    metadata: dict[str, str]
+    embedding_model: str
+    counts: FileCounts
+    usage_bytes: int
+    passages: int
+    expires_days: int | None
+    expires_at: datetime | None
+    last_active_at: datetime
+    created_at: datetime
+
+    status: str  # "in_progress", "completed" or "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunking:
+    """How a document is split: at most so many tokens a passage, so many of them repeated from the one before."""
+
+    max_tokens: int = USUAL_TOKENS
+    overlap: int = USUAL_OVERLAP
+    is_auto: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToAttach:
+    """A file to be attached to a store. `replaces`: the file whose place it takes once it can be searched."""
+
+    file_id: str
+    attributes: Attributes = field(default_factory=dict)
+    chunking: Chunking = Chunking()
+    replaces: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFacts:
+    """A file in a store."""
+
+    id: int
+    file_id: str
+    filename: str
+    store_id: str
+    status: str  # one of STATUSES
+    stage: str
+    error_code: str
+    error_message: str
+    waits_for: str
+    attributes: Attributes
+    chunking: Chunking
+    media_type: str
+    pages: int | None
+    language: str
+    passages_total: int
+    passages_done: int
+    usage_bytes: int
+    created_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFacts:
+    public_id: str
+    store_id: str
+    status: str  # "in_progress", "completed", "cancelled" or "failed"
+    counts: FileCounts
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """What a passage's nearness in meaning and in words counts for; their sum is what a score of 1 is."""
+
+    embedding: float = 0.5
+    text: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is searched for. `filters`: OpenAI's, as they came and were checked."""
+
+    filters: dict[str, Any] | None = None
+    most: int = 10
+    weights: Weights = Weights()
+    score_threshold: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A passage that was found, its score from 0 to 1, and what that is made of: BM25 (None: none of the words stands
+    there) and the cosine of its vector with the question's."""
+
+    document_id: int
+    passage_id: int
+    file_id: str
+    filename: str
+    attributes: Attributes
+    position: int
+    text: str
+    headings: tuple[str, ...]
+    page: int | None
+    tokens: int
+    score: float
+    bm25: float | None
+    cosine: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToEmbed:
+    """Texts whose vectors are asked for with a key, as a request of that id. `prepaid`: it was charged before."""
+
+    request_id: str
+    key_id: int
+    address: str
+    model: str
+    texts: Sequence[str]
+    prepaid: bool = False
+
+
+Embed = Callable[[ToEmbed], Coroutine[Any, Any, list[list[float]]]]
+"""The door through which vectors are asked for, with every check that a live request meets. Raises ArtemisError."""
+
+
+class ContextOf(Protocol):
+    def __call__(self, *, name: str) -> int | None:
+        """How many tokens the model of this name takes, where that is known."""

@@ -1,0 +1,113 @@
+"""Who has a document in hand: taken by compare-and-set, for seconds at a time, given back with a reason."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+from django.conf import settings
+from django.db.models import F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+from django.utils import timezone
+
+from apps.knowledge.models import Status, StoreFile
+
+LEASE = timedelta(seconds=20)
+MOST_CLAIMS = 4  # of workers that said nothing more: the document ends whoever reads it
+MOST_TRIES = 6
+LONGEST = timedelta(hours=24)  # from being attached to being given up
+ENDED_WORKERS = "Reading this document has ended the worker that did it, several times."
+
+
+class LostError(Exception):
+    """Somebody else has the document in hand, or nobody wants it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    document_id: int
+    account_id: int
+    token: str
+
+    def rows(self) -> QuerySet[StoreFile]:
+        """The one row, while the claim holds."""
+        return StoreFile.objects.filter(
+            pk=self.document_id, claim=self.token, status=Status.IN_PROGRESS, deleted_at=None
+        )
+
+
+def waiting(*, running: Collection[int], most: int) -> list[int]:
+    """Documents to begin: the oldest of each account first, so many of an account at once."""
+    now = timezone.now()
+    open_rows = StoreFile.objects.filter(status=Status.IN_PROGRESS, deleted_at=None)
+    due = open_rows.filter(Q(next_try_at=None) | Q(next_try_at__lte=now))
+    placed = due.annotate(place=Window(RowNumber(), partition_by=F("account_id"), order_by=F("pk").asc()))
+    free = placed.filter(place__lte=settings.KNOWLEDGE_PARALLEL).order_by("place", "pk")
+    found = free.values_list("pk", "claimed_until")[:most]
+    return [pk for pk, until in found if pk not in running and (until is None or until <= now)]
+
+
+def unwanted(running: Collection[int]) -> set[int]:
+    """Of those in hand, the ones that were cancelled or deleted meanwhile."""
+    wanted = StoreFile.objects.filter(pk__in=running, status=Status.IN_PROGRESS, deleted_at=None)
+    return set(running) - set(wanted.values_list("pk", flat=True))
+
+
+def take(document_id: int) -> tuple[Claim, StoreFile] | None:
+    """None where another worker was quicker, or where there is nothing more to do."""
+    now, token = timezone.now(), uuid4().hex
+    free = Q(claimed_until=None) | Q(claimed_until__lte=now)
+    taken = StoreFile.objects.filter(free, pk=document_id, status=Status.IN_PROGRESS, deleted_at=None).update(
+        claim=token, claimed_until=now + LEASE, claims=F("claims") + 1, waits_for=""
+    )
+    if not taken:
+        return None
+    row = StoreFile.objects.select_related("file", "store").get(pk=document_id)
+    claim = Claim(document_id, row.account_id, token)
+    if row.claims > MOST_CLAIMS:
+        fail(claim, "server_error", ENDED_WORKERS)
+        return None
+    return claim, row
+
+
+def renew(claim: Claim) -> None:
+    """Raises LostError."""
+    if not claim.rows().update(claimed_until=timezone.now() + LEASE):
+        raise LostError
+
+
+def let_go(claim: Claim, *, seconds: float, reason: str, is_ours: bool) -> None:
+    """It is gone on with after so many seconds; given up after MOST_TRIES failures of ours (`is_ours`) or a day."""
+    now = timezone.now()
+    row = claim.rows().first()
+    if row is None:
+        return
+    tries = row.tries + is_ours
+    if tries >= MOST_TRIES or now - row.created_at >= LONGEST:
+        fail(claim, "server_error", f"Given up after {tries} tries: {reason}" if is_ours else f"Given up: {reason}")
+        return
+    claim.rows().update(
+        claim="",
+        claimed_until=None,
+        claims=0,
+        tries=tries,
+        waits_for=reason[:500],
+        next_try_at=now + timedelta(seconds=seconds),
+    )
+
+
+def put_back(claim: Claim) -> None:
+    """A worker that is told to stop: another one may go on at once."""
+    claim.rows().update(claim="", claimed_until=None, claims=0)
+
+
+def fail(claim: Claim, code: str, message: str) -> None:
+    """`code`: server_error, unsupported_file or invalid_file, as OpenAI has them."""
+    claim.rows().update(
+        status=Status.FAILED,
+        claim="",
+        claimed_until=None,
+        error_code=code,
+        error_message=message[:500],
+        completed_at=timezone.now(),
+    )

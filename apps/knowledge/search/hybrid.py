@@ -1,0 +1,78 @@
+"""Both legs of a search, one score, and the passages that have the best."""
+
+from collections.abc import Sequence
+
+from apps.knowledge.contracts import Hit, Wanted
+from apps.knowledge.models import Passage, VectorStore
+from apps.knowledge.search.fusion import fused
+from apps.knowledge.search.lexical import best_by_words, bm25, terms_of
+from apps.knowledge.search.scope import Scope, scope_of
+from apps.knowledge.search.vectors import cosines, nearest
+from apps.knowledge.walls import within
+
+CANDIDATES = 100  # of each leg
+
+
+def search_store(
+    *, account_id: int, store_id: int, queries: Sequence[str], vectors: Sequence[Sequence[float]], wanted: Wanted
+) -> list[Hit]:
+    """The best passages, each by the query that suits it best. `vectors`: of the queries. Raises Invalid."""
+    with within(account_id):
+        store = VectorStore.objects.get(pk=store_id, account_id=account_id)
+        scope = scope_of(store, wanted.filters)
+        found: dict[int, tuple[float, float | None, float | None]] = {}
+        for query, vector in zip(queries, vectors, strict=True):
+            for passage, scores in _scores(scope, query, vector, wanted).items():
+                if passage not in found or scores[0] > found[passage][0]:
+                    found[passage] = scores
+        ranked = sorted(found, key=lambda passage: (-found[passage][0], passage))
+        chosen = [passage for passage in ranked if found[passage][0] >= wanted.score_threshold][: wanted.most]
+        return _hits(scope, chosen, found)
+
+
+def _scores(
+    scope: Scope, query: str, vector: Sequence[float], wanted: Wanted
+) -> dict[int, tuple[float, float | None, float | None]]:
+    """Of the candidates of both legs, each scored by both."""
+    terms = terms_of(scope, query) if wanted.weights.text else []
+    words = best_by_words(scope, terms, CANDIDATES) if terms else []
+    near = nearest(scope, vector, CANDIDATES) if wanted.weights.embedding else []
+    passages = list({*words, *near})
+    by_words, by_meaning = bm25(scope, terms, passages), cosines(scope, vector, passages)
+    weighed = fused(by_words, by_meaning if wanted.weights.embedding else {}, wanted.weights)
+    return {
+        passage: (score, by_words.get(passage), by_meaning.get(passage))
+        for passage, score in weighed.items()
+        if passage in by_words or passage in by_meaning
+    }
+
+
+def _hits(
+    scope: Scope, passages: Sequence[int], scores: dict[int, tuple[float, float | None, float | None]]
+) -> list[Hit]:
+    rows = Passage.objects.filter(account_id=scope.account_id, store_id=scope.store_id, pk__in=passages)
+    found = {row.pk: row for row in rows.select_related("document__file")}
+    hits = []
+    for passage in passages:
+        row = found.get(passage)
+        if row is None or row.document.deleted_at is not None:
+            continue
+        score, words, meaning = scores[passage]
+        hits.append(
+            Hit(
+                document_id=row.document_id,
+                passage_id=row.pk,
+                file_id=row.document.file.public_id,
+                filename=row.document.file.name,
+                attributes=row.document.attributes,
+                position=row.position,
+                text=row.text,
+                headings=tuple(row.headings),
+                page=row.page,
+                tokens=row.tokens,
+                score=score,
+                bm25=words,
+                cosine=meaning,
+            )
+        )
+    return hits

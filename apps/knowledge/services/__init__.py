@@ -1,0 +1,24 @@
+"""Makes, changes, fills, searches and empties vector stores."""
+
+from apps.knowledge.ingestion import run_waiting_documents
+from apps.knowledge.services.documents import attach, attach_batch, cancel_batch, change_attributes, remove, remove_file
+from apps.knowledge.services.emptying import empty_deleted
+from apps.knowledge.services.searching import search
+from apps.knowledge.services.stores import change_store, create_store, delete_expired_stores, delete_store, note_use
+
+__all__ = [
+    "attach",
+    "attach_batch",
+    "cancel_batch",
+    "change_attributes",
+    "change_store",
+    "create_store",
+    "delete_expired_stores",
+    "delete_store",
+    "empty_deleted",
+    "note_use",
+    "remove",
+    "remove_file",
+    "run_waiting_documents",
+    "search",
+]

@@ -1,0 +1,22 @@
+"""Removes what was deleted or has expired, and indexes what has grown. Documents are read by the API's door:
+apps/api/tasks.py."""
+
+import logging
+
+from celery import shared_task
+
+from apps.knowledge.search.indexing import index_large_stores
+from apps.knowledge.services import delete_expired_stores, empty_deleted
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="knowledge.empty")
+def empty_task() -> None:
+    delete_expired_stores()
+    empty_deleted()
+
+
+@shared_task(name="knowledge.index")
+def index_task() -> None:
+    index_large_stores()
