@@ -11,7 +11,6 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 
 from apps.api.answering import call_of
-from apps.api.embedding import embedded
 from apps.api.errors import OPENAI
 from apps.api.responses import ResponsesView, asked_of
 from apps.api.views import ChatCompletionsView, CompletionsView, EmbeddingsView, InferenceView
@@ -22,7 +21,7 @@ from apps.catalog.selectors import context_of_model
 from apps.common.errors import ArtemisError
 from apps.gateway import runtime, services
 from apps.knowledge.selectors import has_waiting_documents
-from apps.knowledge.services import run_waiting_documents
+from apps.knowledge.services import embedded, run_waiting_documents
 from apps.responses.contracts import Errand
 from apps.responses.selectors import has_waiting_responses
 from apps.responses.services import respond_in_background, run_waiting_responses

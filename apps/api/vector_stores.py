@@ -3,7 +3,6 @@
 from typing import Any
 
 from apps.api.base import V1View
-from apps.api.embedding import embedding_model, vectors_of
 from apps.api.files import page
 from apps.api.http import Request, Response, json_response
 from apps.api.parsing import converted, parse_object, query_of
@@ -42,7 +41,7 @@ class StoresView(V1View):
         key = await services.permitted(key, endpoint=ENDPOINT, address=request.caller)
         wanted = converted(parse_object(request.body or b"{}"), CreateStore)
         chunking = chunking_of(wanted.chunking_strategy)
-        model = await embedding_model(key, name=wanted.embedding_model or "", address=request.caller)
+        model = await knowledge.embedding_model(key, name=wanted.embedding_model or "", address=request.caller)
         store = await in_thread(
             lambda: knowledge.create_store(
                 key=key,
@@ -93,7 +92,7 @@ class SearchView(V1View):
         asked, queries = wanted.wanted(), wanted.queries
         hits: list[Hit] = []
         if store.passages:
-            vectors = await vectors_of(
+            vectors = await knowledge.vectors_of(
                 queries,
                 model=store.embedding_model,
                 key=key,

@@ -1,6 +1,6 @@
 """Reads vector stores and their files. What is owned is asked for by account and project."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.utils import timezone
@@ -115,12 +115,13 @@ def documents(store: VectorStore) -> QuerySet[StoreFile]:
 def store_facts(rows: list[VectorStore]) -> list[StoreFacts]:
     """Of stores of one account."""
     files = StoreFile.objects.filter(store__in=rows, deleted_at=None)
-    sums = {sum["store"]: sum for sum in files.values("store").annotate(bytes=Sum("usage_bytes"), **COUNTS)}
+    grouped = files.values("store").annotate(bytes=Sum("usage_bytes"), **COUNTS)
+    sums: dict[int, dict[str, Any]] = {group["store"]: group for group in map(dict, grouped)}
     now = timezone.now()
     facts = []
     for row in rows:
-        sum = sums.get(row.pk, {})
-        counts = FileCounts(**{status: sum.get(status, 0) for status in Status.values})
+        own = sums.get(row.pk, {})
+        counts = FileCounts(**{str(status): own.get(status, 0) for status in Status.values})
         expired = row.expires_at is not None and row.expires_at <= now
         facts.append(
             StoreFacts(
@@ -135,7 +136,7 @@ def store_facts(rows: list[VectorStore]) -> list[StoreFacts]:
                 embedding_model=row.embedding_model,
                 counts=counts,
                 status="expired" if expired else "in_progress" if counts.in_progress else "completed",
-                usage_bytes=sum.get("bytes") or 0,
+                usage_bytes=own.get("bytes") or 0,
                 passages=row.passages,
                 expires_days=row.expires_days,
                 expires_at=row.expires_at,

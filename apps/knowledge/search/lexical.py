@@ -40,7 +40,7 @@ class Term:
 def terms_of(scope: Scope, query: str) -> list[Term]:
     """Of the words of a question, those that the store knows; the rarest first."""
     with connection.cursor() as cursor:
-        values = {
+        values: dict[str, Any] = {
             "account": scope.account_id,
             "store": scope.store_id,
             "configurations": scope.configurations or ["simple"],
@@ -55,15 +55,14 @@ def best_by_words(scope: Scope, terms: Sequence[Term], most: int) -> list[int]:
     """Passages by their BM25, the best first, or about so: of what the rarest words name."""
     if not terms:
         return []
-    read, parts = 0, []
+    read, parts = 0, list[str]()
     for term in terms:
         whole = read + term.passages <= MOST_READ or not parts
         read += term.passages if whole else BEST
         limit = "" if whole else f"ORDER BY weight DESC LIMIT {BEST}"
-        parts.append(
-            f"(SELECT passage_id, {term.idf(scope.passages)} * {PART} AS part FROM knowledge_posting"
-            f" WHERE term_id = {term.id} {limit})"  # noqa: S608
-        )
+        score = f"{term.idf(scope.passages)} * {PART}"
+        rows = f"SELECT passage_id, {score} AS part FROM knowledge_posting WHERE term_id = {term.id} {limit}"  # noqa: S608
+        parts.append(f"({rows})")
     found = " UNION ALL ".join(parts)
     values = {**_constants(scope), "most": most * WIDER, **scope.values}
     with connection.cursor() as cursor:

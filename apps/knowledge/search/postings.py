@@ -1,6 +1,7 @@
 """Postings of our own: which lexeme stands how often in which passage. PostgreSQL makes the lexemes, not the rank."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection
 
@@ -46,7 +47,7 @@ DELETE FROM knowledge_posting WHERE passage_id = ANY(%(passages)s)
 
 def add_postings(*, account_id: int, store_id: int, passage_ids: Sequence[int], configuration: str) -> int:
     """Within the account's walls. How many lexemes there were, each as often as it stands there."""
-    values = {
+    values: dict[str, Any] = {
         "account": account_id,
         "store": store_id,
         "passages": list(passage_ids),

@@ -2,6 +2,7 @@
 
 from apps.knowledge.ingestion import run_waiting_documents
 from apps.knowledge.services.documents import attach, attach_batch, cancel_batch, change_attributes, remove, remove_file
+from apps.knowledge.services.embedding import embedded, embedding_model, vectors_of
 from apps.knowledge.services.emptying import empty_deleted
 from apps.knowledge.services.searching import search
 from apps.knowledge.services.stores import change_store, create_store, delete_expired_stores, delete_store, note_use
@@ -15,10 +16,13 @@ __all__ = [
     "create_store",
     "delete_expired_stores",
     "delete_store",
+    "embedded",
+    "embedding_model",
     "empty_deleted",
     "note_use",
     "remove",
     "remove_file",
     "run_waiting_documents",
     "search",
+    "vectors_of",
 ]

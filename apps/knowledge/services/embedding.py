@@ -1,21 +1,19 @@
-"""Vectors for vector stores, by the same door as everybody's embeddings: checked, admitted, metered, billed."""
+"""Vectors for vector stores, through the same gateway as everybody's embeddings: admitted, metered, billed."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 from django.conf import settings
 
-from apps.api.answering import call_of
-from apps.api.views import EmbeddingsView
 from apps.common.database import in_thread
 from apps.common.errors import Invalid, Unavailable
 from apps.gateway import services
+from apps.gateway.contracts import Call
 from apps.keys.contracts import KeyFacts
 from apps.keys.selectors import current_secret_hash
 from apps.knowledge.contracts import ToEmbed
 
-KIND = EmbeddingsView.takes.kind
+ENDPOINT, KIND = "embeddings", "embedding"
 
 
 class _Vector(msgspec.Struct):
@@ -28,11 +26,10 @@ class _Answer(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
-_encode = msgspec.json.Encoder().encode
 
 
 async def embedded(wanted: ToEmbed) -> list[list[float]]:
-    """For a worker, by a key that it knows. Raises ArtemisError."""
+    """By a key that is known, without its secret. Raises ArtemisError."""
     secret_hash = await in_thread(lambda: current_secret_hash(key_id=wanted.key_id))
     key = await services.authorize(secret_hash, address=wanted.address)
     return await vectors_of(
@@ -46,12 +43,32 @@ async def embedded(wanted: ToEmbed) -> list[list[float]]:
 
 
 async def vectors_of(
-    texts: Sequence[str], *, model: str, key: KeyFacts, address: str, request_id: str, **options: bool
+    texts: Sequence[str],
+    *,
+    model: str,
+    key: KeyFacts,
+    address: str,
+    request_id: str,
+    prepaid: bool = False,
+    counted: bool = False,
 ) -> list[list[float]]:
-    """In the order of the texts. `options`: `prepaid` and `counted` of the call. Raises ArtemisError."""
-    body = _encode({"model": model, "input": list(texts), "encoding_format": "float"})
-    parsed, call = await call_of(body, EmbeddingsView.takes, key=key, address=address, request_id=request_id)
-    answered = await EmbeddingsView.takes.complete(replace(call, **options), parsed)
+    """In the order of the texts; `prepaid` and `counted` as in a Call. Raises ArtemisError."""
+    key, facts = await services.model_for(key, name=model, endpoint=ENDPOINT, address=address)
+    if facts.kind != KIND:
+        raise Invalid("embedding_model", f"{model} is a model for {facts.kind}, not for embeddings.")
+    answered = await services.complete(
+        Call(
+            request_id=request_id,
+            endpoint=ENDPOINT,
+            key=key,
+            address=address,
+            model=facts,
+            payload={"input": list(texts), "encoding_format": "float"},
+            prompt_bytes=sum(len(text.encode()) for text in texts),
+            prepaid=prepaid,
+            counted=counted,
+        )
+    )
     try:
         found = sorted(_decode(answered.body).data, key=lambda row: row.index)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -62,15 +79,17 @@ async def vectors_of(
 
 
 async def embedding_model(key: KeyFacts, *, name: str, address: str) -> str:
-    """The one that a store is to have: as asked for, else as the platform says, else the key's first. Raises
-    NotFound, Forbidden or Invalid."""
+    """The one that a store is to have: as asked for, else as the platform says, else the key's first.
+
+    Raises NotFound, Forbidden or Invalid.
+    """
     wanted = name or settings.KNOWLEDGE_EMBEDDING_MODEL
     if wanted:
-        model = await services.model_now(key, name=wanted, endpoint="embeddings", address=address)
+        model = await services.model_now(key, name=wanted, endpoint=ENDPOINT, address=address)
         if model.kind != KIND:
             raise Invalid("embedding_model", f"{model.public_name} is a model for {model.kind}, not for embeddings.")
         return model.public_name
-    for model in await services.models_for(key, address=address, endpoint="embeddings"):
+    for model in await services.models_for(key, address=address, endpoint=ENDPOINT):
         if model.kind == KIND:
             return model.public_name
     raise Invalid(
