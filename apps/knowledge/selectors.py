@@ -116,7 +116,7 @@ def store_facts(rows: list[VectorStore]) -> list[StoreFacts]:
     """Of stores of one account."""
     files = StoreFile.objects.filter(store__in=rows, deleted_at=None)
     grouped = files.values("store").annotate(bytes=Sum("usage_bytes"), **COUNTS)
-    sums: dict[int, dict[str, Any]] = {group["store"]: group for group in map(dict, grouped)}
+    sums: dict[int, dict[str, Any]] = {group["store"]: {**group} for group in grouped}
     now = timezone.now()
     facts = []
     for row in rows:

@@ -1,0 +1,3 @@
+from apps.accounts.tests.cast import cast
+
+__all__ = ["cast"]
