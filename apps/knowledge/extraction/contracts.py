@@ -55,13 +55,15 @@ class ReaderFailedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What reading one document may take. `seconds` bound both the wall's clock and the processor's; `memory` is the
-    reader's address space; `text` is what comes out, in bytes of UTF-8; the rest is of what a container, an archive or
-    a sheet says and holds. Sizes are bytes."""
+    """What reading one document may take. Sizes are bytes.
+
+    `seconds` bound the wall's clock and the processor's alike; `memory` is the reader's address space; `text` and
+    `blocks` are what may come out. `members`, `unpacked` and `ratio` are of the archive that an Office file is, `cells`
+    of one sheet, empty ones within its bounds included, `depth` of things within things."""
 
     seconds: int = 120
     memory: int = 1536 * MEBIBYTE
-    text: int = 64 * MEBIBYTE
+    text: int = 32 * MEBIBYTE
     blocks: int = 500_000
     pages: int = 10_000
     members: int = 20_000
