@@ -51,15 +51,17 @@ def terms_of(scope: Scope, query: str) -> list[Term]:
         return [Term(*row) for row in cursor.fetchall()]
 
 
-def best_by_words(scope: Scope, terms: Sequence[Term], most: int) -> list[int]:
+def best_by_words(
+    scope: Scope, terms: Sequence[Term], most: int, *, most_read: int = MOST_READ, best: int = BEST
+) -> list[int]:
     """Passages by their BM25, the best first, or about so: of what the rarest words name."""
     if not terms:
         return []
     read, parts = 0, list[str]()
     for term in terms:
-        whole = read + term.passages <= MOST_READ or not parts
-        read += term.passages if whole else BEST
-        limit = "" if whole else f"ORDER BY weight DESC LIMIT {BEST}"
+        whole = read + term.passages <= most_read or not parts
+        read += term.passages if whole else best
+        limit = "" if whole else f"ORDER BY weight DESC LIMIT {best}"
         score = f"{term.idf(scope.passages)} * {PART}"
         rows = f"SELECT passage_id, {score} AS part FROM knowledge_posting WHERE term_id = {term.id} {limit}"  # noqa: S608
         parts.append(f"({rows})")
