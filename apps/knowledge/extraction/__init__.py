@@ -3,6 +3,7 @@
 from apps.knowledge.extraction.contracts import Block, Document, Limits, Passage, ReaderFailedError, UnreadableError
 from apps.knowledge.extraction.languages import configuration_of
 from apps.knowledge.extraction.reading import extract
+from apps.knowledge.extraction.splitting import split
 
 __all__ = [
     "Block",
@@ -13,4 +14,5 @@ __all__ = [
     "UnreadableError",
     "configuration_of",
     "extract",
+    "split",
 ]

@@ -63,9 +63,9 @@ def forbid_files() -> bool:
     held = library.syscall(LANDLOCK_CREATE_RULESET, rules, ctypes.c_size_t(len(rules)), ctypes.c_uint32(0))
     if held < 0:
         return False
-    restricted = library.syscall(LANDLOCK_RESTRICT_SELF, ctypes.c_int(held), ctypes.c_uint32(0)) == 0
+    failed = int(library.syscall(LANDLOCK_RESTRICT_SELF, ctypes.c_int(held), ctypes.c_uint32(0)))
     os.close(held)
-    return restricted
+    return not failed
 
 
 def forbid_calls() -> bool:

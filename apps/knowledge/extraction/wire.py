@@ -59,9 +59,10 @@ def answer(told: Answer) -> bytes:
     return msgspec.msgpack.encode(told)
 
 
-def answer_of(encoded: bytes) -> Answer:
+def answer_of(encoded: bytes | bytearray) -> Answer:
     """Raises msgspec.MsgspecError."""
-    return msgspec.msgpack.decode(encoded, type=Answer)  # type: ignore[arg-type]
+    answer: Answer = msgspec.msgpack.decode(encoded, type=Answer)
+    return answer
 
 
 def most(limits: Limits) -> int:
