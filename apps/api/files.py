@@ -1,4 +1,4 @@
-"""/v1/files: what batches read and write."""
+"""/v1/files: what batches read and write, and documents."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,6 @@ from apps.api.schemas.files import FilesQuery, UploadForm
 from apps.api.uploads import received
 from apps.batches import services as batches
 from apps.common.database import in_thread
-from apps.common.errors import Invalid
 from apps.files import selectors
 from apps.files import services as files
 from apps.files.contracts import FileFacts
@@ -44,10 +43,9 @@ class FilesView(V1View):
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
         key = await services.permitted(key, endpoint="files", address=request.caller)
-        async with received(request, account_id=key.account_id, limit=settings.GATEWAY_MAX_FILE_BYTES) as upload:
+        most = max(settings.GATEWAY_MAX_FILE_BYTES, settings.FILES_MAX_DOCUMENT_BYTES)
+        async with received(request, account_id=key.account_id, limit=most) as upload:
             form = converted(upload.fields, UploadForm, strict=False)
-            if form.purpose != "batch":
-                raise Invalid("purpose", "Files are kept for batches only: the purpose must be 'batch'.")
             file = await in_thread(
                 lambda: files.upload_file(
                     account_id=key.account_id,
@@ -55,7 +53,8 @@ class FilesView(V1View):
                     name=upload.name,
                     content=upload.pieces(),
                     size=upload.size,
-                    lifetime=form.expires_after.length if form.expires_after else USUAL_LIFETIME,
+                    lifetime=_lifetime(form),
+                    purpose=form.purpose,
                 )
             )
         return json_response(_card(file))
@@ -111,6 +110,13 @@ async def _file(request: Request, key: KeyFacts, file_id: str) -> FileFacts:
     return await in_thread(
         lambda: selectors.file_of_project(account_id=key.account_id, project_id=key.project_id, public_id=file_id)
     )
+
+
+def _lifetime(form: UploadForm) -> timedelta | None:
+    """Documents stay until they are deleted where nothing else is said, as OpenAI's do."""
+    if form.expires_after:
+        return form.expires_after.length
+    return USUAL_LIFETIME if form.purpose == "batch" else None
 
 
 def page(data: list[dict[str, Any]], more: bool) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from apps.accounts.models import Account, Project
 class Purpose(models.TextChoices):
     BATCH = "batch", "Requests of a batch"
     BATCH_OUTPUT = "batch_output", "Answers of a batch"
+    ASSISTANTS = "assistants", "Documents to be searched"
+    USER_DATA = "user_data", "Documents for any use"
 
 
 class StoredFile(models.Model):

@@ -21,7 +21,7 @@ class Lifetime(Struct, forbid_unknown_fields=True):
 
 
 class UploadForm(Struct, forbid_unknown_fields=True):
-    """What stands beside the file."""
+    """What stands beside the file. For a batch's requests `batch`, for documents `assistants` or `user_data`."""
 
     purpose: str
     expires_after: Lifetime | None = None
