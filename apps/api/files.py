@@ -6,10 +6,10 @@ from typing import Any
 from django.conf import settings
 
 from apps.api.base import V1View
-from apps.api.http import Request, Response, json_response
-from apps.api.parsing import converted, query_of
-from apps.api.schemas.files import FilesQuery, UploadForm
-from apps.api.uploads import received
+from apps.api.http import JSON, Request, Response, json_response
+from apps.api.parsing import converted, parse_object, query_of
+from apps.api.schemas.files import FilesQuery, PageForm, UploadForm
+from apps.api.uploads import place, received, short_body
 from apps.batches import services as batches
 from apps.common.database import in_thread
 from apps.files import selectors
@@ -43,6 +43,8 @@ class FilesView(V1View):
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
         key = await services.permitted(key, endpoint="files", address=request.caller)
+        if request.content_type == JSON:
+            return json_response(_card(await self._fetched(request, key)))
         most = max(settings.GATEWAY_MAX_FILE_BYTES, settings.FILES_MAX_DOCUMENT_BYTES)
         async with received(request, account_id=key.account_id, limit=most) as upload:
             form = converted(upload.fields, UploadForm, strict=False)
@@ -58,6 +60,25 @@ class FilesView(V1View):
                 )
             )
         return json_response(_card(file))
+
+    @staticmethod
+    async def _fetched(request: Request, key: KeyFacts) -> FileFacts:
+        """A page of the web, kept as a file."""
+        form = converted(parse_object(await short_body(request)), PageForm)
+        with place(key.account_id):
+            async with files.fetched(form.url) as page:
+                return await in_thread(
+                    lambda: files.upload_file(
+                        account_id=key.account_id,
+                        project_id=key.project_id,
+                        name=page.name,
+                        content=page.pieces(),
+                        size=page.size,
+                        lifetime=form.expires_after.length if form.expires_after else None,
+                        purpose=form.purpose,
+                        url=form.url,
+                    )
+                )
 
 
 class FileView(V1View):
@@ -136,4 +157,5 @@ def _card(file: FileFacts) -> dict[str, Any]:
         "purpose": file.purpose,
         "status": "processed",
         "status_details": None,
+        **({"url": file.url} if file.url else {}),
     }

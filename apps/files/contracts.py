@@ -15,6 +15,7 @@ class FileFacts:
     name: str
     purpose: str  # one of UPLOADED, or "batch_output"
     size: int
+    url: str  # whence it was fetched; empty where it was uploaded
     created_at: datetime
     expires_at: datetime | None
 

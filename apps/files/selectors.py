@@ -89,6 +89,7 @@ def facts(row: StoredFile) -> FileFacts:
         name=row.name,
         purpose=row.purpose,
         size=row.size,
+        url=row.url,
         created_at=row.created_at,
         expires_at=row.expires_at,
     )

@@ -227,5 +227,5 @@ def test_who_may(platform: Platform, desk: Desk) -> None:
     assert upload(platform, body, key=key.secret).status_code == 200
     desk.call(revoke_key, key)
     assert upload(platform, body, key=key.secret).status_code == 401
-    wrong = upload(platform, b"{}", **{"content-type": "application/json"})
+    wrong = upload(platform, b"{}", **{"content-type": "text/plain"})
     assert wrong.status_code == 415

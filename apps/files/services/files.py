@@ -31,6 +31,7 @@ def upload_file(
     size: int,
     lifetime: timedelta | None = None,
     purpose: str = Purpose.BATCH,
+    url: str = "",
 ) -> FileFacts:
     """Keeps what a caller gives, of this `size`: until it is deleted where no lifetime is said. Raises Invalid."""
     if purpose not in UPLOADED:
@@ -51,7 +52,7 @@ def upload_file(
             f"This account keeps {kept} bytes of files and may keep {room}; delete files that are not needed any more.",
             code="storage_limit_exceeded",
         )
-    return _stored(account_id, project_id, clean_name(name), Purpose(purpose), content, lifetime)
+    return _stored(account_id, project_id, clean_name(name), Purpose(purpose), content, lifetime, url)
 
 
 @transaction.atomic
@@ -103,6 +104,7 @@ def _stored(
     purpose: Purpose,
     content: Iterable[bytes],
     lifetime: timedelta | None,
+    url: str = "",
 ) -> FileFacts:
     row = StoredFile.objects.create(
         public_id=f"file-{get_random_string(24)}",
@@ -110,6 +112,7 @@ def _stored(
         project_id=project_id,
         name=name,
         purpose=purpose,
+        url=url,
         expires_at=timezone.now() + lifetime if lifetime else None,
     )
     for position, data in enumerate(_pieces(content)):
