@@ -307,6 +307,13 @@ ENGINE_COST_PER_GPU_HOUR_USD = env.str("ENGINE_COST_PER_GPU_HOUR_USD", "")
 GATEWAY_MAX_BODY_BYTES = env.int("GATEWAY_MAX_BODY_BYTES", 10 * 1024 * 1024)
 GATEWAY_MAX_FILE_BYTES = env.int("GATEWAY_MAX_FILE_BYTES", 100 * 1024 * 1024)
 GATEWAY_MAX_ACCOUNT_FILE_BYTES = env.int("GATEWAY_MAX_ACCOUNT_FILE_BYTES", 2 * 1024**3)
+# The largest document: a file that was uploaded for assistants or user_data
+FILES_MAX_DOCUMENT_BYTES = env.int("FILES_MAX_DOCUMENT_BYTES", 64 * 1024 * 1024)
+# Pages of the web that are fetched as documents: public addresses alone, on the web's own ports, and these networks on
+# any port; and how large a page may be and how long it may take, redirects and all
+FILES_WEB_NETWORKS = networks(env.list("FILES_WEB_NETWORKS", default=[]), "FILES_WEB_NETWORKS")
+FILES_WEB_MAX_BYTES = env.int("FILES_WEB_MAX_BYTES", 16 * 1024 * 1024)
+FILES_WEB_SECONDS = env.float("FILES_WEB_SECONDS", 30)
 GATEWAY_MAX_OPEN_BATCHES = env.int("GATEWAY_MAX_OPEN_BATCHES", 20)
 GATEWAY_BATCH_PARALLEL = env.int("GATEWAY_BATCH_PARALLEL", 16)
 KNOWLEDGE_EMBEDDING_MODEL = env.str("KNOWLEDGE_EMBEDDING_MODEL", "")  # empty: the key's first one

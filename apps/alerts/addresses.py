@@ -4,26 +4,15 @@ One parser (httpx's) reads the URL for the check and for the connection, and the
 goes to the address that was checked.
 """
 
-import asyncio
-import ipaddress
 import socket
 
 import httpx
 from django.conf import settings
 
+from apps.common import outbound
 from apps.common.errors import Invalid
 
 PORTS = (80, 443, 8443)
-# Clouds' metadata services on addresses that are public by name, and networks that stand for others behind them.
-REFUSED = [
-    ipaddress.ip_network(network)
-    for network in ("168.63.129.16/32", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")
-]
-NOT_PUBLIC = "This address is not a public one."
-
-
-class RefusedError(Exception):
-    """Says, to the account's people, why nothing is sent there."""
 
 
 def checked_url(text: str) -> str:
@@ -47,17 +36,13 @@ def checked_url(text: str) -> str:
     except (socket.gaierror, UnicodeError):
         return text  # a name
     if not all(is_allowed(str(entry[4][0])) for entry in found):
-        raise Invalid("url", NOT_PUBLIC)
+        raise Invalid("url", outbound.NOT_PUBLIC)
     return text
 
 
 async def resolved(url: httpx.URL) -> str:
     """The address to connect to. Raises RefusedError where any that the name has is not allowed, OSError without."""
-    found = await asyncio.get_running_loop().getaddrinfo(url.host, port_of(url), type=socket.SOCK_STREAM)
-    addresses = [str(entry[4][0]) for entry in found]
-    if not addresses or not all(map(is_allowed, addresses)):
-        raise RefusedError(NOT_PUBLIC)
-    return addresses[0]
+    return (await outbound.resolved(url.host, port_of(url), is_allowed=is_allowed))[0]
 
 
 def port_of(url: httpx.URL) -> int:
@@ -65,8 +50,4 @@ def port_of(url: httpx.URL) -> int:
 
 
 def is_allowed(text: str) -> bool:
-    if settings.ALERTS_ALLOW_PRIVATE_ADDRESSES:
-        return True
-    address = ipaddress.ip_address(text.partition("%")[0])
-    address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_global and not address.is_multicast and not any(address in network for network in REFUSED)
+    return settings.ALERTS_ALLOW_PRIVATE_ADDRESSES or outbound.is_public(text)

@@ -4,15 +4,14 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import certifi
 import httpx
 
-from apps.alerts.addresses import RefusedError, resolved
+from apps.alerts.addresses import resolved
+from apps.common.outbound import RefusedError, trusted_authorities
 
 SECONDS = 5.0
 PREFIX = "whsec_"
@@ -40,9 +39,7 @@ class Outcome:
 
 def post_all(messages: Sequence[Message]) -> list[Outcome]:
     """Posts them at the same time; one that hangs holds up none."""
-
-    trusted = ssl.create_default_context()  # the machine's authorities, and those that everybody knows
-    trusted.load_verify_locations(certifi.where())
+    trusted = trusted_authorities()
 
     async def work() -> list[Outcome]:
         # No proxy of the environment: it would resolve the name again.

@@ -1,4 +1,4 @@
-"""/v1/files: what batches read and write."""
+"""/v1/files: what batches read and write, and documents."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,13 +6,12 @@ from typing import Any
 from django.conf import settings
 
 from apps.api.base import V1View
-from apps.api.http import Request, Response, json_response
-from apps.api.parsing import converted, query_of
-from apps.api.schemas.files import FilesQuery, UploadForm
-from apps.api.uploads import received
+from apps.api.http import JSON, Request, Response, json_response
+from apps.api.parsing import converted, parse_object, query_of
+from apps.api.schemas.files import FilesQuery, PageForm, UploadForm
+from apps.api.uploads import place, received, short_body
 from apps.batches import services as batches
 from apps.common.database import in_thread
-from apps.common.errors import Invalid
 from apps.files import selectors
 from apps.files import services as files
 from apps.files.contracts import FileFacts
@@ -44,10 +43,11 @@ class FilesView(V1View):
 
     async def post(self, request: Request, key: KeyFacts) -> Response:
         key = await services.permitted(key, endpoint="files", address=request.caller)
-        async with received(request, account_id=key.account_id, limit=settings.GATEWAY_MAX_FILE_BYTES) as upload:
+        if request.content_type == JSON:
+            return json_response(_card(await self._fetched(request, key)))
+        most = max(settings.GATEWAY_MAX_FILE_BYTES, settings.FILES_MAX_DOCUMENT_BYTES)
+        async with received(request, account_id=key.account_id, limit=most) as upload:
             form = converted(upload.fields, UploadForm, strict=False)
-            if form.purpose != "batch":
-                raise Invalid("purpose", "Files are kept for batches only: the purpose must be 'batch'.")
             file = await in_thread(
                 lambda: files.upload_file(
                     account_id=key.account_id,
@@ -55,10 +55,30 @@ class FilesView(V1View):
                     name=upload.name,
                     content=upload.pieces(),
                     size=upload.size,
-                    lifetime=form.expires_after.length if form.expires_after else USUAL_LIFETIME,
+                    lifetime=_lifetime(form),
+                    purpose=form.purpose,
                 )
             )
         return json_response(_card(file))
+
+    @staticmethod
+    async def _fetched(request: Request, key: KeyFacts) -> FileFacts:
+        """A page of the web, kept as a file."""
+        form = converted(parse_object(await short_body(request)), PageForm)
+        with place(key.account_id):
+            async with files.fetched(form.url) as page:
+                return await in_thread(
+                    lambda: files.upload_file(
+                        account_id=key.account_id,
+                        project_id=key.project_id,
+                        name=page.name,
+                        content=page.pieces(),
+                        size=page.size,
+                        lifetime=form.expires_after.length if form.expires_after else None,
+                        purpose=form.purpose,
+                        url=form.url,
+                    )
+                )
 
 
 class FileView(V1View):
@@ -113,6 +133,13 @@ async def _file(request: Request, key: KeyFacts, file_id: str) -> FileFacts:
     )
 
 
+def _lifetime(form: UploadForm) -> timedelta | None:
+    """Documents stay until they are deleted where nothing else is said, as OpenAI's do."""
+    if form.expires_after:
+        return form.expires_after.length
+    return USUAL_LIFETIME if form.purpose == "batch" else None
+
+
 def page(data: list[dict[str, Any]], more: bool) -> dict[str, Any]:
     """A page of a list, as OpenAI's clients turn it."""
     ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
@@ -130,4 +157,5 @@ def _card(file: FileFacts) -> dict[str, Any]:
         "purpose": file.purpose,
         "status": "processed",
         "status_details": None,
+        **({"url": file.url} if file.url else {}),
     }

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
@@ -42,9 +43,9 @@ class Upload:
 async def received(request: Request, *, account_id: int, limit: int) -> AsyncIterator[Upload]:
     """The upload, until the block is left. `limit`: bytes of its file. Raises Invalid or LimitExceeded."""
     if request.content_type != "multipart/form-data":
-        message = "Send a form, with Content-Type: multipart/form-data."
+        message = "Send a form, as multipart/form-data, or as application/json the url of a page."
         raise Invalid(None, message, code="unsupported_media_type", status=415)
-    with _place(account_id), tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as body:
+    with place(account_id), tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as body:
         try:
             async with asyncio.timeout(SECONDS):
                 size = await _spool(request, body, limit + ENVELOPE_BYTES)
@@ -60,8 +61,8 @@ async def received(request: Request, *, account_id: int, limit: int) -> AsyncIte
 
 
 @contextlib.contextmanager
-def _place(account_id: int) -> Iterator[None]:
-    """Uploads take room on this machine's disk while they come: an account has few at once."""
+def place(account_id: int) -> Iterator[None]:
+    """Files take room on this machine's disk while they come: an account has few at once."""
     if _under_way[account_id] >= MOST_AT_ONCE:
         message = f"This account has {MOST_AT_ONCE} uploads under way; send this one when they are done."
         raise LimitExceeded(message, code="too_many_uploads", retry_after=5)
@@ -72,6 +73,25 @@ def _place(account_id: int) -> Iterator[None]:
         _under_way[account_id] -= 1
         if not _under_way[account_id]:
             del _under_way[account_id]
+
+
+async def short_body(request: Request) -> bytes:
+    """What is sent instead of a form. Raises Invalid where it is long or slow."""
+    body, more = b"", True
+    try:
+        async with asyncio.timeout(settings.GATEWAY_BODY_SECONDS):
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise Invalid(None, "The request broke off.")
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(body) > ENVELOPE_BYTES:
+                    text = f"The body is larger than {ENVELOPE_BYTES // 1024} kB."
+                    raise Invalid(None, text, code="request_too_large", status=413)
+    except TimeoutError:
+        raise Invalid(None, "The body took too long.", code="request_timeout", status=408) from None
+    return body
 
 
 async def _spool(request: Request, body: IO[bytes], limit: int) -> int:

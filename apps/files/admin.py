@@ -22,5 +22,5 @@ class StoredFileAdmin(ReadOnlyDesk):
     list_select_related = ("account", "project")
     list_filter = ("purpose", "created_at")
     date_hierarchy = "created_at"
-    search_fields = ("=public_id", "name", "account__slug")
+    search_fields = ("=public_id", "name", "url", "account__slug")
     ordering = ("-pk",)

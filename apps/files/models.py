@@ -8,6 +8,8 @@ from apps.accounts.models import Account, Project
 class Purpose(models.TextChoices):
     BATCH = "batch", "Requests of a batch"
     BATCH_OUTPUT = "batch_output", "Answers of a batch"
+    ASSISTANTS = "assistants", "Documents to be searched"
+    USER_DATA = "user_data", "Documents for any use"
 
 
 class StoredFile(models.Model):
@@ -18,6 +20,7 @@ class StoredFile(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=255)
     purpose = models.CharField(max_length=16, choices=Purpose)
+    url = models.CharField(max_length=2000, blank=True, default="", db_default="", help_text="Whence it was fetched")
     size = models.BigIntegerField(default=0, help_text="Bytes")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from apps.common.errors import NotFound
+from apps.common.errors import Invalid, NotFound
 from apps.files.contracts import FileFacts
 from apps.files.models import FileChunk, StoredFile
 
@@ -48,6 +49,14 @@ def chunk_of_file(*, file_id: int, position: int) -> bytes:
     return bytes(data)
 
 
+def content_of_file(*, file: FileFacts) -> bytes:
+    """The whole of a document. Raises Invalid for more than documents may have, NotFound where it was deleted."""
+    most = settings.FILES_MAX_DOCUMENT_BYTES
+    if file.size > most:
+        raise Invalid("file", f"A document has at most {most / 2**20:g} MB.", code="request_too_large", status=413)
+    return b"".join(chunk_of_file(file_id=file.id, position=position) for position in range(file.chunks))
+
+
 def lines_of_file(*, file: FileFacts, longest: int) -> Iterator[tuple[int, bytes]]:
     """(number, line) of those that are not blank, without holding more of the file than a piece and a line.
 
@@ -80,6 +89,7 @@ def facts(row: StoredFile) -> FileFacts:
         name=row.name,
         purpose=row.purpose,
         size=row.size,
+        url=row.url,
         created_at=row.created_at,
         expires_at=row.expires_at,
     )

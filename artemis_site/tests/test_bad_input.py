@@ -471,7 +471,32 @@ BATCHES = [
             ("moon", 1),
         ]
     ),
-    Case("a file that is JSON", 415, raw=b"{}", path="/v1/files"),
+    Case("a file that is text", 415, content_type="text/plain", raw=b"x", path="/v1/files"),
+    Case("a page without an address", 400, param="url", raw=dumped({"purpose": "assistants"}), path="/v1/files"),
+    Case("a page that is no JSON", 400, "invalid_json", raw=b"{", path="/v1/files"),
+    Case("a page described at length", 413, raw=b" " * 100_000, path="/v1/files"),
+    *(
+        Case(
+            f"a page with {name}: {str(value)[:40]!r}",
+            400,
+            raw=dumped({"url": "http://127.0.0.2/", "purpose": "assistants"} | {name: value}),
+            path="/v1/files",
+        )
+        for name, value in [
+            *(
+                ("url", value)
+                for value in (None, 5, "", "x", "file:///etc/passwd", "http://", "http://[::1", "ftp://a/")
+            ),
+            *(
+                ("url", f"http://{host}/")
+                for host in ("127.0.0.2", "localhost:1", "169.254.169.254", "2130706434", "[::1]")
+            ),
+            *(("url", value) for value in ("http://a:b@example.com/", "http://a\x00b/", "http://" + "a" * 3000)),
+            *(("purpose", value) for value in (None, "batch", "fine-tune")),
+            *(("expires_after", value) for value in (5, {"anchor": "created_at", "seconds": 1})),
+            ("moon", 1),
+        ]
+    ),
     Case("a file as a form without a boundary", 400, content_type="multipart/form-data", raw=b"x", path="/v1/files"),
 ]
 CASES = [*UNAUTHENTICATED, *NOT_JSON, *TRANSPORT, *UNKNOWN, *MODELS, *OUT_OF_BOUNDS, *SCHEMAS, *ELSEWHERE]

@@ -64,6 +64,31 @@ def test_a_file_comes_back_as_it_was(platform: Platform) -> None:
         assert refused.value.code == "file_not_found"
 
 
+@pytest.mark.parametrize("purpose", ["assistants", "user_data"])
+def test_documents_by_the_official_client(platform: Platform, desk: Desk, purpose: Any) -> None:
+    client = platform.client(desk.key(account=desk.call(make_account, f"Documents {purpose}")).secret)
+    content = "Größe\n".encode() * 200_000
+    file = client.files.create(file=("report.txt", content), purpose=purpose)
+
+    FileObject.model_validate(file.model_dump(), strict=True)
+    assert (file.bytes, file.filename, file.purpose, file.expires_at) == (len(content), "report.txt", purpose, None)
+    assert client.files.retrieve(file.id) == file
+    assert client.files.content(file.id).content == content
+    batch = client.files.create(file=("lines.jsonl", LINES), purpose="batch")
+    assert [found.id for found in client.files.list(purpose=purpose)] == [file.id]
+    assert [found.id for found in client.files.list(purpose="batch")] == [batch.id]
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    assert refused.value.param == "input_file_id"
+    assert client.files.delete(file.id).deleted
+
+
+def test_a_document_has_a_limit_of_its_own(platform: Platform) -> None:
+    large = form(('name="file"; filename="large.txt"', b"x" * (64 * 2**20 + 1)), ('name="purpose"', b"assistants"))
+    answer = upload(platform, large)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
+
+
 def test_pages_of_files(platform: Platform, desk: Desk) -> None:
     client = platform.client(desk.key(account=desk.call(make_account, "Filing")).secret)
     made = [client.files.create(file=io.BytesIO(LINES), purpose="batch").id for _ in range(5)]
@@ -96,6 +121,7 @@ def test_files_are_their_projects_alone(platform: Platform, desk: Desk) -> None:
     [
         (form(FILE), 400, "purpose"),
         (form(FILE, ('name="purpose"', b"fine-tune")), 400, "purpose"),
+        (form(FILE, ('name="purpose"', b"batch_output")), 400, "purpose"),
         (form(PURPOSE), 400, "file"),
         (form(FILE, FILE, PURPOSE), 400, "file"),
         (form(FILE, PURPOSE, PURPOSE), 400, "purpose"),
@@ -201,5 +227,5 @@ def test_who_may(platform: Platform, desk: Desk) -> None:
     assert upload(platform, body, key=key.secret).status_code == 200
     desk.call(revoke_key, key)
     assert upload(platform, body, key=key.secret).status_code == 401
-    wrong = upload(platform, b"{}", **{"content-type": "application/json"})
+    wrong = upload(platform, b"{}", **{"content-type": "text/plain"})
     assert wrong.status_code == 415

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import socket
-import ssl
 import threading
 import time
 from datetime import timedelta
@@ -13,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from django.core import mail
 from django.db import connection
 from django.utils import timezone
@@ -34,6 +30,7 @@ from apps.alerts.services import (
 )
 from apps.alerts.tests.conftest import Receiver, key_of, spend
 from apps.common.errors import Invalid, NotFound
+from apps.common.tests.certificates import certify
 
 
 def assert_signed(secret: str, headers: dict[str, str], body: bytes) -> None:
@@ -162,25 +159,6 @@ def _drip(server: socket.socket) -> None:
                 caller.sendall(b"H")
             except OSError:
                 return
-
-
-def certify(folder: Path, host: str) -> ssl.SSLContext:
-    """A server's side of TLS, with a certificate of its own making for this host."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-    now = timezone.now()
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    (folder / "ca.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "both.pem").write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "both.pem")
-    return context
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from django.urls import URLPattern
 from apps.api.base import V1View
 from apps.api.errors import ANTHROPIC
 from apps.api.organization import BucketsView
-from apps.api.schemas.files import BatchRequest, UploadForm
+from apps.api.schemas.files import BatchRequest, PageForm, UploadForm
 from apps.api.urls import urlpatterns
 from apps.api.views import InferenceView
 
@@ -54,6 +54,10 @@ KEPT_OPERATIONS = {
     },
 }
 FILE_FIELD = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+UPLOADS = (
+    "Uploads a file or, by our own addition, fetches a page of the web from its url and keeps it as one; "
+    "the file then tells its url, too."
+)
 BATCHES = "Answers the requests in a file within a day, at half the price."
 ANY_OBJECT = {"type": "object", "additionalProperties": True}
 
@@ -89,13 +93,15 @@ def _in_path(name: str) -> dict[str, Any]:
 
 def _add_batches(result: Any) -> None:
     """Files and batches."""
-    _, components = msgspec.json.schema_components([BatchRequest, UploadForm], ref_template=REFERENCE)
+    _, components = msgspec.json.schema_components([BatchRequest, PageForm, UploadForm], ref_template=REFERENCE)
     result["components"]["schemas"].update(components)
     upload = {"allOf": [{"$ref": REFERENCE.format(name="UploadForm")}, FILE_FIELD]}
+    page = {"$ref": REFERENCE.format(name="PageForm")}
+    file = {"multipart/form-data": {"schema": upload}, "application/json": {"schema": page}}
     batch = {"$ref": REFERENCE.format(name="BatchRequest")}
     for path, method, name, description, body in (
         ("/v1/files", "get", "list_files", "The files of the key's project, newest first.", None),
-        ("/v1/files", "post", "create_file", "Uploads a file.", {"multipart/form-data": {"schema": upload}}),
+        ("/v1/files", "post", "create_file", UPLOADS, file),
         ("/v1/files/{file_id}", "get", "get_file", "One file.", None),
         ("/v1/files/{file_id}", "delete", "delete_file", "Deletes a file.", None),
         ("/v1/files/{file_id}/content", "get", "get_file_content", "What is in a file.", None),

@@ -21,9 +21,17 @@ class Lifetime(Struct, forbid_unknown_fields=True):
 
 
 class UploadForm(Struct, forbid_unknown_fields=True):
-    """What stands beside the file."""
+    """What stands beside the file. For a batch's requests `batch`, for documents `assistants` or `user_data`."""
 
     purpose: str
+    expires_after: Lifetime | None = None
+
+
+class PageForm(Struct, forbid_unknown_fields=True):
+    """A page of the web to keep as a file: an addition of ours to OpenAI's API."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=2000)]
+    purpose: Literal["assistants", "user_data"]
     expires_after: Lifetime | None = None
 
 

@@ -25,9 +25,11 @@ def owner(cast: Cast) -> dict[str, int]:
     return {"account_id": cast.northwind.id, "project_id": project.id}
 
 
-def upload(owner: dict[str, int], content: bytes, *, part: int = 70_000) -> FileFacts:
+def upload(owner: dict[str, int], content: bytes, *, part: int = 70_000, purpose: str = "batch") -> FileFacts:
     parts = (content[start : start + part] for start in range(0, len(content), part))
-    return services.upload_file(**owner, name="a.jsonl", content=parts, size=len(content), lifetime=DAY)
+    return services.upload_file(
+        **owner, name="a.jsonl", content=parts, size=len(content), lifetime=DAY, purpose=purpose
+    )
 
 
 @pytest.mark.parametrize("size", [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES])
@@ -86,6 +88,39 @@ def test_what_has_expired_is_gone_and_then_removed(owner: dict[str, int]) -> Non
     assert services.delete_expired_files(in_use=[read.id]) == 1
     assert set(FileChunk.objects.values_list("file_id", flat=True)) == {read.id, kept.id}
     assert services.delete_expired_files(in_use=[read.id]) == 0
+
+
+def test_a_document_is_read_whole_and_is_no_larger_than_it_may_be(owner: dict[str, int], settings: Settings) -> None:
+    settings.FILES_MAX_DOCUMENT_BYTES = 2 * CHUNK_BYTES
+    content = bytes(range(256)) * (2 * CHUNK_BYTES // 256)
+    for purpose in ("assistants", "user_data"):
+        file = upload(owner, content, purpose=purpose)
+        assert (file.purpose, file.size) == (purpose, len(content))
+        assert selectors.content_of_file(file=file) == content
+        with pytest.raises(Invalid) as refused:
+            upload(owner, content + b"x", purpose=purpose)
+        assert (refused.value.code, refused.value.status) == ("request_too_large", 413)
+    larger = upload(owner, content + b"x")  # of a batch: read line by line, never whole
+    with pytest.raises(Invalid):
+        selectors.content_of_file(file=larger)
+
+
+def test_documents_take_their_accounts_room_and_stay_until_they_are_deleted(
+    owner: dict[str, int], settings: Settings
+) -> None:
+    settings.GATEWAY_MAX_ACCOUNT_FILE_BYTES = 100
+    kept = services.upload_file(**owner, name="a.txt", content=[b"a" * 60], size=60, purpose="assistants")
+    assert kept.expires_at is None
+    with pytest.raises(Invalid) as refused:
+        upload(owner, b"a" * 41)
+    assert refused.value.code == "storage_limit_exceeded"
+
+
+@pytest.mark.parametrize("purpose", ["", "batch_output", "fine-tune", "vision"])
+def test_nothing_is_uploaded_for_another_purpose(owner: dict[str, int], purpose: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        upload(owner, b"a", purpose=purpose)
+    assert refused.value.param == "purpose"
 
 
 @given(st.text(max_size=300))

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from apps.common.errors import Invalid, NotFound
-from apps.files.contracts import CHUNK_BYTES, FileFacts
+from apps.files.contracts import CHUNK_BYTES, UPLOADED, FileFacts
 from apps.files.models import FileChunk, Purpose, StoredFile
 from apps.files.selectors import facts, named
 
@@ -23,22 +23,36 @@ logger = logging.getLogger(__name__)
 
 @transaction.atomic
 def upload_file(
-    *, account_id: int, project_id: int, name: str, content: Iterable[bytes], size: int, lifetime: timedelta
+    *,
+    account_id: int,
+    project_id: int,
+    name: str,
+    content: Iterable[bytes],
+    size: int,
+    lifetime: timedelta | None = None,
+    purpose: str = Purpose.BATCH,
+    url: str = "",
 ) -> FileFacts:
-    """Keeps the requests of a batch. `size` is what is left of the account's room at least. Raises Invalid."""
+    """Keeps what a caller gives, of this `size`: until it is deleted where no lifetime is said. Raises Invalid."""
+    if purpose not in UPLOADED:
+        raise Invalid("purpose", f"The purpose of a file is one of {', '.join(UPLOADED)}.")
     if not size:
         raise Invalid("file", "The file is empty.", code="empty_file")
+    most = settings.GATEWAY_MAX_FILE_BYTES if purpose == Purpose.BATCH else settings.FILES_MAX_DOCUMENT_BYTES
+    if size > most:
+        message = f"A file of this purpose has at most {most / 2**20:g} MB."
+        raise Invalid("file", message, code="request_too_large", status=413)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [ONE_ACCOUNT, account_id])
     kept = StoredFile.objects.filter(account_id=account_id, deleted_at=None).aggregate(total=Sum("size"))["total"] or 0
-    most = settings.GATEWAY_MAX_ACCOUNT_FILE_BYTES
-    if kept + size > most:
+    room = settings.GATEWAY_MAX_ACCOUNT_FILE_BYTES
+    if kept + size > room:
         raise Invalid(
             "file",
-            f"This account keeps {kept} bytes of files and may keep {most}; delete files that are not needed any more.",
+            f"This account keeps {kept} bytes of files and may keep {room}; delete files that are not needed any more.",
             code="storage_limit_exceeded",
         )
-    return _stored(account_id, project_id, clean_name(name), Purpose.BATCH, content, lifetime)
+    return _stored(account_id, project_id, clean_name(name), Purpose(purpose), content, lifetime, url)
 
 
 @transaction.atomic
@@ -90,6 +104,7 @@ def _stored(
     purpose: Purpose,
     content: Iterable[bytes],
     lifetime: timedelta | None,
+    url: str = "",
 ) -> FileFacts:
     row = StoredFile.objects.create(
         public_id=f"file-{get_random_string(24)}",
@@ -97,6 +112,7 @@ def _stored(
         project_id=project_id,
         name=name,
         purpose=purpose,
+        url=url,
         expires_at=timezone.now() + lifetime if lifetime else None,
     )
     for position, data in enumerate(_pieces(content)):

@@ -1,0 +1,1 @@
+"""Fetches pages of the web that callers name."""
