@@ -182,7 +182,7 @@ def _known_vectors(row: StoreFile, digests: list[bytes]) -> dict[bytes, list[flo
         passage__document_id=row.replaces_id,
         passage__digest__in=digests,
     )
-    return {bytes(known): list(vector.to_list()) for known, vector in rows.values_list("passage__digest", "embedding")}
+    return {bytes(known): list(vector) for known, vector in rows.values_list("passage__digest", "embedding")}
 
 
 def _size(row: StoreFile) -> tuple[int, int | None]:

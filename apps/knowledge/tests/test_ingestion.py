@@ -66,9 +66,10 @@ def test_a_document_is_read_and_found(key: KeyFacts) -> None:
 
 def test_a_replaced_document_pays_for_what_changed_alone(key: KeyFacts) -> None:
     store = a_store(key)
-    old = put(key, store, BOOK)
+    book = "\n\n".join(f"# Chapter {n}\n\n{part}" for n, part in enumerate(BOOK.split("\n\n")))
+    old = put(key, store, book, "book.md")
     before = read_all()
-    new = put(key, store, BOOK.replace("of the otter", "of the badger"), replaces=old)
+    new = put(key, store, book.replace("of the otter", "of the badger"), "book.md", replaces=old)
     during = found(key, store, "otter")
     assert during and during[0].file_id == old, "the old one answers until the new one can"
     after = read_all()
