@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from apps.api.base import V1View
 from apps.api.http import JSON, Request, Response, json_response
@@ -18,6 +19,7 @@ from apps.files.contracts import FileFacts
 from apps.gateway import services
 from apps.gateway.contracts import Write
 from apps.keys.contracts import KeyFacts
+from apps.knowledge import services as knowledge
 
 USUAL_LIFETIME = timedelta(days=30)  # as OpenAI keeps what is uploaded for a batch
 
@@ -89,9 +91,7 @@ class FileView(V1View):
 
     async def delete(self, request: Request, key: KeyFacts, file_id: str) -> Response:
         key = await services.permitted(key, endpoint="files", address=request.caller)
-        await in_thread(
-            lambda: batches.delete_file(account_id=key.account_id, project_id=key.project_id, public_id=file_id)
-        )
+        await in_thread(lambda: _delete(key, file_id))
         return json_response({"id": file_id, "object": "file", "deleted": True})
 
 
@@ -124,6 +124,13 @@ class FileStream:
 
     async def abandon(self) -> None:
         """Nothing was begun that would have to be ended."""
+
+
+@transaction.atomic
+def _delete(key: KeyFacts, file_id: str) -> None:
+    """Also out of the vector stores that it is in."""
+    batches.delete_file(account_id=key.account_id, project_id=key.project_id, public_id=file_id)
+    knowledge.remove_file(account_id=key.account_id, project_id=key.project_id, file_id=file_id)
 
 
 async def _file(request: Request, key: KeyFacts, file_id: str) -> FileFacts:
