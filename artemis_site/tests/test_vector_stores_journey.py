@@ -13,12 +13,14 @@ from artemis_site.tests.desk import Desk
 from artemis_site.tests.errands import make_account
 from artemis_site.tests.platform import EMBEDDING_MODEL, Platform
 
-MYTH = """# The hunt
+MYTH = """# Myths
+
+## The hunt
 
 Artemis hunts with her bow in the forest of Arcadia, and the deer knows her step. Her hounds run before her, and the
 nymphs of the mountain follow; whoever sees them at the spring does well to look away and to go home by another path.
 
-# The moon
+## The moon
 
 Selene drives the moon's chariot over the sky at night. Two white horses draw it, and when they are slow the dawn is
 late; Endymion sleeps on his mountain, and she halts above him as long as her brother's light lets her.
@@ -65,7 +67,7 @@ def test_a_store_is_filled_searched_and_billed(platform: Platform, desk: Desk) -
     assert "Selene drives" in found.data[0].content[0].text
     assert found.data[0].file_id == file_id and found.data[0].filename == "myth.md"
     assert found.data[0].model_extra is not None
-    assert found.data[0].model_extra["artemis"]["headings"] == ["The moon"]
+    assert found.data[0].model_extra["artemis"]["headings"] == ["Myths"]
 
     none = client.vector_stores.search(store.id, query="moon", filters={"type": "gt", "key": "century", "value": 0})
     assert none.data == []
