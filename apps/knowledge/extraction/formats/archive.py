@@ -1,6 +1,7 @@
 """A ZIP archive, as Office's files are: looked over before anything of it is unpacked, then read member by member."""
 
 import io
+import re
 import zipfile
 import zlib
 
@@ -12,6 +13,7 @@ from apps.knowledge.extraction.refusals import BROKEN, DECLARES, ENCRYPTED, inva
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 IS_ENCRYPTED = 0x1
 FILE_TYPE, SYMBOLIC_LINK = 0o170000, 0o120000
+DECLARATION = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)")
 SMALL = MEBIBYTE
 """Bytes up to which no ratio is absurd."""
 
@@ -43,12 +45,14 @@ class Archive:
 
     def xml(self, name: str) -> etree._Element:
         content = self.read(name)
+        if DECLARATION.search(content):
+            raise invalid(DECLARES)
         parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
         try:
             root = etree.fromstring(content, parser)
         except etree.XMLSyntaxError as error:
             raise invalid(BROKEN) from error
-        if root.getroottree().docinfo.internalDTD is not None:
+        if root.getroottree().docinfo.internalDTD is not None:  # in another encoding
             raise invalid(DECLARES)
         return root
 

@@ -7,7 +7,7 @@ import re
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
 
 from apps.knowledge.extraction.collecting import Collector
-from apps.knowledge.extraction.formats.archive import Archive
+from apps.knowledge.extraction.formats.archive import DECLARATION, Archive
 from apps.knowledge.extraction.formats.office import OPEN_XML
 from apps.knowledge.extraction.recognition import COMPOUND
 from apps.knowledge.extraction.refusals import BROKEN, DECLARES, ENCRYPTED, invalid
@@ -17,7 +17,6 @@ XLS = "application/vnd.ms-excel"
 ODS = "application/vnd.oasis.opendocument.spreadsheet"
 SHEET = re.compile(r"xl/worksheets/[^/]+\.xml\Z")
 CELL = re.compile(rb'<(?:\w+:)?c\b[^>]{0,200}?\br="([A-Z]{1,3})(\d{1,7})"')
-DOCTYPE = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)")
 SPREAD = (
     "A sheet spans more than {:,} cells, from its first to its last. Delete what stands far away from the rest, or "
     "split the sheet into smaller files."
@@ -51,7 +50,7 @@ def _looked_over(content: bytes, out: Collector) -> str:
     for name in archive.names:
         if name.endswith((".xml", ".rels")):
             text = archive.read(name)
-            if DOCTYPE.search(text):
+            if DECLARATION.search(text):
                 raise invalid(DECLARES)
             if SHEET.match(name) and _span(text) > out.limits.cells:
                 raise invalid(SPREAD.format(out.limits.cells))
