@@ -19,7 +19,7 @@ from apps.batches.services.lines import (
     unanswered_entry,
 )
 from apps.common.errors import NotFound
-from apps.files.contracts import FileFacts
+from apps.files.contracts import DamagedError, FileFacts
 from apps.files.selectors import facts as file_facts
 from apps.files.services import keep_output
 from apps.usage.selectors import requests_by_prefix
@@ -42,7 +42,7 @@ def validate(batch: Batch) -> None:
     """Reads the whole file once; it is good, or the batch has failed with the reasons."""
     try:
         errors, total = errors_of_file(file_of(batch), batch.endpoint)
-    except NotFound as error:
+    except (NotFound, DamagedError) as error:
         errors, total = [{"code": error.code, "line": None, "message": error.message, "param": "input_file_id"}], 0
     now = timezone.now()
     values: dict[str, Any] = (
@@ -127,7 +127,7 @@ def _fill(row: Batch, reason: tuple[str, str]) -> None:
             if task.number not in answered:
                 entry = unanswered_entry(row, task, reason)
                 missing.append(LineResult(batch=row, line=task.number, failed=True, entry=entry))
-    except (BadLineError, NotFound):
+    except (BadLineError, NotFound, DamagedError):
         pass  # its file is gone: what was answered is all there is
     LineResult.objects.bulk_create(missing, batch_size=1000)
 
