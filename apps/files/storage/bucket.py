@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from storages.backends.s3 import S3Storage
 
@@ -23,6 +24,8 @@ class Bucket(S3Storage):  # type: ignore[misc]  # it has no types
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
+        # Eight megabytes at a time and not eighty: without threads of its own.
+        transfer = TransferConfig(use_threads=False)
         super().__init__(
-            client_config=config, use_threads=False, max_memory_size=IN_MEMORY, file_overwrite=True, **options
+            client_config=config, transfer_config=transfer, max_memory_size=IN_MEMORY, file_overwrite=True, **options
         )

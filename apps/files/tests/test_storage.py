@@ -40,7 +40,8 @@ def delete(owner: dict[str, int], file: FileFacts) -> int:
 def test_a_content_lies_in_the_storage(owner: dict[str, int], storage: Any) -> None:
     file = upload(owner)
     assert file.sha256 == hashlib.sha256(CONTENT).hexdigest()
-    assert storage.open(name_of(file)).read() == CONTENT
+    with storage.open(name_of(file)) as stored:
+        assert stored.read() == CONTENT
     assert not FileChunk.objects.exists()
     pieces = list(selectors.pieces_of_file(file=file))
     assert b"".join(pieces) == selectors.content_of_file(file=file) == CONTENT
