@@ -1,7 +1,7 @@
-"""Stores files: what callers upload in the storage, what batches answer in PostgreSQL, with the batch's end."""
+"""Stores files: what callers upload, and what batches answer."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
@@ -11,12 +11,12 @@ from django.utils.crypto import get_random_string
 
 from apps.common.database import give_back_connection
 from apps.common.errors import Invalid, Unavailable
-from apps.files.contracts import CHUNK_BYTES, UPLOADED, FileFacts
-from apps.files.models import FileChunk, Purpose, StoredFile
+from apps.files.contracts import UPLOADED, FileFacts
+from apps.files.models import Purpose, StoredFile
 from apps.files.selectors import facts
-from apps.files.services.measured import measured
+from apps.files.services.measured import Measured, measured
 from apps.files.services.removal import mark_deleted
-from apps.files.services.room import take_room
+from apps.files.services.room import check_room, one_at_a_time
 from apps.files.storage import contents
 
 LONGEST_NAME = 255
@@ -42,32 +42,28 @@ def upload_file(
     with measured(content) as body:
         _check(purpose, body.size)
         row = _new_row(account_id, project_id, clean_name(name), Purpose(purpose), lifetime)
-        row.url, row.size, row.sha256, row.is_pending = url, body.size, body.sha256, True
-        with transaction.atomic():
-            take_room(account_id, body.size)
-            row.save()
-        give_back_connection()
-        try:
-            contents.put(account_id=account_id, sha256=body.sha256, file=body.file)
-        except Unavailable:
-            with transaction.atomic():
-                mark_deleted(row)
-            raise
-    return _shown(row)
+        row.url = url
+        _store(row, body, within_room=True)
+    _show(row.pk)
+    return facts(row)
 
 
-@transaction.atomic
-def keep_output(
+def store_output(
     *, account_id: int, project_id: int, name: str, content: Iterable[bytes], lifetime: timedelta | None
 ) -> FileFacts:
-    """Keeps what a batch answered; it was paid for, so there is always room."""
-    row = _new_row(account_id, project_id, name, Purpose.BATCH_OUTPUT, lifetime)
-    row.save()
-    for position, data in enumerate(_pieces(content)):
-        FileChunk.objects.create(file=row, position=position, data=data)
-        row.size += len(data)
-    row.save(update_fields=["size"])
+    """Stores what a batch answered; it was paid for, so there is always room. Nobody sees it before `show_output`.
+
+    What is not shown within an hour is removed. Raises Unavailable.
+    """
+    with measured(content) as body:
+        row = _new_row(account_id, project_id, name, Purpose.BATCH_OUTPUT, lifetime)
+        _store(row, body, within_room=False)
     return facts(row)
+
+
+def show_output(*, file: FileFacts) -> None:
+    """For the transaction that ends the batch. Raises Unavailable where the file was given up meanwhile."""
+    _show(file.id)
 
 
 def clean_name(name: str) -> str:
@@ -100,20 +96,23 @@ def _new_row(account_id: int, project_id: int, name: str, purpose: Purpose, life
     )
 
 
-def _shown(row: StoredFile) -> FileFacts:
-    """Raises Unavailable where it took so long that the row was given up meanwhile."""
-    if not StoredFile.objects.filter(pk=row.pk, is_pending=True, deleted_at=None).update(is_pending=False):
+def _store(row: StoredFile, body: Measured, *, within_room: bool) -> None:
+    row.size, row.sha256, row.is_pending = body.size, body.sha256, True
+    with transaction.atomic():
+        one_at_a_time(row.account_id)
+        if within_room:
+            check_room(row.account_id, body.size)
+        row.save()
+    give_back_connection()
+    try:
+        contents.put(account_id=row.account_id, sha256=body.sha256, file=body.file)
+    except Unavailable:
+        with transaction.atomic():
+            mark_deleted(row)
+        raise
+
+
+def _show(file_id: int) -> None:
+    """Raises Unavailable where storing took so long that the row was given up meanwhile."""
+    if not StoredFile.objects.filter(pk=file_id, is_pending=True, deleted_at=None).update(is_pending=False):
         raise Unavailable(contents.AWAY, retry_after=10)
-    return facts(row)
-
-
-def _pieces(content: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of CHUNK_BYTES."""
-    waiting = bytearray()
-    for part in content:
-        waiting += part
-        while len(waiting) >= CHUNK_BYTES:
-            yield bytes(waiting[:CHUNK_BYTES])
-            del waiting[:CHUNK_BYTES]
-    if waiting:
-        yield bytes(waiting)

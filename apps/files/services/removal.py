@@ -78,9 +78,12 @@ def remove_contents() -> int:
 def _remove(account_id: int, sha256: str) -> bool:
     """Whether it was removed: not where another file has it. Nobody begins to store it meanwhile."""
     one_at_a_time(account_id)
-    rows = StoredFile.objects.filter(account_id=account_id, sha256=sha256)
-    is_wanted = rows.filter(deleted_at=None).exists()
+    those = StoredFile.objects.filter(account_id=account_id, sha256=sha256)
+    deleted = list(those.exclude(deleted_at=None).values_list("pk", flat=True))  # before the look at those that are not
+    is_wanted = those.filter(deleted_at=None).exists()
     if not is_wanted:
         contents.remove(account_id=account_id, sha256=sha256)
-    rows.exclude(deleted_at=None).update(sha256="")
+    rows = StoredFile.objects.filter(pk__in=deleted)
+    rows.filter(is_pending=True).delete()  # nobody ever saw them
+    rows.update(sha256="")
     return not is_wanted

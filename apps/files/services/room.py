@@ -16,9 +16,8 @@ def one_at_a_time(account_id: int) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [ONE_ACCOUNT, account_id])
 
 
-def take_room(account_id: int, size: int) -> None:
-    """Raises Invalid where less than `size` is left. What is being stored counts already."""
-    one_at_a_time(account_id)
+def check_room(account_id: int, size: int) -> None:
+    """Raises Invalid where less than `size` is left. What is being stored counts already; ask one at a time."""
     kept = StoredFile.objects.filter(account_id=account_id, deleted_at=None).aggregate(total=Sum("size"))["total"] or 0
     room = settings.GATEWAY_MAX_ACCOUNT_FILE_BYTES
     if kept + size > room:

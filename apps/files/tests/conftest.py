@@ -10,8 +10,7 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts.services import create_project
 from apps.accounts.tests.cast import Cast, cast
-from apps.files.tests.s3_server import BUCKET, s3_server
-from artemis_site.environment import file_storage
+from apps.files.tests.s3_server import bucket, s3_server
 
 __all__ = ["cast"]
 
@@ -32,11 +31,10 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def storage(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The storage itself, to look into and to damage."""
     if request.param == "folder":
-        url = f"file://{tmp_path}/contents"
+        described = {"BACKEND": "apps.files.storage.folder.Folder", "OPTIONS": {"location": tmp_path / "contents"}}
     else:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "moon")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "only-for-tests")
-        endpoint = request.getfixturevalue("s3")
-        url = f"s3://{BUCKET}/{tmp_path.name}?endpoint={endpoint}&region=us-east-1&addressing=path"
-    settings.STORAGES = {**settings.STORAGES, "files": file_storage(url)}
+        described = bucket(request.getfixturevalue("s3"), prefix=tmp_path.name)
+    settings.STORAGES = {**settings.STORAGES, "files": described}
     return storages["files"]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import boto3
 import httpx
@@ -34,6 +35,12 @@ def s3_server(log: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(10)
+
+
+def bucket(url: str, *, prefix: str = "") -> dict[str, Any]:
+    """As settings describe it."""
+    options = {"bucket_name": BUCKET, "location": prefix, "endpoint_url": url, "region_name": "us-east-1"}
+    return {"BACKEND": "apps.files.storage.bucket.Bucket", "OPTIONS": {**options, "addressing": "path"}}
 
 
 def client(url: str) -> "boto3.client":

@@ -69,7 +69,7 @@ def test_an_account_has_so_much_room(owner: dict[str, int], cast: Cast, settings
     assert refused.value.code == "storage_limit_exceeded"
     services.delete_file(**owner, public_id=file.public_id)
     upload(owner, b"a" * 100)
-    services.keep_output(**owner, name="answers", content=[b"a" * 50], lifetime=None)  # paid for
+    services.store_output(**owner, name="answers", content=[b"a" * 50], lifetime=None)  # paid for
     foreign = create_project(account_id=cast.charlies.id, name="Foreign")
     upload({"account_id": cast.charlies.id, "project_id": foreign.id}, b"a" * 100)
 

@@ -17,7 +17,7 @@ from apps.common.errors import NotFound, Unavailable
 from apps.files import selectors, services
 from apps.files.contracts import CHUNK_BYTES, DamagedError, FileFacts
 from apps.files.models import FileChunk, StoredFile
-from artemis_site.environment import file_storage
+from apps.files.tests.s3_server import bucket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CONTENT = bytes(range(256)) * (5 * CHUNK_BYTES // 512)  # two and a half pieces
@@ -114,7 +114,10 @@ def test_what_is_lost_is_our_fault_and_not_a_file_that_never_was(owner: dict[str
 
 
 def test_pieces_in_postgresql_are_read_as_before_and_go_with_their_file(owner: dict[str, int]) -> None:
-    file = services.keep_output(**owner, name="answers", content=[CONTENT], lifetime=None)
+    row = StoredFile.objects.create(**owner, public_id="file-old", name="old", purpose="batch", size=len(CONTENT))
+    for position, start in enumerate(range(0, len(CONTENT), CHUNK_BYTES)):
+        FileChunk.objects.create(file=row, position=position, data=CONTENT[start : start + CHUNK_BYTES])
+    file = selectors.file_of_project(**owner, public_id="file-old")
     assert FileChunk.objects.filter(file_id=file.id).count() == 3
     assert not file.sha256
     assert b"".join(selectors.pieces_of_file(file=file)) == CONTENT
@@ -130,8 +133,7 @@ def test_a_storage_that_is_away_leaves_no_file_behind(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "moon")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "only-for-tests")
-    away = file_storage("s3://moon?endpoint=http://127.0.0.1:1&region=us-east-1")
-    settings.STORAGES = {**settings.STORAGES, "files": away}
+    settings.STORAGES = {**settings.STORAGES, "files": bucket("http://127.0.0.1:1")}
     settings.GATEWAY_MAX_ACCOUNT_FILE_BYTES = len(CONTENT)
     for _ in range(2):  # nor less room
         with pytest.raises(Unavailable) as refused:
@@ -153,6 +155,24 @@ def test_what_nobody_finished_storing_is_not_seen_and_goes_after_an_hour(owner: 
     StoredFile.objects.update(created_at=timezone.now() - timedelta(minutes=61))
     assert services.remove_contents() == 1
     assert not storage.exists(name_of(file))
+
+
+def test_answers_of_a_batch_are_seen_when_they_are_shown(owner: dict[str, int], storage: Any) -> None:
+    shown, given_up = (
+        services.store_output(**owner, name="answers", content=[CONTENT, number], lifetime=None)
+        for number in (b"1", b"2")
+    )
+    assert selectors.files_of_project(**owner, limit=9) == ([], False)
+    services.show_output(file=shown)
+    assert selectors.files_of_project(**owner, limit=9) == ([shown], False)
+    assert selectors.content_of_file(file=shown) == CONTENT + b"1"
+    StoredFile.objects.update(created_at=timezone.now() - timedelta(hours=2))
+    assert services.remove_contents() == 1
+    assert not storage.exists(name_of(given_up))
+    assert not StoredFile.objects.filter(pk=given_up.id).exists()
+    with pytest.raises(Unavailable):
+        services.show_output(file=given_up)
+    assert selectors.content_of_file(file=shown) == CONTENT + b"1"
 
 
 def test_storing_and_deleting_the_same_at_once_loses_nothing(owner: dict[str, int], storage: Any) -> None:
