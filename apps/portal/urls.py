@@ -6,6 +6,7 @@ from apps.portal.views import (
     billing,
     dashboard,
     docs,
+    files,
     home,
     invitations,
     keys,
@@ -70,5 +71,6 @@ urlpatterns = [
     path("new-account/", profile.new_account, name="new_account"),
     path("invitations/<str:token>/", invitations.invitation, name="invitation"),
     path("a/<slug:slug>/", include(account_pages)),
+    path("files/<str:signed>", files.download, name="file"),
     path("stripe/webhook/<uuid:number>/", stripe.webhook, name="stripe_webhook"),
 ]
