@@ -37,11 +37,10 @@ A_PAGE = 50
 def store_page(request: MemberRequest, store: str) -> HttpResponse:
     facts = store_of_request(request, store)
     context = {
-        "key": key_of_store(request, facts),
-        "project": project_of_store(request, facts),
         "upload_form": UploadForm(),
         "most_bytes": settings.FILES_MAX_DOCUMENT_BYTES,
         **_files(request, facts),
+        **_around(request, facts),
     }
     return render(request, "portal/knowledge/store.html", context)
 
@@ -57,7 +56,7 @@ def progress(request: MemberRequest, store: str) -> HttpResponse:
         return HttpResponse(status=204)
     context["renews"] = True
     context["has_moved"] = seen.partition("-")[0] != context["fingerprint"].partition("-")[0]
-    return render(request, "portal/knowledge/progress.html", context)
+    return render(request, "portal/knowledge/progress.html", {**context, **_around(request, facts)})
 
 
 @require_POST
@@ -109,6 +108,10 @@ def remove(request: MemberRequest, store: str, file: str) -> HttpResponse:
         messages.success(request, f"“{document.filename}” is no longer in this store.")
         return _back(request, store)
     return render(request, "portal/knowledge/file_remove.html", {"store": facts, "document": document})
+
+
+def _around(request: MemberRequest, store: StoreFacts) -> dict[str, Any]:
+    return {"key": key_of_store(request, store), "project": project_of_store(request, store)}
 
 
 def _files(request: MemberRequest, store: StoreFacts) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from apps.portal.gateway import at_the_gateway
 from apps.portal.marking import excerpt, marked, marks_of
 from apps.portal.views.knowledge.finding import address_of, key_of_store, store_of_request
 
+USUAL = {"most": 10, "by": "both", "operator": "eq"}
 OWN_PAGES = ("same-origin", "none", None)
 
 
@@ -39,7 +40,7 @@ class Found:
 def search(request: MemberRequest, store: str) -> HttpResponse:
     facts = store_of_request(request, store)
     may_search = Permission.KEYS in request.account.permissions
-    form = SearchForm(request.GET if "q" in request.GET else None)
+    form = SearchForm({**USUAL, **request.GET.dict()} if "q" in request.GET else None)
     context: dict[str, Any] = {"store": facts, "key": key_of_store(request, facts), "form": form}
     context["may_search"] = may_search and facts.status != "expired"
     # Another site's link fills in the form, and spends nothing.
