@@ -28,6 +28,23 @@ def key_of_account(*, account_id: int, public_id: str) -> KeyRow:
     return _row(key)
 
 
+def key_by_id(*, account_id: int, key_id: int) -> KeyRow:
+    """The same, by the id that other rooms keep. Raises NotFound."""
+    key = _rows().filter(account_id=account_id, pk=key_id).first()
+    if key is None:
+        raise NotFound("There is no such key in this account.")
+    return _row(key)
+
+
+def facts_of_key(*, account_id: int, public_id: str) -> KeyFacts:
+    """For what its account's people do with a key on the portal, who never show its secret. Raises NotFound."""
+    key_id = ApiKey.objects.filter(account_id=account_id, public_id=public_id).values_list("pk", flat=True).first()
+    facts = facts_of_secret(secret_hash=current_secret_hash(key_id=key_id)) if key_id else None
+    if facts is None:
+        raise NotFound("There is no such key in this account.")
+    return facts
+
+
 def keys_of_others(*, account_id: int, public_ids: Collection[str]) -> list[str]:
     """Those of these ids that are of no key of the account."""
     own = ApiKey.objects.filter(account_id=account_id, public_id__in=public_ids).values_list("public_id", flat=True)

@@ -89,6 +89,17 @@ class DocumentFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassageFacts:
+    """A piece of a document, as people read it."""
+
+    position: int
+    text: str
+    headings: tuple[str, ...]
+    page: int | None
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchFacts:
     public_id: str
     store_id: str

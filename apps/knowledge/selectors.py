@@ -6,7 +6,7 @@ from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.utils import timezone
 
 from apps.common.errors import NotFound
-from apps.knowledge.contracts import BatchFacts, Chunking, DocumentFacts, FileCounts, StoreFacts
+from apps.knowledge.contracts import BatchFacts, Chunking, DocumentFacts, FileCounts, PassageFacts, StoreFacts
 from apps.knowledge.models import FileBatch, Passage, Status, StoreFile, VectorStore
 from apps.knowledge.walls import within
 
@@ -69,6 +69,38 @@ def text_of_document(*, account_id: int, project_id: int, store_id: str, file_id
     with within(account_id):
         passages = Passage.objects.filter(account_id=account_id, document=row)
         return list(passages.order_by("position").values_list("text", flat=True))
+
+
+def stores_of_account(*, account_id: int, project_id: int | None = None) -> list[StoreFacts]:
+    """All of them, or those of one project; the newest first."""
+    rows = VectorStore.objects.filter(account_id=account_id, deleted_at=None)
+    if project_id is not None:
+        rows = rows.filter(project_id=project_id)
+    return store_facts(list(rows.order_by("-pk")))
+
+
+def store_of_account(*, account_id: int, public_id: str) -> StoreFacts:
+    """Raises NotFound, also for what is somebody else's."""
+    rows = VectorStore.objects.filter(account_id=account_id, deleted_at=None)
+    row = _named(rows, public_id, "public_id")
+    if row is None:
+        raise NotFound(f"There is no vector store {public_id[:100]!r}.", code="vector_store_not_found")
+    return store_facts([row])[0]
+
+
+def passages_of_document(
+    *, account_id: int, project_id: int, store_id: str, file_id: str, since: int, limit: int
+) -> list[PassageFacts]:
+    """In order, from the one at the position `since` on. Raises NotFound."""
+    row = own_document(own_store(account_id, project_id, store_id), file_id)
+    with within(account_id):
+        passages = Passage.objects.filter(account_id=account_id, document=row, position__gte=since)
+        return [
+            PassageFacts(
+                position=one.position, text=one.text, headings=tuple(one.headings), page=one.page, tokens=one.tokens
+            )
+            for one in passages.order_by("position")[:limit]
+        ]
 
 
 def has_waiting_documents() -> bool:

@@ -5,10 +5,12 @@ from axe_playwright_python.sync_playwright import Axe
 
 from artemis_site.tests.browser import opened_page, sign_in
 from artemis_site.tests.platform import MODEL, Platform
+from artemis_site.tests.shelves import fill_store
 
 pytestmark = pytest.mark.browser
-PUBLIC = ("/", "/docs/", "/docs/errors/", "/docs/usage/", "/accounts/login/", "/accounts/signup/")
+PUBLIC = ("/", "/docs/", "/docs/errors/", "/docs/usage/", "/docs/knowledge/", "/accounts/login/", "/accounts/signup/")
 OWN = ("", "keys/", "keys/new/", "usage/", "billing/", "models/", "projects/", "members/", "settings/")
+OWN += ("knowledge/", "knowledge/new/")
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -16,6 +18,8 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 def test_every_page_fits_and_can_be_used_by_everybody(platform: Platform, width: int, dark: bool) -> None:
     facts = platform.facts
     platform.client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hello"}])
+    store, file = fill_store(platform.client())
+    pages = ("", "search/", "search/?q=Who drives the moon?&key=language&value=en", f"files/{file}/", "delete/")
     found: list[str] = []
     with opened_page(width=width, dark=dark) as page:
 
@@ -32,6 +36,6 @@ def test_every_page_fits_and_can_be_used_by_everybody(platform: Platform, width:
             look(path)
         account = f"/a/{facts['account']}/"
         sign_in(page, platform.base_url, email=facts["admin_email"], password=facts["admin_password"], then=account)
-        for path in OWN:
+        for path in (*OWN, *(f"knowledge/{store}/{page}" for page in pages)):
             look(account + path)
     assert found == []

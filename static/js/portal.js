@@ -83,6 +83,33 @@ on("click", "[data-reveal]", (button) => {
   button.setAttribute("aria-pressed", String(!shown));
 });
 
+// Files: what was chosen is named, and may be dropped anywhere on the form.
+const dropped = (event) => [...event.dataTransfer.types].includes("Files");
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  on(kind, "[data-drop]", (form, event) => {
+    if (!dropped(event)) return;
+    event.preventDefault();
+    form.querySelector(".drop").classList.toggle("is-over", kind === "dragover");
+    if (kind !== "drop") return;
+    const input = form.querySelector("[type=file]");
+    input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+    input.focus();
+  });
+}
+on("change", "[data-drop] [type=file]", (input) => {
+  const told = input.form.querySelector("[data-chosen]");
+  const names = [...input.files].map((file) => file.name);
+  told.hidden = names.length < 2;
+  told.textContent = names.join(", ");
+  announce(names.length === 1 ? "1 file chosen" : `${names.length} files chosen`);
+});
+on("submit", "[data-drop]", (form) => {
+  const button = form.querySelector("[type=submit]");
+  setTimeout(() => { button.disabled = true; });
+  announce("Uploading");
+});
+
 // Polling: parts of a page listen with hx-trigger="artemis-poll from:body"; nobody polls a page that is not looked at.
 const poll = () => {
   if (document.visibilityState === "visible" && document.querySelector("[data-poll]")) {

@@ -84,6 +84,14 @@ def of(values: Mapping[str, Any], name: str) -> Any:
 
 
 @register.filter
+def attribute(value: str | float | bool) -> str:
+    """A value of an attribute, as it is written down in JSON; whole numbers without their point."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+@register.filter
 def kind(field: BoundField) -> str:
     """What a form's field is drawn as."""
     return str(field.widget_type)

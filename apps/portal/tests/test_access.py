@@ -11,8 +11,9 @@ from apps.accounts import services
 from apps.accounts.models import User
 from apps.accounts.tests.cast import Cast
 from apps.alerts.services import set_webhook
-from apps.keys.contracts import KeyPolicy
-from apps.keys.services import create_key
+from apps.files.models import StoredFile
+from apps.knowledge.models import VectorStore
+from apps.knowledge.tests.world import a_store, make_key, put
 from apps.portal.urls import account_pages
 
 SignIn = Callable[[User], Client]
@@ -25,6 +26,9 @@ PAGES = {
     "projects": EVERYBODY, "members": EVERYBODY, "settings": EVERYBODY,
     "new_key": ("owner", "admin", "developer"), "rotate_key": ("owner", "admin", "developer"),
     "revoke_key": ("owner", "admin", "developer"), "project": ("owner", "admin"),
+    "stores": EVERYBODY, "store": EVERYBODY, "store_progress": EVERYBODY, "search_store": EVERYBODY,
+    "document": EVERYBODY, "new_store": ("owner", "admin", "developer"),
+    "delete_store": ("owner", "admin", "developer"), "remove_file": ("owner", "admin", "developer"),
 }  # fmt: skip
 ACTIONS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "first_key": (("owner", "admin", "developer"), {}),
@@ -46,12 +50,21 @@ ACTIONS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "renew_webhook_secret": (("owner", "admin", "billing"), {}),
     "test_webhook": (("owner", "admin", "billing"), {}),
     "remove_webhook": (("owner", "admin", "billing"), {}),
+    "new_store": (("owner", "admin", "developer"), {}),
+    "delete_store": (("owner", "admin", "developer"), {}),
+    "upload_files": (("owner", "admin", "developer"), {}),
+    "retry_file": (("owner", "admin", "developer"), {}),
+    "remove_file": (("owner", "admin", "developer"), {}),
 }
+
+
+STORE, FILE = "vs_northwinds", "file-northwinds"
 
 
 def address(name: str, cast: Cast, key: str, invitation: int = 1) -> str:
     known: dict[str, Any] = {
         "public_id": key, "project": "default", "user_id": cast.bob.pk, "invitation_id": invitation, "plan": "pro",
+        "store": STORE, "file": FILE,
     }  # fmt: skip
     pattern = next(page for page in account_pages if page.name == name)
     wanted = {part: known[part] for part in pattern.pattern.converters}
@@ -61,9 +74,11 @@ def address(name: str, cast: Cast, key: str, invitation: int = 1) -> str:
 @pytest.fixture
 def key(cast: Cast) -> str:
     set_webhook(account_id=cast.northwind.id, url="https://example.com/hook")
-    return create_key(
-        account_id=cast.northwind.id, project_slug="default", name="k", policy=KeyPolicy(), created_by_id=None
-    ).public_id
+    facts = make_key(cast.northwind.id)
+    store = a_store(facts)
+    StoredFile.objects.filter(public_id=put(facts, store, "Text.")).update(public_id=FILE)
+    VectorStore.objects.filter(public_id=store.public_id).update(public_id=STORE)
+    return facts.public_id
 
 
 @pytest.mark.parametrize("page", account_pages, ids=lambda page: page.name)
@@ -106,7 +121,8 @@ def test_things_of_another_account_are_not_reached_through_ones_own(cast: Cast, 
         f"keys/{key}/", f"keys/{key}/revoke/", f"keys/{key}/rotate/", "projects/secret/",
         "keys/?project=secret", "usage/?project=secret", f"usage/?key={key}", f"usage/requests.csv?key={key}",
         f"usage/breakdown.csv?key={key}",
-        "today/?project=secret",
+        "today/?project=secret", f"knowledge/{STORE}/", f"knowledge/{STORE}/files/{FILE}/",
+        "knowledge/?project=secret", "knowledge/new/?project=secret",
     ):  # fmt: skip
         assert charlie.get(f"/a/charlie/{path}").status_code == 404, path
     for path in (f"keys/{key}/switch/", f"members/{cast.bob.pk}/role/", f"members/{cast.bob.pk}/remove/"):

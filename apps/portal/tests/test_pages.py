@@ -25,7 +25,7 @@ MINE += [
     "/accounts/logout/",
     *(f"/a/northwind/{page}" for page in ("", "keys/", "keys/new/", "usage/", "members/")),
 ]
-MINE += [f"/a/northwind/{page}/" for page in ("models", "projects", "settings")]
+MINE += [f"/a/northwind/{page}/" for page in ("models", "projects", "settings", "knowledge", "knowledge/new")]
 INLINE = re.compile(
     r"\sstyle=|<style|\son\w+=|hx-on|javascript:|<script(?![^>]*(src=|application/json))", re.IGNORECASE
 )

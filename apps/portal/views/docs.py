@@ -1,5 +1,6 @@
 """Short pages on how to use the API."""
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -9,6 +10,7 @@ PAGES = {
     "streaming": "Streaming",
     "errors": "Errors and limits",
     "models": "Models",
+    "knowledge": "Vector stores",
     "keys": "Keys",
     "usage": "Usage and costs",
 }
@@ -18,5 +20,13 @@ PAGES = {
 def page(request: HttpRequest, page_slug: str = "quickstart") -> HttpResponse:
     if page_slug not in PAGES:
         raise Http404("There is no such page of the documentation.")
-    context = {"pages": PAGES, "page_slug": page_slug, "title": PAGES[page_slug]}
+    context = {
+        "pages": PAGES,
+        "page_slug": page_slug,
+        "title": PAGES[page_slug],
+        "most_bytes": settings.FILES_MAX_DOCUMENT_BYTES,
+        "most_documents": settings.KNOWLEDGE_MAX_DOCUMENTS,
+        "most_stores": settings.KNOWLEDGE_MAX_STORES,
+        "expired_days": settings.KNOWLEDGE_EXPIRED_DAYS,
+    }
     return render(request, f"portal/docs/{page_slug}.html", context)
