@@ -52,7 +52,7 @@ def _name(filename: str) -> str:
 def _started() -> subprocess.Popen[bytes]:
     """Without the environment, so without the platform's secrets. In a session of its own: Ctrl-C is ours to hear."""
     paths = sysconfig.get_paths()
-    folders = dict.fromkeys((paths["purelib"], paths["platlib"]))
+    folders = dict.fromkeys((paths["purelib"], paths["platlib"], str(Path(msgspec.__file__).parents[1])))
     return subprocess.Popen(  # noqa: S603
         [sys.executable, "-I", "-S", str(CHILD), *folders],
         stdin=subprocess.PIPE,

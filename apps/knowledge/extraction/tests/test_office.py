@@ -89,5 +89,5 @@ def test_cells_are_shown_as_a_reader_would_write_them():
     )
     assert texts(sheet(cells))[:2] == [
         "Engines",
-        "| 3 | 2.5 | True | a\\|b |\n| --- | --- | --- | --- |\n| 12345678901 |  |  |  |",
+        "| 3 | 2.5 | TRUE | a\\|b |\n| --- | --- | --- | --- |\n| 12345678901 |  |  |  |",
     ]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from apps.knowledge.extraction import UnreadableError, extract
 from apps.knowledge.extraction.normalising import normalised
+from apps.knowledge.extraction.tests import corpus
 
 GERMAN = "Größe und Übermut tun selten gut, das wissen auch die Bürger von Österreich und der Schweiz."
 RUSSIAN = "Широкая электрификация южных губерний даст мощный толчок подъёму сельского хозяйства."
@@ -103,3 +104,12 @@ def test_normalising_is_done_once_and_loses_no_word(text):
 def letters(text: str) -> list[str]:
     """Taken apart, since what stood between a letter and its accent may be gone."""
     return [character for character in unicodedata.normalize("NFD", text) if character.isalnum()]
+
+
+def test_a_text_that_speaks_of_pdf_is_a_text():
+    text = "A file that begins with %PDF-1.7 is a PDF."
+    assert extract(text.encode(), filename="x").blocks[0].text == text
+
+
+def test_a_pdf_with_rubbish_before_it_is_a_pdf():
+    assert extract(b"\r\n\r\n" + corpus.pdf("Words"), filename="x.txt").media_type == "application/pdf"
