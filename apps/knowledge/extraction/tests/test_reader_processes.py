@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from apps.knowledge.extraction import Limits, ReaderFailedError, UnreadableError, extract
+from apps.knowledge.extraction import reading as reading_module
+from apps.knowledge.extraction.piping import Ended
 from apps.knowledge.extraction.tests.test_limits import SLOW
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
@@ -127,3 +129,19 @@ def test_a_reader_that_cannot_be_started_may_be_tried_again(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(ReaderFailedError):
         extract(b"text", filename="x")
+
+
+def test_guards_that_a_system_lacks_are_told_of_once(caplog):
+    reading_module._tell_of_guards.cache_clear()
+    for _ in range(3):
+        reading_module._tell_of_guards(("landlock",))
+    reading_module._tell_of_guards.cache_clear()
+    assert [record.message for record in caplog.records] == [
+        "documents are read without seccomp, which this system does not have"
+    ]
+
+
+def test_an_answer_that_makes_no_sense_may_be_tried_again():
+    for answer in (b"", b"nonsense", b"\x81\xa4type\xa4Read"):
+        with pytest.raises(ReaderFailedError):
+            reading_module._answer(Ended(answer=bytearray(answer)))
