@@ -24,8 +24,8 @@ def bound(limits: Limits, *, parent: int) -> None:
     """Before the document is taken in. The kernel kills what outlives the thread that started it; that thread waits for
     this process's answer, so it goes only together with the process that asked."""
     if sys.platform == "linux":
-        _control(SET_PDEATHSIG, signal.SIGKILL)
-        _control(SET_DUMPABLE, 0)
+        _done(SET_PDEATHSIG, signal.SIGKILL)
+        _done(SET_DUMPABLE, 0)
         if os.getppid() != parent:  # it went before the first line
             os._exit(0)
         _lower(resource.RLIMIT_AS, limits.memory)
@@ -62,7 +62,9 @@ def forbid_files() -> bool:
     held = library.syscall(LANDLOCK_CREATE_RULESET, rules, ctypes.c_size_t(len(rules)), ctypes.c_uint32(0))
     if held < 0:
         return False
-    _control(SET_NO_NEW_PRIVS, 1)  # without it, neither guard is for the unprivileged
+    if not _without_new_privileges():
+        os.close(held)
+        return False
     failed = int(library.syscall(LANDLOCK_RESTRICT_SELF, ctypes.c_int(held), ctypes.c_uint32(0)))
     os.close(held)
     return not failed
@@ -76,20 +78,20 @@ def forbid_calls() -> bool:
     steps = program(machine, process=os.getpid())
     held = ctypes.create_string_buffer(steps, len(steps))
     described = struct.pack("@HP", len(steps) // 8, ctypes.addressof(held))
-    _control(SET_NO_NEW_PRIVS, 1)
-    try:
-        _control(SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.c_char_p(described))
-    except OSError:
-        return False
-    return True
+    return _without_new_privileges() and _done(SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.c_char_p(described))
 
 
-def _control(option: int, *arguments: object) -> None:
+def _without_new_privileges() -> bool:
+    """Without that, neither guard is for those who are not root."""
+    return _done(SET_NO_NEW_PRIVS, 1)
+
+
+def _done(option: int, *arguments: object) -> bool:
+    """prctl(2), which wants all five of its arguments."""
     library = ctypes.CDLL(None, use_errno=True)
     given = [ctypes.c_ulong(each) if isinstance(each, int) else each for each in arguments]
     given += [ctypes.c_ulong(0)] * (4 - len(given))
-    if library.prctl(ctypes.c_int(option), *given) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl {option}")
+    return bool(library.prctl(ctypes.c_int(option), *given) == 0)
 
 
 def _lower(what: int, to: int, *, spare: int = 0) -> None:

@@ -13,7 +13,8 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 SAMPLE = 64 * 1024
-MOST_CONTROLS = 0.05
+MOST_CONTROLS, FEW = 0.05, 8
+"""Of a text's beginning: a share, and how many are no matter in a short one."""
 CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 SEQUENCES = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
@@ -45,7 +46,7 @@ def decoded(content: bytes, *, guess: str = "") -> str:
 
 def _checked(text: str) -> str:
     sample = text[:SAMPLE]
-    if len(CONTROLS.findall(sample)) + sample.count("\ufffd") > len(sample) * MOST_CONTROLS:
+    if len(CONTROLS.findall(sample)) + sample.count("\ufffd") > max(len(sample) * MOST_CONTROLS, FEW):
         raise unsupported(NOT_TEXT + "If it is text, save it as UTF-8.")
     return text
 

@@ -11,8 +11,9 @@ WINDOW = 16_000
 """Characters that the splitter is given at once: its time is the square of a text without sentences."""
 HEADERS = 2
 """A table's header is repeated where it is not longer than so many leaves."""
-BOUND, WITHIN, PART, BLOCK = range(4)
-"""How well a cut before a leaf suits: never between a heading and its text, best between two blocks."""
+BOUND, WITHIN, SENTENCE, PART, BLOCK = range(5)
+"""How well a cut before a leaf suits: not between a heading and its text or in a word, best between two blocks."""
+SENTENCE_ENDS = tuple(".!?\u2026:;\u3002\uff01\uff1f\uff1b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,15 @@ class Cutter:
         return self._prose(block.text) if block.kind == "text" else self._lines(block.text)
 
     def _prose(self, text: str) -> Iterator[Piece]:
-        begin = 0
+        begin, cut = 0, WITHIN
         while begin < len(text):
             end = begin + WINDOW
             if end < len(text):
                 blank = max(text.rfind(" ", end - self._size, end), text.rfind("\n", end - self._size, end))
                 end = blank + 1 if blank >= 0 else end
             for part in self._splitter.chunks(text[begin:end]):
-                yield Piece(part)
+                yield Piece(part, cut=max(cut, WITHIN) if part[0].isspace() else cut)
+                cut = _cut_after(part)
             begin = end
 
     def _lines(self, text: str) -> Iterator[Piece]:
@@ -89,7 +91,7 @@ class Cutter:
             for line in part.split("\n"):
                 if held and len(held) + len(line) >= self._size:
                     yield from self._piece(Piece(held, joint, cut))
-                    joint, cut, held = "\n", WITHIN, line
+                    joint, cut, held = "\n", SENTENCE, line
                 else:
                     held = f"{held}\n{line}" if held else line
             yield from self._piece(Piece(held, joint, cut))
@@ -100,7 +102,7 @@ class Cutter:
         repeated = header if len(header) <= HEADERS * self._size else ""
         yield from self._piece(Piece(header))
         for place, line in enumerate(lines[2:]):
-            yield from self._piece(Piece(line, "\n", WITHIN if place else BOUND, repeated))
+            yield from self._piece(Piece(line, "\n", PART if place else BOUND, repeated))
 
     def _piece(self, piece: Piece) -> Iterator[Piece]:
         """Cut as prose where it is too long itself."""
@@ -108,4 +110,11 @@ class Cutter:
             yield piece
             return
         for place, part in enumerate(self._prose(piece.text)):
-            yield Piece(part.text, "" if place else piece.joint, BOUND if place else piece.cut, piece.header)
+            yield Piece(part.text, "" if place else piece.joint, part.cut if place else piece.cut, piece.header)
+
+
+def _cut_after(text: str) -> int:
+    bare = text.rstrip()
+    if bare.endswith(SENTENCE_ENDS):
+        return SENTENCE
+    return WITHIN if bare != text else BOUND

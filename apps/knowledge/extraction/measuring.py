@@ -12,6 +12,8 @@ TRIES = 4
 """By proportion; by halves afterwards."""
 FULL = 0.9
 """What fills so much of its room is not asked to grow."""
+FAR = 4
+"""What is so many times longer than it should be is too long; that takes no count."""
 KEPT = 8
 
 
@@ -60,6 +62,9 @@ class Measure:
             if tries >= TRIES:
                 guess = (fits + over) // 2
             guess = min(max(guess, fits + 1), over - 1)
+            if self.length(begin, ends[guess]) > FAR * self.room / self._rate:
+                over = guess
+                continue
             tokens = self.tokens(begin, ends[guess])
             if tokens > self.room:
                 over = guess

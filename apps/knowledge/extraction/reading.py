@@ -31,7 +31,7 @@ STARVED = 0.5
 def extract(content: bytes, *, filename: str, limits: Limits = DEFAULTS) -> Document:
     """Blocks the calling thread until the document is read, at most `limits.seconds`. Raises UnreadableError and
     ReaderFailedError."""
-    asked = wire.Asked(filename=filename[-255:], limits=limits, parent=os.getpid(), size=len(content))
+    asked = wire.Asked(filename=_name(filename), limits=limits, parent=os.getpid(), size=len(content))
     try:
         process = _started()
     except OSError as error:
@@ -44,10 +44,15 @@ def extract(content: bytes, *, filename: str, limits: Limits = DEFAULTS) -> Docu
     return Document(media_type=answer.media_type, blocks=answer.blocks, pages=answer.pages, language=language)
 
 
+def _name(filename: str) -> str:
+    """Its end, where an extension is; it may have come with anything in it."""
+    return filename[-255:].encode("utf-8", errors="replace").decode()
+
+
 def _started() -> subprocess.Popen[bytes]:
     """Without the environment, so without the platform's secrets. In a session of its own: Ctrl-C is ours to hear."""
     paths = sysconfig.get_paths()
-    folders = dict.fromkeys((paths["purelib"], paths["platlib"]))
+    folders = dict.fromkeys((paths["purelib"], paths["platlib"], str(Path(msgspec.__file__).parents[1])))
     return subprocess.Popen(  # noqa: S603
         [sys.executable, "-I", "-S", str(CHILD), *folders],
         stdin=subprocess.PIPE,

@@ -43,7 +43,7 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
 )
 RIFF = {b"WEBP": "an image", b"WAVE": "a sound recording", b"AVI ": "a film"}
 PDF_WITHIN = 1024
-"""Bytes in which readers look for a PDF's mark."""
+"""Bytes in which readers look for a PDF's marks, from its beginning and from its end."""
 COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 COMPOUNDS = {
     "EncryptedPackage": "",
@@ -73,12 +73,18 @@ def recognised(content: bytes, limits: Limits) -> Recognised:
         return Recognised("application/zip", reader_of(content, limits))
     if content.startswith(COMPOUND):
         return _compound(content)
-    if b"%PDF-" in content[:PDF_WITHIN]:
+    if _is_pdf(content):
         return Recognised("application/pdf", "pdf")
     _refuse_others(content)
     if HTML.match(content[:8192].replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe").lower()):
         return Recognised("text/html", "html")
     return Recognised("text/plain", "texts")
+
+
+def _is_pdf(content: bytes) -> bool:
+    """Readers take what stands before the mark for rubbish; a text that speaks of PDF has no end mark."""
+    place = content.find(b"%PDF-", 0, PDF_WITHIN)
+    return place == 0 or (place > 0 and b"%%EOF" in content[-PDF_WITHIN:])
 
 
 def _refuse_others(content: bytes) -> None:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from apps.knowledge.extraction.contracts import Document, Passage
-from apps.knowledge.extraction.leaves import Leaf, leaves_of
+from apps.knowledge.extraction.leaves import BOUND, Leaf, leaves_of
 from apps.knowledge.extraction.measuring import Measure
 
 FEWEST_TOKENS = 16
-SMALLEST_LEAF = 64
-"""Characters: longer than a word."""
+SMALLEST_LEAF = 120
+"""Characters: about a sentence."""
 TAIL = 2 / 3
 """A passage may end after this part of what it could hold, for the sake of a better cut."""
 
@@ -115,7 +115,10 @@ class Splitter:
         return best
 
     def _repeated(self, begin: int, end: int) -> int:
-        return self._measure.last(begin, end, most=self._overlap) if self._overlap else end
+        if not self._overlap:
+            return end
+        first = self._measure.last(begin, end, most=self._overlap)
+        return next((place for place in range(first, end) if self._leaves[place].cut > BOUND), end)
 
     def _passage(self, begin: int, end: int) -> Iterator[Passage]:
         text = self._measure.text(begin, end)

@@ -61,7 +61,7 @@ def program(machine: str, *, process: int) -> bytes:
         (LOAD, 0, 0, NUMBER),
         (EQUALS, 0, 3, CALLS["tgkill"][place]),
         (LOAD, 0, 0, FIRST_ARGUMENT),
-        (EQUALS, len(plain) + 1, 0, process),
+        (EQUALS, len(plain) + 2, 0, process),
         (RETURN, 0, 0, REFUSE),
         *((EQUALS, len(plain) - at, 0, number) for at, number in enumerate(plain)),
         (RETURN, 0, 0, REFUSE),

@@ -52,15 +52,16 @@ def read(content: bytes, *, filename: str, guess: str, out: Collector) -> tuple[
         raise invalid("The page's elements are nested too deeply. Save it anew and upload that.")
     parsed = LexborHTMLParser(text)
     if parsed.root is not None:
-        Page(out, has_heading=parsed.css_first("h1") is not None).read(parsed.root)
+        page = Page(out, has_heading=parsed.css_first("h1") is not None)
+        page.read(parsed.root, has_tables=parsed.css_first("table") is not None)
     return "text/html", None
 
 
 def _deepest(text: str) -> int:
     depth = deepest = 0
-    for closing, name in TAGS.findall(text):
-        if name.lower() not in NEVER_OPEN:
-            depth = max(depth - 1, 0) if closing else depth + 1
+    for tag in TAGS.finditer(text):
+        if tag[2].lower() not in NEVER_OPEN:
+            depth = max(depth - 1, 0) if tag[1] else depth + 1
             deepest = max(deepest, depth)
     return deepest
 
@@ -75,8 +76,9 @@ class Page:
         self._arranging: set[int] = set()
         self._takes = self._in_page
 
-    def read(self, root: LexborNode) -> None:
-        self._find_arranging(root)
+    def read(self, root: LexborNode, *, has_tables: bool) -> None:
+        if has_tables:
+            self._find_arranging(root)
         for node, entering in steps(root):
             self._takes(node, node.tag or "", entering)
         self._flush()

@@ -73,6 +73,8 @@ def _column(letters: bytes) -> int:
 
 def _shown(value: Value) -> str:
     """As a reader would write it: whole numbers without a point, moments in ISO 8601."""
+    if isinstance(value, bool):
+        return str(value).upper()
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     if isinstance(value, datetime.datetime) and value.time() == datetime.time():

@@ -3,6 +3,7 @@
 import ast
 import ctypes
 import platform
+import signal
 import subprocess
 import sys
 import textwrap
@@ -118,3 +119,11 @@ from apps.knowledge.extraction.contracts import Limits
 confinement.bound(Limits(), parent=1_000_000_000)
 os.write(1, b"still here")
 """
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="the filter knows two architectures")
+def test_what_gives_up_may_abort_itself_and_nobody_else():
+    """As C and Rust do where memory is out: their owner is told so by the signal."""
+    script = "import os; from apps.knowledge.extraction import confinement; confinement.lock(); os.abort()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGABRT
