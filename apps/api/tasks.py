@@ -21,7 +21,8 @@ from apps.catalog.selectors import context_of_model
 from apps.common.errors import ArtemisError
 from apps.gateway import runtime, services
 from apps.knowledge.selectors import has_waiting_documents
-from apps.knowledge.services import embedded, run_waiting_documents
+from apps.knowledge.services import embedded
+from apps.knowledge.services.running import run_waiting_documents
 from apps.responses.contracts import Errand
 from apps.responses.selectors import has_waiting_responses
 from apps.responses.services import respond_in_background, run_waiting_responses

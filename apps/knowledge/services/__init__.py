@@ -1,6 +1,6 @@
-"""Makes, changes, fills, searches and empties vector stores."""
+"""Makes, changes, fills, searches and empties vector stores. Reading documents stands apart (running.py): what reads
+them takes room that a gateway has no use for."""
 
-from apps.knowledge.ingestion import run_waiting_documents
 from apps.knowledge.services.documents import attach, attach_batch, cancel_batch, change_attributes, remove, remove_file
 from apps.knowledge.services.embedding import embedded, embedding_model, vectors_of
 from apps.knowledge.services.emptying import empty_deleted
@@ -22,7 +22,6 @@ __all__ = [
     "note_use",
     "remove",
     "remove_file",
-    "run_waiting_documents",
     "search",
     "vectors_of",
 ]

@@ -15,7 +15,7 @@ django.setup()
 
 from django.db.backends.signals import connection_created  # noqa: E402
 
-from apps.knowledge.services import run_waiting_documents  # noqa: E402
+from apps.knowledge.services.running import run_waiting_documents  # noqa: E402
 from apps.knowledge.tests.world import Model  # noqa: E402
 
 

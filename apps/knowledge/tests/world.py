@@ -16,7 +16,8 @@ from apps.keys.tokens import token_hash
 from apps.knowledge.contracts import Chunking, Hit, StoreFacts, ToAttach, ToEmbed, Wanted
 from apps.knowledge.ingestion.run import LOCK
 from apps.knowledge.selectors import store_of_project
-from apps.knowledge.services import attach, create_store, run_waiting_documents, search
+from apps.knowledge.services import attach, create_store, search
+from apps.knowledge.services.running import run_waiting_documents
 
 DIMENSIONS = 64
 SMALL = Chunking(max_tokens=100, overlap=0, is_auto=False)
