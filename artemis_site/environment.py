@@ -4,7 +4,8 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -107,3 +108,21 @@ def networks(value: list[str], name: str) -> list[ipaddress.IPv4Network | ipaddr
         return [ipaddress.ip_network(item) for item in value]
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}; give networks such as 10.0.0.0/8.") from error
+
+
+def file_storage(url: str) -> dict[str, Any]:
+    """Django's description of FILES_STORAGE_URL. Raises ImproperlyConfigured for what is neither folder nor bucket."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    if parts.scheme == "file" and not parts.netloc and len(parts.path) > 1 and not options:
+        folder = {"location": unquote(parts.path), "base_url": None}
+        return {"BACKEND": "apps.files.storage.folder.Folder", "OPTIONS": folder}
+    known = {"endpoint": "endpoint_url", "region": "region_name", "addressing": "addressing"}
+    if parts.scheme == "s3" and parts.netloc and "@" not in parts.netloc and options.keys() <= known.keys():
+        given = {known[name]: value for name, value in options.items()}
+        bucket = {"bucket_name": parts.netloc, "location": parts.path.strip("/"), **given}
+        return {"BACKEND": "apps.files.storage.bucket.Bucket", "OPTIONS": bucket}
+    raise ImproperlyConfigured(
+        "FILES_STORAGE_URL: give file:///a/folder or s3://bucket/prefix?endpoint=https://host&region=…&addressing=…; "
+        "keys stand in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    )

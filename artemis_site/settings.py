@@ -9,6 +9,7 @@ from artemis_site.environment import (
     BASE_DIR,
     artemis_home,
     env,
+    file_storage,
     is_live_key,
     networks,
     read_running_platform,
@@ -189,6 +190,11 @@ CELERY_BEAT_SCHEDULE = {
     "empty vector stores": {"task": "knowledge.empty", "schedule": 30.0, "options": {"expires": 30}},
     "index vector stores": {"task": "knowledge.index", "schedule": 60.0, "options": {"expires": 60}},
     "sweep files": {"task": "batches.sweep_files", "schedule": 600.0, "options": {"expires": 600}},
+    "remove contents of deleted files": {
+        "task": "files.remove_contents",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
     "note keys' last use": {"task": "keys.note_last_use", "schedule": 30.0, "options": {"expires": 30}},
 }
 
@@ -258,8 +264,15 @@ CONTENT_SECURITY_POLICY = {
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = ARTEMIS_HOME / "static"
+# What is in files: file:///a/folder, which all machines must have in common (a network file system), since any gateway
+# takes an upload and any gateway or worker reads it; or s3://bucket/prefix?endpoint=https://host&region=eu-central-1
+# (&addressing=path where the server wants it), whose keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or from
+# the machine's role.
+FILES_STORAGE_URL = env.str("FILES_STORAGE_URL", f"file://{ARTEMIS_HOME}/files")
+FILES_LINK_SECONDS = env.int("FILES_LINK_SECONDS", 300)  # how long a link to a file is good
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "files": file_storage(FILES_STORAGE_URL),
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION

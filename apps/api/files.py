@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from apps.api.base import V1View
 from apps.api.http import JSON, Request, Response, json_response
@@ -18,6 +19,7 @@ from apps.files.contracts import FileFacts
 from apps.gateway import services
 from apps.gateway.contracts import Write
 from apps.keys.contracts import KeyFacts
+from apps.knowledge import services as knowledge
 
 USUAL_LIFETIME = timedelta(days=30)  # as OpenAI keeps what is uploaded for a batch
 
@@ -48,7 +50,7 @@ class FilesView(V1View):
         most = max(settings.GATEWAY_MAX_FILE_BYTES, settings.FILES_MAX_DOCUMENT_BYTES)
         async with received(request, account_id=key.account_id, limit=most) as upload:
             form = converted(upload.fields, UploadForm, strict=False)
-            file = await in_thread(
+            file = await files.stored(
                 lambda: files.upload_file(
                     account_id=key.account_id,
                     project_id=key.project_id,
@@ -67,7 +69,7 @@ class FilesView(V1View):
         form = converted(parse_object(await short_body(request)), PageForm)
         with place(key.account_id):
             async with files.fetched(form.url) as page:
-                return await in_thread(
+                return await files.stored(
                     lambda: files.upload_file(
                         account_id=key.account_id,
                         project_id=key.project_id,
@@ -89,9 +91,7 @@ class FileView(V1View):
 
     async def delete(self, request: Request, key: KeyFacts, file_id: str) -> Response:
         key = await services.permitted(key, endpoint="files", address=request.caller)
-        await in_thread(
-            lambda: batches.delete_file(account_id=key.account_id, project_id=key.project_id, public_id=file_id)
-        )
+        await in_thread(lambda: _delete(key, file_id))
         return json_response({"id": file_id, "object": "file", "deleted": True})
 
 
@@ -100,30 +100,48 @@ class FileContentView(V1View):
 
     async def get(self, request: Request, key: KeyFacts, file_id: str) -> Response:
         file = await _file(request, key, file_id)
+        stream = FileStream(file)
+        await stream.open()
         headers = {
             "content-length": str(file.size),
             "content-disposition": f'attachment; filename="{file.public_id}"',
             "x-content-type-options": "nosniff",
         }
-        return Response(content_type="application/octet-stream", headers=headers, stream=FileStream(file))
+        return Response(content_type="application/octet-stream", headers=headers, stream=stream)
 
 
 class FileStream:
     """A file's content, piece by piece; between two of them nothing of the database is held."""
 
     def __init__(self, file: FileFacts) -> None:
-        self._file = file
+        self._left = file.size
+        self._pieces = selectors.stream_of_file(file=file)
+        self._first = b""
+
+    async def open(self) -> None:
+        """Raises what can be wrong with it as long as the answer can still say so."""
+        self._first = await self._next()
 
     async def pump(self, write: Write) -> None:
-        pieces = self._file.chunks
-        for position in range(pieces):
-            await write(await self._piece(position), last=position == pieces - 1)
+        piece = self._first
+        while self._left > len(piece) > 0:
+            self._left -= len(piece)
+            await write(piece)
+            piece = await self._next()
+        await write(piece, last=True)
 
-    async def _piece(self, position: int) -> bytes:
-        return await in_thread(lambda: selectors.chunk_of_file(file_id=self._file.id, position=position))
+    async def _next(self) -> bytes:
+        return await anext(self._pieces, b"")
 
     async def abandon(self) -> None:
-        """Nothing was begun that would have to be ended."""
+        await self._pieces.aclose()
+
+
+@transaction.atomic
+def _delete(key: KeyFacts, file_id: str) -> None:
+    """Also out of the vector stores that it is in."""
+    batches.delete_file(account_id=key.account_id, project_id=key.project_id, public_id=file_id)
+    knowledge.remove_file(account_id=key.account_id, project_id=key.project_id, file_id=file_id)
 
 
 async def _file(request: Request, key: KeyFacts, file_id: str) -> FileFacts:

@@ -1,4 +1,4 @@
-"""Files that callers upload or that we make for them, kept in PostgreSQL in pieces."""
+"""Files that callers upload or that we make for them: what they are. What is in them lies in the storage."""
 
 from django.db import models
 
@@ -22,6 +22,14 @@ class StoredFile(models.Model):
     purpose = models.CharField(max_length=16, choices=Purpose)
     url = models.CharField(max_length=2000, blank=True, default="", db_default="", help_text="Whence it was fetched")
     size = models.BigIntegerField(default=0, help_text="Bytes")
+    sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of its content, as long as the storage has that",
+    )
+    is_pending = models.BooleanField(default=False, db_default=False, help_text="Its content is still being stored")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
@@ -32,6 +40,7 @@ class StoredFile(models.Model):
         indexes = [
             models.Index(fields=["account", "project", "-id"], name="file_of_project"),
             models.Index(fields=["expires_at"], condition=models.Q(deleted_at=None), name="file_expiry"),
+            models.Index(fields=["account", "sha256"], condition=~models.Q(sha256=""), name="file_content"),
         ]
 
     def __str__(self) -> str:
@@ -39,7 +48,7 @@ class StoredFile(models.Model):
 
 
 class FileChunk(models.Model):
-    """A piece of a file; all but the last are of the same size."""
+    """A piece of a file that does not lie in the storage; all but the last are of the same size."""
 
     file = models.ForeignKey(StoredFile, on_delete=models.CASCADE, related_name="chunks")
     position = models.PositiveIntegerField()

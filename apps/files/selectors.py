@@ -1,14 +1,18 @@
 """Reads files. What is owned is asked for by account and project."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 from django.conf import settings
+from django.core.signing import BadSignature
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.common.errors import Invalid, NotFound
-from apps.files.contracts import FileFacts
+from apps.files.contracts import DamagedError, FileFacts
+from apps.files.links import signer
 from apps.files.models import FileChunk, StoredFile
+from apps.files.storage import contents
+from apps.files.threads import stored
 
 
 class LineTooLongError(Exception):
@@ -41,12 +45,47 @@ def files_of_project(
     return [facts(row) for row in found[:limit]], len(found) > limit
 
 
-def chunk_of_file(*, file_id: int, position: int) -> bytes:
-    """Raises NotFound where the file was deleted meanwhile."""
+def file_of_link(*, signed: str) -> FileFacts:
+    """What `services.link_to_file` made a link to. Raises NotFound, also for one that is over."""
+    try:
+        account_id, project_id, public_id = signer().unsign(signed, max_age=settings.FILES_LINK_SECONDS).split(".")
+    except BadSignature as error:
+        raise NotFound("This link is not good any more.", code="file_not_found") from error
+    return file_of_project(account_id=int(account_id), project_id=int(project_id), public_id=public_id)
+
+
+def pieces_of_file(*, file: FileFacts) -> Iterator[bytes]:
+    """What is in it, up to CHUNK_BYTES at a time; between two of them nothing of the database is held.
+
+    Raises NotFound where the file was deleted meanwhile, DamagedError, and Unavailable where the storage is away.
+    """
+    if not file.sha256:
+        yield from (_chunk(file.id, position) for position in range(file.chunks))
+        return
+    try:
+        yield from contents.pieces(account_id=file.account_id, sha256=file.sha256, size=file.size)
+    except DamagedError:
+        if not StoredFile.objects.filter(pk=file.id, deleted_at=None).exists():
+            raise _gone() from None
+        raise
+
+
+async def stream_of_file(*, file: FileFacts) -> AsyncGenerator[bytes, None]:
+    """The same for async code."""
+    pieces = pieces_of_file(file=file)
+    while piece := await stored(lambda: next(pieces, b"")):
+        yield piece
+
+
+def _chunk(file_id: int, position: int) -> bytes:
     data = FileChunk.objects.filter(file_id=file_id, position=position).values_list("data", flat=True).first()
     if data is None:
-        raise NotFound("The file is not there any more.", code="file_not_found")
+        raise _gone()
     return bytes(data)
+
+
+def _gone() -> NotFound:
+    return NotFound("The file is not there any more.", code="file_not_found")
 
 
 def content_of_file(*, file: FileFacts) -> bytes:
@@ -54,17 +93,17 @@ def content_of_file(*, file: FileFacts) -> bytes:
     most = settings.FILES_MAX_DOCUMENT_BYTES
     if file.size > most:
         raise Invalid("file", f"A document has at most {most / 2**20:g} MB.", code="request_too_large", status=413)
-    return b"".join(chunk_of_file(file_id=file.id, position=position) for position in range(file.chunks))
+    return b"".join(pieces_of_file(file=file))
 
 
 def lines_of_file(*, file: FileFacts, longest: int) -> Iterator[tuple[int, bytes]]:
     """(number, line) of those that are not blank, without holding more of the file than a piece and a line.
 
-    Raises LineTooLongError, and NotFound where the file was deleted meanwhile.
+    Raises LineTooLongError, and what pieces_of_file raises.
     """
     number, rest = 0, b""
-    for position in range(file.chunks):
-        *whole, rest = (rest + chunk_of_file(file_id=file.id, position=position)).split(b"\n")
+    for piece in pieces_of_file(file=file):
+        *whole, rest = (rest + piece).split(b"\n")
         for line in whole:
             number += 1
             if len(line) > longest:
@@ -85,6 +124,8 @@ def named(rows: QuerySet[StoredFile], public_id: str) -> StoredFile | None:
 def facts(row: StoredFile) -> FileFacts:
     return FileFacts(
         id=row.pk,
+        account_id=row.account_id,
+        project_id=row.project_id,
         public_id=row.public_id,
         name=row.name,
         purpose=row.purpose,
@@ -92,9 +133,12 @@ def facts(row: StoredFile) -> FileFacts:
         url=row.url,
         created_at=row.created_at,
         expires_at=row.expires_at,
+        sha256=row.sha256,
     )
 
 
 def _present(account_id: int, project_id: int) -> QuerySet[StoredFile]:
     unexpired = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-    return StoredFile.objects.filter(unexpired, account_id=account_id, project_id=project_id, deleted_at=None)
+    return StoredFile.objects.filter(
+        unexpired, account_id=account_id, project_id=project_id, deleted_at=None, is_pending=False
+    )

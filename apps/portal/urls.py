@@ -6,6 +6,7 @@ from apps.portal.views import (
     billing,
     dashboard,
     docs,
+    files,
     home,
     invitations,
     keys,
@@ -18,7 +19,7 @@ from apps.portal.views import (
     usage,
     webhooks,
 )
-from apps.portal.views.knowledge import documents, files, search, stores
+from apps.portal.views.knowledge import documents, search, store_files, stores
 
 app_name = "portal"
 
@@ -50,14 +51,14 @@ account_pages = [
     path("projects/<slug:project>/restore/", projects.restore, name="restore_project"),
     path("knowledge/", stores.store_list, name="stores"),
     path("knowledge/new/", stores.new_store, name="new_store"),
-    path("knowledge/<slug:store>/", files.store_page, name="store"),
-    path("knowledge/<slug:store>/progress/", files.progress, name="store_progress"),
+    path("knowledge/<slug:store>/", store_files.store_page, name="store"),
+    path("knowledge/<slug:store>/progress/", store_files.progress, name="store_progress"),
     path("knowledge/<slug:store>/search/", search.search, name="search_store"),
     path("knowledge/<slug:store>/delete/", stores.delete_store, name="delete_store"),
-    path("knowledge/<slug:store>/upload/", files.upload, name="upload_files"),
+    path("knowledge/<slug:store>/upload/", store_files.upload, name="upload_files"),
     path("knowledge/<slug:store>/files/<slug:file>/", documents.document, name="document"),
-    path("knowledge/<slug:store>/files/<slug:file>/retry/", files.retry, name="retry_file"),
-    path("knowledge/<slug:store>/files/<slug:file>/remove/", files.remove, name="remove_file"),
+    path("knowledge/<slug:store>/files/<slug:file>/retry/", store_files.retry, name="retry_file"),
+    path("knowledge/<slug:store>/files/<slug:file>/remove/", store_files.remove, name="remove_file"),
     path("members/", members.member_list, name="members"),
     path("members/invite/", members.invite, name="invite"),
     path("members/<int:user_id>/role/", members.change_role, name="change_role"),
@@ -81,5 +82,6 @@ urlpatterns = [
     path("new-account/", profile.new_account, name="new_account"),
     path("invitations/<str:token>/", invitations.invitation, name="invitation"),
     path("a/<slug:slug>/", include(account_pages)),
+    path("files/<str:signed>", files.download, name="file"),
     path("stripe/webhook/<uuid:number>/", stripe.webhook, name="stripe_webhook"),
 ]

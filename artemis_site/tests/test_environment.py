@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from artemis_site.environment import networks, refuse_unfit_production
+from artemis_site.environment import file_storage, networks, refuse_unfit_production
 from deploy.local.platform import ROOT
 
 FIT: dict[str, Any] = {
@@ -68,3 +68,36 @@ def test_a_command_in_an_unfit_production_ends_with_the_sentence() -> None:
     assert done.returncode == 1
     assert "SECRET_KEY is missing, a placeholder or too short" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "backend", "options"),
+    [
+        ("file:///srv/a%20b", "folder.Folder", {"location": "/srv/a b", "base_url": None}),
+        ("s3://moon", "bucket.Bucket", {"bucket_name": "moon", "location": ""}),
+        (
+            "s3://moon/a/b/?endpoint=https://minio:9000&region=eu-central-1&addressing=path",
+            "bucket.Bucket",
+            {
+                "bucket_name": "moon",
+                "location": "a/b",
+                "endpoint_url": "https://minio:9000",
+                "region_name": "eu-central-1",
+                "addressing": "path",
+            },
+        ),
+    ],
+)
+def test_files_lie_in_a_folder_or_a_bucket(url: str, backend: str, options: dict[str, Any]) -> None:
+    assert file_storage(url) == {"BACKEND": f"apps.files.storage.{backend}", "OPTIONS": options}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "files", "/srv/files", "file://", "file:///", "file://host/a", "s3://", "s3://key:word@moon", "ftp://a/b"],
+)
+def test_what_is_neither_says_what_to_give(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="FILES_STORAGE_URL"):
+        file_storage(url)
+    with pytest.raises(ImproperlyConfigured, match="FILES_STORAGE_URL"):
+        file_storage("s3://moon?secret=word")

@@ -1,6 +1,7 @@
 """Files by the official client: up, listed, down and away; and what is refused."""
 
 import contextlib
+import hashlib
 import io
 import json
 import select
@@ -81,6 +82,38 @@ def test_documents_by_the_official_client(platform: Platform, desk: Desk, purpos
         client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
     assert refused.value.param == "input_file_id"
     assert client.files.delete(file.id).deleted
+
+
+def test_what_is_deleted_leaves_the_storage_soon(platform: Platform) -> None:
+    client = platform.client()
+    content = b"Nobody else says this."
+    digest = hashlib.sha256(content).hexdigest()
+    first, second = (client.files.create(file=("a.txt", content), purpose="user_data").id for _ in range(2))
+    [path] = (platform.home / "files").glob(f"*/*/{digest}")
+    assert path.read_bytes() == content
+    assert path.stat().st_mode & 0o077 == 0
+    client.files.delete(first)
+    assert client.files.content(second).content == content
+    client.files.delete(second)
+    deadline = time.monotonic() + 10
+    while path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_what_is_damaged_or_lost_is_never_given_out(platform: Platform) -> None:
+    client = platform.client()
+    content = b"x" * (3 * 2**20) + b"Nobody else says that."
+    file = client.files.create(file=("a.txt", content), purpose="user_data").id
+    [path] = (platform.home / "files").glob(f"*/*/{hashlib.sha256(content).hexdigest()}")
+    path.write_bytes(content[:-1] + b"!")
+    with pytest.raises((openai.APIConnectionError, httpx.RemoteProtocolError)):  # it breaks off before its end
+        client.files.content(file)
+    path.unlink()
+    with pytest.raises(openai.InternalServerError) as lost:
+        client.files.content(file)
+    assert lost.value.code == "file_damaged"
+    assert client.files.delete(file).deleted
 
 
 def test_a_document_has_a_limit_of_its_own(platform: Platform) -> None:

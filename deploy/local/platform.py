@@ -30,7 +30,7 @@ from inference.selection import default_embedding_engine, default_engine, engine
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_ENGINE = NO_PAYMENTS = "none"
-PRIVATE_FOLDERS = ("logs", "mail")
+PRIVATE_FOLDERS = ("logs", "mail", "files")
 
 
 class PlatformError(Exception):

@@ -17,6 +17,7 @@ from apps.common.cancelling import finished, kept
 from apps.common.database import in_thread
 from apps.common.errors import Unavailable
 from apps.common.shifts import Shift
+from apps.files.services import stored
 from apps.keys.selectors import current_secret_hash
 
 LOOK_SECONDS = 1.0  # how soon a cancellation, an expiry or a new batch is seen
@@ -45,11 +46,11 @@ class BatchRun:
         try:
             batch = await self._row()
             if batch.status == Status.VALIDATING:
-                await in_thread(lambda: stages.validate(batch))
+                await stored(lambda: stages.validate(batch))
                 batch = await self._row()
             if batch.status == Status.IN_PROGRESS:
                 await self._answer(batch)
-            await in_thread(lambda: stages.finish(batch))
+            await stored(lambda: stages.finish(batch))
         except Exception:
             logger.exception("batch %s stopped; it is tried again", self._batch_id)
             await asyncio.sleep(LOOK_SECONDS)
@@ -88,7 +89,7 @@ class BatchRun:
     async def _work(self, batch: Batch, tasks: Iterator[Task]) -> None:
         while not self._is_over():
             async with self._reading:
-                task = await in_thread(lambda: self._next(tasks))
+                task = await stored(lambda: self._next(tasks))
             if task is None:
                 return
             await self._answer_line(batch, task)

@@ -1,7 +1,7 @@
-"""The stages of a batch, each of them one transaction: begun, each line answered, ended."""
+"""The stages of a batch: begun, each line answered, ended; each is one transaction."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,9 +19,9 @@ from apps.batches.services.lines import (
     unanswered_entry,
 )
 from apps.common.errors import NotFound
-from apps.files.contracts import FileFacts
+from apps.files.contracts import DamagedError, FileFacts
 from apps.files.selectors import facts as file_facts
-from apps.files.services import keep_output
+from apps.files.services import show_output, store_output
 from apps.usage.selectors import requests_by_prefix
 from apps.usage.services import drain_events
 
@@ -42,7 +42,7 @@ def validate(batch: Batch) -> None:
     """Reads the whole file once; it is good, or the batch has failed with the reasons."""
     try:
         errors, total = errors_of_file(file_of(batch), batch.endpoint)
-    except NotFound as error:
+    except (NotFound, DamagedError) as error:
         errors, total = [{"code": error.code, "line": None, "message": error.message, "param": "input_file_id"}], 0
     now = timezone.now()
     values: dict[str, Any] = (
@@ -89,58 +89,100 @@ def record(batch: Batch, line: int, *, failed: bool, entry: bytes) -> None:
 
 
 def finish(batch: Batch) -> None:
-    """Ends a batch that was cancelled, has expired or has all its answers; else it changes nothing."""
+    """Ends a batch that was cancelled, has expired or has all its answers; else it changes nothing.
+
+    Its files are stored first and shown with its end: what somebody ends meanwhile, or otherwise, is looked at anew.
+    """
     now = timezone.now()
     mine = Batch.objects.filter(pk=batch.pk)
     if LineResult.objects.filter(batch=batch).count() >= batch.total:
         mine.filter(status=Status.IN_PROGRESS).update(status=Status.FINALIZING, finalizing_at=now)
+    row = batch_row(batch.pk)
+    ending = _ending_of(row, now)
+    if ending is None:
+        return
+    answered = _counts(row)
+    files, missing = _stored(row, ending, answered)
     with transaction.atomic():
-        row = Batch.objects.select_for_update(of=("self",)).select_related("input_file").get(pk=batch.pk)
-        if row.status == Status.CANCELLING:
-            _end(row, Status.CANCELLED, now, unanswered=CANCELLED)
-        elif row.status == Status.FINALIZING:
-            _end(row, Status.COMPLETED, now)
-        elif row.status == Status.IN_PROGRESS and row.expires_at <= now:
-            _end(row, Status.EXPIRED, now, unanswered=EXPIRED)
+        row = Batch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
+        if _ending_of(row, now) == ending and _counts(row) == answered:
+            row.completed, row.failed = answered[False], answered[True] + missing
+            _end(row, ending.status, now, files)
 
 
-def _end(row: Batch, status: Status, now: datetime, unanswered: tuple[str, str] | None = None) -> None:
-    """Writes the files and forgets the single answers."""
-    if unanswered and row.total:
-        _fill(row, unanswered)
-    results = LineResult.objects.filter(batch=row)
-    row.completed, row.failed = results.filter(failed=False).count(), results.filter(failed=True).count()
-    row.output_file_id = _kept(row, failed=False) if row.completed else None
-    row.error_file_id = _kept(row, failed=True) if row.failed else None
+@dataclass(frozen=True, slots=True)
+class Ending:
+    status: Status
+    reason: tuple[str, str] | None = None  # why lines have no answer
+
+
+def _ending_of(row: Batch, now: datetime) -> Ending | None:
+    if row.status == Status.CANCELLING:
+        return Ending(Status.CANCELLED, CANCELLED)
+    if row.status == Status.FINALIZING:
+        return Ending(Status.COMPLETED)
+    if row.status == Status.IN_PROGRESS and row.expires_at <= now:
+        return Ending(Status.EXPIRED, EXPIRED)
+    return None
+
+
+def _counts(row: Batch) -> Counter[bool]:
+    """Of answers: how many failed, and how many did not."""
+    return Counter(LineResult.objects.filter(batch=row).values_list("failed", flat=True))
+
+
+def _stored(row: Batch, ending: Ending, answered: Counter[bool]) -> tuple[dict[bool, FileFacts], int]:
+    """The files, not shown yet, and how many lines stand in them that were never answered."""
+    files, missing = {}, 0
+    if answered[False]:
+        files[False] = _kept(row, _entries(row, failed=False), failed=False)
+
+    def errors() -> Iterator[bytes]:
+        nonlocal missing
+        yield from _entries(row, failed=True)
+        if ending.reason:
+            for entry in _unanswered(row, ending.reason):
+                missing += 1
+                yield entry
+
+    if answered[True] or (ending.reason and row.total):
+        files[True] = _kept(row, errors(), failed=True)
+        if not files[True].size:
+            del files[True]  # nobody sees it; it is swept
+    return files, missing
+
+
+def _end(row: Batch, status: Status, now: datetime, files: dict[bool, FileFacts]) -> None:
+    """Shows the files and forgets the single answers."""
+    for file in files.values():
+        show_output(file=file)
+    row.output_file_id = files[False].id if False in files else None
+    row.error_file_id = files[True].id if True in files else None
     row.status = status
     setattr(row, END[status], now)
     row.save()
-    results.delete()
+    LineResult.objects.filter(batch=row).delete()
 
 
-def _fill(row: Batch, reason: tuple[str, str]) -> None:
+def _unanswered(row: Batch, reason: tuple[str, str]) -> Iterator[bytes]:
     """An entry for each line that was never answered."""
     answered = answered_lines(row)
-    missing: list[LineResult] = []
     try:
         for task in tasks_of_file(file_of(row), row.endpoint):
             if task.number not in answered:
-                entry = unanswered_entry(row, task, reason)
-                missing.append(LineResult(batch=row, line=task.number, failed=True, entry=entry))
-    except (BadLineError, NotFound):
-        pass  # its file is gone: what was answered is all there is
-    LineResult.objects.bulk_create(missing, batch_size=1000)
+                yield unanswered_entry(row, task, reason)
+    except (BadLineError, NotFound, DamagedError):
+        return  # its file is gone: what was answered is all there is
 
 
-def _kept(row: Batch, *, failed: bool) -> int:
-    name = f"{row.public_id}_{'error' if failed else 'output'}.jsonl"
-    return keep_output(
+def _kept(row: Batch, content: Iterable[bytes], *, failed: bool) -> FileFacts:
+    return store_output(
         account_id=row.account_id,
         project_id=row.project_id,
-        name=name,
-        content=_entries(row, failed=failed),
+        name=f"{row.public_id}_{'error' if failed else 'output'}.jsonl",
+        content=content,
         lifetime=row.output_lifetime,
-    ).id
+    )
 
 
 def _entries(row: Batch, *, failed: bool) -> Iterator[bytes]:

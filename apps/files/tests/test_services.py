@@ -13,16 +13,10 @@ from apps.accounts.tests.cast import Cast
 from apps.common.errors import Invalid, NotFound
 from apps.files import selectors, services
 from apps.files.contracts import CHUNK_BYTES, FileFacts
-from apps.files.models import FileChunk, StoredFile
+from apps.files.models import StoredFile
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def owner(cast: Cast) -> dict[str, int]:
-    project = create_project(account_id=cast.northwind.id, name="Files")
-    return {"account_id": cast.northwind.id, "project_id": project.id}
 
 
 def upload(owner: dict[str, int], content: bytes, *, part: int = 70_000, purpose: str = "batch") -> FileFacts:
@@ -36,7 +30,7 @@ def upload(owner: dict[str, int], content: bytes, *, part: int = 70_000, purpose
 def test_a_file_is_its_pieces(owner: dict[str, int], size: int) -> None:
     content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     file = upload(owner, content)
-    pieces = [selectors.chunk_of_file(file_id=file.id, position=position) for position in range(file.chunks)]
+    pieces = list(selectors.pieces_of_file(file=file))
     assert b"".join(pieces) == content
     assert all(len(piece) == CHUNK_BYTES for piece in pieces[:-1])
 
@@ -75,7 +69,7 @@ def test_an_account_has_so_much_room(owner: dict[str, int], cast: Cast, settings
     assert refused.value.code == "storage_limit_exceeded"
     services.delete_file(**owner, public_id=file.public_id)
     upload(owner, b"a" * 100)
-    services.keep_output(**owner, name="answers", content=[b"a" * 50], lifetime=None)  # paid for
+    services.store_output(**owner, name="answers", content=[b"a" * 50], lifetime=None)  # paid for
     foreign = create_project(account_id=cast.charlies.id, name="Foreign")
     upload({"account_id": cast.charlies.id, "project_id": foreign.id}, b"a" * 100)
 
@@ -86,7 +80,7 @@ def test_what_has_expired_is_gone_and_then_removed(owner: dict[str, int]) -> Non
     with pytest.raises(NotFound):
         selectors.file_of_project(**owner, public_id=expired.public_id)
     assert services.delete_expired_files(in_use=[read.id]) == 1
-    assert set(FileChunk.objects.values_list("file_id", flat=True)) == {read.id, kept.id}
+    assert set(StoredFile.objects.filter(deleted_at=None).values_list("pk", flat=True)) == {read.id, kept.id}
     assert services.delete_expired_files(in_use=[read.id]) == 0
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from apps.knowledge.extraction.contracts import Block, Kind, Limits, UnreadableError
+from apps.knowledge.extraction.contracts import Block, Kind, Limits
 from apps.knowledge.extraction.normalising import normalised, on_one_line
+from apps.knowledge.extraction.refusals import invalid
 
 MOST_COLUMNS = 2_000
 
@@ -42,7 +43,7 @@ class Collector:
             message = (
                 f"A table has {len(used):,} columns; at most {MOST_COLUMNS:,} can be read. Split it and try again."
             )
-            raise UnreadableError("invalid_file", message)
+            raise invalid(message)
         lines = [_row(row[place] if place < len(row) else "" for place in used) for row in kept]
         lines.insert(1, "|" + " --- |" * len(used))
         self._take("table", "\n".join(lines))
@@ -55,10 +56,10 @@ class Collector:
         if self._room < 0:
             most = self.limits.text // 1024
             message = f"The document holds more than {most:,} KiB of text. Split it into smaller files."
-            raise UnreadableError("invalid_file", message)
+            raise invalid(message)
         if len(self.blocks) >= self.limits.blocks:
             message = f"The document has more than {self.limits.blocks:,} paragraphs. Split it into smaller files."
-            raise UnreadableError("invalid_file", message)
+            raise invalid(message)
         self.blocks.append(Block(kind=kind, text=text, level=level, page=self.page))
 
 

@@ -1,5 +1,6 @@
 """What the confined process does: bounds itself, recognises, imports the one reader, locks itself in, reads."""
 
+import codecs
 import importlib
 import os
 import sys
@@ -12,9 +13,12 @@ from apps.knowledge.extraction.collecting import Collector
 from apps.knowledge.extraction.confinement import bound, lock
 from apps.knowledge.extraction.contracts import UnreadableError
 from apps.knowledge.extraction.decoding import is_utf8
-from apps.knowledge.extraction.recognition import READABLE, recognised
+from apps.knowledge.extraction.recognition import recognised
+from apps.knowledge.extraction.refusals import READABLE
 
 FORMATS = "apps.knowledge.extraction.formats"
+CODECS = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-8-sig", "cp437", "cp1252", "latin-1", "ascii")
+"""That libraries look up only when they want them, which is too late."""
 TEXTS = ("text/html", "text/plain")
 DAMAGED = f"The file is damaged, or not what its beginning says. Open it, save it anew and upload that. {READABLE}"
 TOO_DEEP = "The file has things nested too deeply to be read. Save it in another format and upload that."
@@ -36,18 +40,22 @@ def _answer(asked: wire.Asked, stream: BinaryIO) -> wire.Answer:
         raise
     except RecursionError:
         return wire.Refused(code="invalid_file", message=TOO_DEEP)
-    except (ImportError, OSError) as error:  # wants what it cannot have in here; documents raise anything else
+    except (ImportError, OSError) as error:
         return wire.Failed(trace=_trace(error))
     except BaseException as error:  # what Rust panics with is no Exception
+        if type(error) is LookupError:  # an encoding, as ImportError a module: ours to bring, no document's fault
+            return wire.Failed(trace=_trace(error))
         return wire.Refused(code="invalid_file", message=DAMAGED, trace=_trace(error))
 
 
 def _read(asked: wire.Asked, content: bytes) -> wire.Read:
-    found = recognised(content)
+    found = recognised(content, asked.limits)
     reader = importlib.import_module(f"{FORMATS}.{found.reader}")
     guessing: ModuleType | None = None
     if found.media_type in TEXTS and not is_utf8(content):
         guessing = importlib.import_module("apps.knowledge.extraction.guessing")
+    for codec in CODECS:
+        codecs.lookup(codec)
     _silence()
     guards = lock()
     out = Collector(asked.limits)

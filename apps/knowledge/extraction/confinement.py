@@ -39,7 +39,6 @@ def lock() -> tuple[str, ...]:
     on: list[str] = []
     if sys.platform == "linux":
         _lower(resource.RLIMIT_NPROC, 0)
-        _control(SET_NO_NEW_PRIVS, 1)
         if forbid_files():
             on.append("landlock")
     _lower(resource.RLIMIT_NOFILE, 0)
@@ -63,6 +62,7 @@ def forbid_files() -> bool:
     held = library.syscall(LANDLOCK_CREATE_RULESET, rules, ctypes.c_size_t(len(rules)), ctypes.c_uint32(0))
     if held < 0:
         return False
+    _control(SET_NO_NEW_PRIVS, 1)  # without it, neither guard is for the unprivileged
     failed = int(library.syscall(LANDLOCK_RESTRICT_SELF, ctypes.c_int(held), ctypes.c_uint32(0)))
     os.close(held)
     return not failed
@@ -76,6 +76,7 @@ def forbid_calls() -> bool:
     steps = program(machine, process=os.getpid())
     held = ctypes.create_string_buffer(steps, len(steps))
     described = struct.pack("@HP", len(steps) // 8, ctypes.addressof(held))
+    _control(SET_NO_NEW_PRIVS, 1)
     try:
         _control(SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.c_char_p(described))
     except OSError:

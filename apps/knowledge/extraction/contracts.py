@@ -59,7 +59,7 @@ class Limits:
 
     `seconds` bound the wall's clock and the processor's alike; `memory` is the reader's address space; `text` and
     `blocks` are what may come out. `members`, `unpacked` and `ratio` are of the archive that an Office file is, `cells`
-    of one sheet, empty ones within its bounds included, `depth` of things within things."""
+    of one sheet, empty ones within its bounds included."""
 
     seconds: int = 120
     memory: int = 1536 * MEBIBYTE
@@ -70,4 +70,3 @@ class Limits:
     unpacked: int = 512 * MEBIBYTE
     ratio: int = 200
     cells: int = 4_000_000
-    depth: int = 200

@@ -3,7 +3,7 @@
 import codecs
 import re
 
-from apps.knowledge.extraction.contracts import UnreadableError
+from apps.knowledge.extraction.refusals import unsupported
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -46,7 +46,7 @@ def decoded(content: bytes, *, guess: str = "") -> str:
 def _checked(text: str) -> str:
     sample = text[:SAMPLE]
     if len(CONTROLS.findall(sample)) + sample.count("\ufffd") > len(sample) * MOST_CONTROLS:
-        raise UnreadableError("unsupported_file", NOT_TEXT + "If it is text, save it as UTF-8.")
+        raise unsupported(NOT_TEXT + "If it is text, save it as UTF-8.")
     return text
 
 

@@ -1,11 +1,11 @@
-"""What a file is, by what is in it. Its name tells only kinds of text apart."""
+"""What a file is, by what is in it. Its name tells only kinds of text apart, and that not here."""
 
 import re
 from dataclasses import dataclass
 
-from apps.knowledge.extraction.contracts import UnreadableError
-
-READABLE = "Upload PDF, DOCX, PPTX, XLSX, XLS, ODS, HTML, Markdown, CSV, JSON, text or source code."
+from apps.knowledge.extraction.contracts import Limits
+from apps.knowledge.extraction.refusals import ENCRYPTED, MACROS, READABLE, invalid, unsupported
+from apps.knowledge.extraction.zipped import reader_of
 
 SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG", "an image"),
@@ -45,6 +45,15 @@ RIFF = {b"WEBP": "an image", b"WAVE": "a sound recording", b"AVI ": "a film"}
 PDF_WITHIN = 1024
 """Bytes in which readers look for a PDF's mark."""
 COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+COMPOUNDS = {
+    "EncryptedPackage": "",
+    "Workbook": "",
+    "Book": "",
+    "WordDocument": "This is a Word document of before 2007. Save it as .docx or PDF.",
+    "PowerPoint Document": "This is a presentation of before 2007. Save it as .pptx or PDF.",
+    "__properties_version1.0": "This is an Outlook message. Save it as text or PDF.",
+}
+"""By the stream that is in it."""
 HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.DOTALL)
 
 
@@ -56,12 +65,12 @@ class Recognised:
     reader: str
 
 
-def recognised(content: bytes) -> Recognised:
-    """Raises UnreadableError. What is in a ZIP archive is for its reader to say, and which kind a text is, too."""
+def recognised(content: bytes, limits: Limits) -> Recognised:
+    """Raises UnreadableError. Which kind of text a text is says its reader."""
     if not content.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
-        raise UnreadableError("invalid_file", "The file is empty. Upload one with text in it.")
+        raise invalid("The file is empty. Upload one with text in it.")
     if content.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        return Recognised("application/zip", "packages")
+        return Recognised("application/zip", reader_of(content, limits))
     if content.startswith(COMPOUND):
         return _compound(content)
     if b"%PDF-" in content[:PDF_WITHIN]:
@@ -83,9 +92,9 @@ def _refuse_others(content: bytes) -> None:
     if kind == "a program" and content.startswith(b"MZ") and b"\x00" not in content[:1024]:
         kind = ""  # a text that begins with these letters
     if kind:
-        raise UnreadableError("unsupported_file", f"This is {kind}, which holds no text that can be read. {READABLE}")
+        raise unsupported(f"This is {kind}, which holds no text that can be read. {READABLE}")
     if content.startswith(b"{\\rtf"):
-        raise UnreadableError("unsupported_file", f"This is an RTF document. Save it as DOCX or PDF. {READABLE}")
+        raise unsupported(f"This is an RTF document. Save it as DOCX or PDF. {READABLE}")
 
 
 def _compound(content: bytes) -> Recognised:
@@ -95,10 +104,11 @@ def _compound(content: bytes) -> Recognised:
     first = min(present, key=lambda name: present[name], default="")
     if first in ("Workbook", "Book"):
         if _entry(content, "_VBA_PROJECT_CUR") >= 0:
-            raise UnreadableError("unsupported_file", MACROS)
+            raise unsupported(MACROS)
         return Recognised("application/vnd.ms-excel", "sheets")
-    code, message = COMPOUNDS.get(first, ("unsupported_file", f"This kind of file cannot be read. {READABLE}"))
-    raise UnreadableError("invalid_file" if code == "invalid_file" else "unsupported_file", message)
+    if first == "EncryptedPackage":
+        raise invalid(ENCRYPTED)
+    raise unsupported(f"{COMPOUNDS.get(first, 'This kind of file cannot be read.')} {READABLE}")
 
 
 def _entry(content: bytes, name: str) -> int:
@@ -107,15 +117,3 @@ def _entry(content: bytes, name: str) -> int:
     while place >= 0 and place % 128:
         place = content.find(wanted, place + 1)
     return place
-
-
-MACROS = "The file contains macros. Save it without them (as .docx, .pptx or .xlsx) and upload that."
-ENCRYPTED = "The file is protected by a password. Remove the password and upload it again."
-COMPOUNDS = {
-    "EncryptedPackage": ("invalid_file", ENCRYPTED),
-    "WordDocument": ("unsupported_file", "This is a Word document of before 2007. Save it as .docx or PDF."),
-    "PowerPoint Document": ("unsupported_file", "This is a presentation of before 2007. Save it as .pptx or PDF."),
-    "Workbook": ("", ""),
-    "Book": ("", ""),
-    "__properties_version1.0": ("unsupported_file", "This is an Outlook message. Save it as text or PDF."),
-}

@@ -7,8 +7,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from apps.files.contracts import FileFacts
-from apps.files.selectors import chunk_of_file
+from apps.files.selectors import content_of_file
 from apps.files.selectors import facts as file_facts
 from apps.knowledge.ingestion.claims import LEASE, Claim, LostError
 from apps.knowledge.ingestion.reading import Reading, digest, embedded_text
@@ -40,9 +39,8 @@ class Asked:
 
 
 def content_of(row: StoreFile) -> bytes:
-    """Raises NotFound where it was deleted meanwhile."""
-    file: FileFacts = file_facts(row.file)
-    return b"".join(chunk_of_file(file_id=file.id, position=position) for position in range(file.chunks))
+    """Raises Invalid for more than documents may have, NotFound where it was deleted meanwhile."""
+    return content_of_file(file=file_facts(row.file))
 
 
 def keep_reading(claim: Claim, row: StoreFile, reading: Reading) -> None:
@@ -182,7 +180,7 @@ def _known_vectors(row: StoreFile, digests: list[bytes]) -> dict[bytes, list[flo
         passage__document_id=row.replaces_id,
         passage__digest__in=digests,
     )
-    return {bytes(known): list(vector.to_list()) for known, vector in rows.values_list("passage__digest", "embedding")}
+    return {bytes(known): list(vector) for known, vector in rows.values_list("passage__digest", "embedding")}
 
 
 def _size(row: StoreFile) -> tuple[int, int | None]:

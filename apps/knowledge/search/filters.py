@@ -32,7 +32,7 @@ class _Writer:
             raise Invalid("filters", f"Filters have at most {MOST_CONDITIONS} conditions, {MOST_DEPTH} levels deep.")
         if not isinstance(given, dict):
             raise Invalid("filters", "A filter is an object with type, key and value, or with type and filters.")
-        kind = given.get("type")
+        kind = str(given.get("type"))
         if kind in ("and", "or"):
             return self._together(given, kind, depth)
         return self._comparison(given, kind)
@@ -44,7 +44,7 @@ class _Writer:
         joined = f" {kind.upper()} ".join(self.condition(part, depth + 1) for part in parts)
         return f"({joined})"
 
-    def _comparison(self, given: dict[str, Any], kind: Any) -> str:
+    def _comparison(self, given: dict[str, Any], kind: str) -> str:
         key, value = given.get("key"), given.get("value")
         if given.keys() != {"type", "key", "value"} or not isinstance(key, str):
             raise Invalid("filters", "A comparison has type, key and value, and nothing else.")
@@ -54,7 +54,7 @@ class _Writer:
             found = f"coalesce({self._at(key)} = ANY({self._put([_json(one) for one in value])}::jsonb[]), false)"
             return found if kind == "in" else f"NOT {found}"
         if not _is_scalar(value):
-            raise Invalid("filters", f"{str(kind)[:20]!r} takes a text, a number or a truth value.")
+            raise Invalid("filters", f"{kind[:20]!r} takes a text, a number or a truth value.")
         if kind in ("eq", "ne"):
             found = f"coalesce({self._at(key)} = {self._put(_json(value))}::jsonb, false)"
             return found if kind == "eq" else f"NOT {found}"

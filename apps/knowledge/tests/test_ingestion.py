@@ -15,6 +15,7 @@ from apps.knowledge.ingestion import claims
 from apps.knowledge.models import Passage, PassageVector, Posting, StoreFile, Term, VectorStore
 from apps.knowledge.tests.world import Model, a_file, a_store, found, make_key, put, read_all
 from apps.knowledge.walls import within
+from apps.usage.models import UsageEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PARTS = [
@@ -66,9 +67,10 @@ def test_a_document_is_read_and_found(key: KeyFacts) -> None:
 
 def test_a_replaced_document_pays_for_what_changed_alone(key: KeyFacts) -> None:
     store = a_store(key)
-    old = put(key, store, BOOK)
+    book = "\n\n".join(f"# Chapter {n}\n\n{part}" for n, part in enumerate(BOOK.split("\n\n")))
+    old = put(key, store, book, "book.md")
     before = read_all()
-    new = put(key, store, BOOK.replace("of the otter", "of the badger"), replaces=old)
+    new = put(key, store, book.replace("of the otter", "of the badger"), "book.md", replaces=old)
     during = found(key, store, "otter")
     assert during and during[0].file_id == old, "the old one answers until the new one can"
     after = read_all()
@@ -238,3 +240,22 @@ def test_an_expired_store_answers_no_more(key: KeyFacts) -> None:
         found(key, store, "owl")
     VectorStore.objects.update(expires_at=timezone.now() - timedelta(days=30))
     assert services.delete_expired_stores() == 1
+
+
+def test_what_a_dead_worker_paid_for_is_not_paid_again(key: KeyFacts) -> None:
+    store = a_store(key)
+    put(key, store, BOOK)
+    row = StoreFile.objects.get()
+    UsageEvent.objects.create(
+        request_id=f"req_vsf_{row.pk}_0_0",
+        account_id=key.account_id,
+        project_id=key.project_id,
+        api_key_id=key.key_id,
+        model="luna",
+        endpoint="embeddings",
+        outcome="completed",
+        started_at=timezone.now(),
+    )
+    model = read_all()
+    assert [request.prepaid for request in model.requests] == [True]
+    assert model.requests[0].request_id == f"req_vsf_{row.pk}_0_1"

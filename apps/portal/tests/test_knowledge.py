@@ -122,7 +122,7 @@ def test_progress_renews_itself_until_all_is_done(alice: Client, key: KeyFacts, 
 def test_a_long_list_has_pages(
     alice: Client, key: KeyFacts, store: StoreFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.portal.views.knowledge.files.A_PAGE", 2)
+    monkeypatch.setattr("apps.portal.views.knowledge.store_files.A_PAGE", 2)
     for number in range(3):
         put(key, store, "Text.", f"{number}.txt")
     page = shown(alice, home(store))

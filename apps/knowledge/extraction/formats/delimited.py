@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 
 from apps.knowledge.extraction.collecting import Collector
-from apps.knowledge.extraction.contracts import UnreadableError
+from apps.knowledge.extraction.refusals import invalid
 
 DELIMITERS = ",;\t|"
 SAMPLE_LINES = 30
@@ -26,7 +26,7 @@ def _rows(text: str, delimiter: str, out: Collector) -> Iterator[list[str]]:
         left -= len(row)
         if left < 0:
             message = f"The table has more than {out.limits.cells:,} cells. Split it into smaller files."
-            raise UnreadableError("invalid_file", message)
+            raise invalid(message)
         yield row
 
 
