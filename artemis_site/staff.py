@@ -22,6 +22,7 @@ ORDER: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "batches": ("Batches", ("Batch",)),
     "files": ("Files", ("StoredFile",)),
+    "knowledge": ("Knowledge", ("VectorStore", "StoreFile")),
     "usage": ("Usage", ("UsageEvent", "UsageHour", "UsageDay")),
     "alerts": ("Budget alerts", ("BudgetAlert", "Webhook", "WebhookDelivery")),
     "responses": ("Responses", ("StoredResponse", "BackgroundRun")),

@@ -32,6 +32,8 @@ from apps.files.models import StoredFile
 from apps.keys import services as keys
 from apps.keys.contracts import IssuedKey, KeyPolicy
 from apps.keys.models import ApiKey
+from apps.knowledge.models import Passage, StoreFile, VectorStore
+from apps.knowledge.walls import within
 from apps.responses.models import BackgroundRun, StoredResponse
 from apps.usage.models import UsageDay, UsageEvent, UsageHour
 
@@ -212,5 +214,20 @@ def _used(number: int, issued: IssuedKey, price: PriceVersion) -> None:
     Batch.objects.create(
         **owner, public_id=f"batch_{number}", api_key=key, endpoint="/v1/embeddings", input_file=file, expires_at=NOON
     )
+    store = VectorStore.objects.create(
+        **owner,
+        public_id=f"vs_{number}",
+        api_key=key,
+        name=f"Store {number}",
+        embedding_model="moon",
+        last_active_at=NOON,
+    )
+    kept = StoreFile.objects.create(
+        account_id=key.account_id, store=store, file=file, api_key=key, max_tokens=800, overlap=400, passages_total=1
+    )
+    with within(key.account_id):
+        Passage.objects.create(
+            account_id=key.account_id, store=store, document=kept, position=0, text=SAID, tokens=5, digest=b"digest"
+        )
     UsageHour.objects.create(**owners, hour=NOON, requests=1, input_tokens=10, output_tokens=5, cost=4_500)
     UsageDay.objects.create(**owners, day=NOON.date(), requests=1, input_tokens=10, output_tokens=5, cost=4_500)

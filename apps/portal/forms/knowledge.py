@@ -79,7 +79,7 @@ class SeveralFiles(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    chosen = SeveralFiles(label="Files", allow_empty_file=True, max_length=255)
+    chosen = SeveralFiles(label="Files to add", allow_empty_file=True, max_length=255)
 
     def clean_chosen(self) -> list[Any]:
         files: list[Any] = self.cleaned_data["chosen"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from apps.accounts.models import User
@@ -167,6 +168,28 @@ def test_a_passage_has_a_place_of_its_own(alice: Client, key: KeyFacts, store: S
     assert 'id="p-61"' in shown(alice, f"{path}?at=999999999")
     for odd in ("-1", "x", "9" * 30, "³", ""):
         assert 'id="p-0"' in shown(alice, f"{path}?at={odd}")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_must_not_spend_does_not_search(
+    alice: Client, cast: Cast, key: KeyFacts, store: StoreFacts, signed_in: Callable[[User], Client]
+) -> None:
+    """No gateway runs here: whatever asked it for a vector would fail."""
+    shelve(store, put(key, store, "Text."), MOON)
+    path = f"{home(store)}search/?q=moon"
+    with pytest.raises(RuntimeError, match="the gateway was not started"):
+        alice.get(path)
+    linked = alice.get(path, headers={"Sec-Fetch-Site": "cross-site"}).content.decode()
+    assert 'value="moon"' in linked and "passages" not in linked.partition("<form")[2]
+    page = shown(signed_in(cast.join("viewer")), path)
+    assert "Your role (viewer) does not search" in page and "<fieldset" in page and "disabled" in page
+    assert "This field is required" in shown(alice, f"{home(store)}search/?q=")
+    VectorStore.objects.update(expires_at=timezone.now())
+    assert "This store has expired" in shown(alice, path) and "This store has expired" in shown(alice, home(store))
+
+
+def test_an_empty_store_is_searched_for_nothing(alice: Client, store: StoreFacts) -> None:
+    assert "There is nothing in this store that can be searched yet." in shown(alice, f"{home(store)}search/?q=moon")
 
 
 def test_names_bring_no_code(alice: Client, key: KeyFacts) -> None:
