@@ -304,6 +304,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.api.management.inference_schema.add_inference",
+        "apps.api.management.stores_schema.add_vector_stores",
         "apps.api.management.inference_schema.add_errors",
     ],
 }

@@ -72,22 +72,22 @@ def add_inference(result: Any, generator: Any, request: Any, public: bool) -> An
         result["paths"][path] = {"post": _operation(path, view)}
     _add_batches(result)
     _add_organization(result)
-    result["paths"]["/v1/models"] = {"get": _reading("list_models", "The models that this key may call.")}
+    result["paths"]["/v1/models"] = {"get": reading("list_models", "The models that this key may call.")}
     result["paths"]["/v1/models/{model}"] = {
         "get": {
-            **_reading("get_model", "One model."),
-            "parameters": [_in_path("model")],
+            **reading("get_model", "One model."),
+            "parameters": [in_path("model")],
         }
     }
     for path, operations in KEPT_OPERATIONS.items():
         result["paths"][path] = {
-            method: {**_reading(*described), "parameters": [_in_path("response_id")]}
+            method: {**reading(*described), "parameters": [in_path("response_id")]}
             for method, described in operations.items()
         }
     return result
 
 
-def _in_path(name: str) -> dict[str, Any]:
+def in_path(name: str) -> dict[str, Any]:
     return {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
 
 
@@ -110,7 +110,7 @@ def _add_batches(result: Any) -> None:
         ("/v1/batches/{batch_id}", "get", "get_batch", "One batch.", None),
         ("/v1/batches/{batch_id}/cancel", "post", "cancel_batch", "Ends a batch, and keeps what was answered.", None),
     ):
-        operation = _reading(name, description)
+        operation = reading(name, description)
         if body:
             operation["requestBody"] = {"required": True, "content": body}
         if parameter := re.search(r"{(\w+)}", path):
@@ -127,7 +127,7 @@ def _add_organization(result: Any) -> None:
         fields = msgspec.json.schema_components([view.takes])[1][view.takes.__name__]
         result["paths"][path] = {
             "get": {
-                **_reading(f"get_organization_{of}", described),
+                **reading(f"get_organization_{of}", described),
                 "parameters": [_in_query(view, name, fields) for name in view.takes.__struct_fields__],
             }
         }
@@ -161,15 +161,13 @@ def _operation(path: str, view: type[InferenceView]) -> dict[str, Any]:
     if "stream" in view.takes.schema.__struct_fields__:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     return {
-        **_reading(
-            path.removeprefix("/v1/").replace("/", "_"), view.__doc__ or f"{whose} {path.removeprefix('/v1/')}."
-        ),
+        **reading(path.removeprefix("/v1/").replace("/", "_"), view.__doc__ or f"{whose} {path.removeprefix('/v1/')}."),
         "requestBody": {"required": True, "content": body},
         "responses": {"200": {"description": f"{whose} answer", "content": content}, "4XX": error, "5XX": error},
     }
 
 
-def _reading(operation_id: str, description: str) -> dict[str, Any]:
+def reading(operation_id: str, description: str) -> dict[str, Any]:
     answer = {"description": "OpenAI's answer", "content": {"application/json": {"schema": ANY_OBJECT}}}
     return {
         "operationId": operation_id,
