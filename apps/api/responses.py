@@ -8,10 +8,11 @@ import msgspec
 
 from apps.api.answering import Endpoint
 from apps.api.base import V1View
+from apps.api.file_search import chosen_tool, findings, without_search
 from apps.api.http import Request, Response, json_response
 from apps.api.parsing import query_of
 from apps.api.schemas import ResponsesRequest
-from apps.api.schemas.responses import LOGPROBS, with_types
+from apps.api.schemas.responses import LOGPROBS, RESULTS, with_types
 from apps.api.views import InferenceView
 from apps.common.database import in_thread
 from apps.common.errors import Invalid
@@ -19,7 +20,7 @@ from apps.gateway import services as gateway
 from apps.gateway.contracts import Answer, Call
 from apps.keys.contracts import KeyFacts
 from apps.responses import selectors, services
-from apps.responses.contracts import Asked
+from apps.responses.contracts import Asked, Found
 
 ENDPOINT = "responses"
 REPEATED = ("background", "max_tool_calls", "metadata", "prompt_cache_key", "safety_identifier", "user")
@@ -40,8 +41,20 @@ def asked_of(call: Call, parsed: ResponsesRequest) -> tuple[Call, Asked]:
     return call, asked
 
 
+async def with_findings(call: Call, parsed: ResponsesRequest) -> tuple[Call, Asked]:
+    """The same, with what the caller's vector stores have about it where that is asked for. Raises ArtemisError."""
+    call, asked = asked_of(call, parsed)
+    if parsed.searches:
+        call = replace(call, payload=without_search(call.payload))
+    if tool := chosen_tool(parsed.tools, parsed.tool_choice):
+        found = await findings(call, tool, parsed.questions)
+        item = found.item(with_results=RESULTS in (parsed.include or ()))
+        asked = replace(asked, found=Found(item=item, told=found.told, annotations=found.annotations))
+    return call, asked
+
+
 async def respond(call: Call, parsed: ResponsesRequest) -> Answer:
-    return await services.respond(*asked_of(call, parsed))
+    return await services.respond(*await with_findings(call, parsed))
 
 
 class ResponsesView(InferenceView):
@@ -55,7 +68,10 @@ class ResponsesView(InferenceView):
 
     async def answered(self, request: Request, call: Call, parsed: ResponsesRequest) -> Response:
         if parsed.background:
-            taken_on = await services.begin_in_background(*asked_of(call, parsed), request.body)
+            call, asked = asked_of(call, parsed)
+            if parsed.searches:
+                call = replace(call, payload=without_search(call.payload))
+            taken_on = await services.begin_in_background(call, asked, request.body)
             return self.rendered(parsed, taken_on)
         return await super().answered(request, call, parsed)
 

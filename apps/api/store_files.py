@@ -6,8 +6,8 @@ from apps.api.base import V1View
 from apps.api.files import page
 from apps.api.http import Request, Response, json_response
 from apps.api.parsing import converted, parse_object, query_of
-from apps.api.schemas.vector_stores import AttachBatch, AttachFile, ChangeFile, StoreFilesQuery
-from apps.api.vector_stores import ENDPOINT, counts_card
+from apps.api.schemas.vector_stores import ENDPOINT, AttachBatch, AttachFile, ChangeFile, StoreFilesQuery
+from apps.api.vector_stores import counts_card
 from apps.api.views import check_headers
 from apps.common.database import in_thread
 from apps.gateway import services

@@ -12,7 +12,7 @@ from celery.signals import worker_shutting_down
 
 from apps.api.answering import call_of
 from apps.api.errors import OPENAI
-from apps.api.responses import ResponsesView, asked_of
+from apps.api.responses import ResponsesView, with_findings
 from apps.api.views import ChatCompletionsView, CompletionsView, EmbeddingsView, InferenceView
 from apps.batches.contracts import Question, Reply
 from apps.batches.selectors import has_open_batches
@@ -120,5 +120,5 @@ async def ask_for_response(errand: Errand) -> bytes:
         limits=errand.limits,
         prepaid=errand.prepaid,
     )
-    answered = await respond_in_background(*asked_of(call, parsed), errand)
+    answered = await respond_in_background(*await with_findings(call, parsed), errand)
     return answered.body

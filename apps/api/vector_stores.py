@@ -6,7 +6,7 @@ from apps.api.base import V1View
 from apps.api.files import page
 from apps.api.http import Request, Response, json_response
 from apps.api.parsing import converted, parse_object, query_of
-from apps.api.schemas.vector_stores import ChangeStore, CreateStore, SearchStore, StoresQuery, chunking_of
+from apps.api.schemas.vector_stores import ENDPOINT, ChangeStore, CreateStore, SearchStore, StoresQuery, chunking_of
 from apps.api.views import check_headers
 from apps.common.database import in_thread
 from apps.gateway import services
@@ -14,8 +14,6 @@ from apps.keys.contracts import KeyFacts
 from apps.knowledge import selectors
 from apps.knowledge import services as knowledge
 from apps.knowledge.contracts import FileCounts, Hit, StoreFacts, ToAttach
-
-ENDPOINT = "vector_stores"
 
 
 class StoresView(V1View):

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from apps.api.answering import Endpoint, call_of
 from apps.api.base import V1View
+from apps.api.chat_search import complete as complete_chat
 from apps.api.errors import ANTHROPIC
 from apps.api.http import JSON, Request, Response, event_stream, json_response
 from apps.api.options import end_user, time_limits
@@ -57,7 +58,7 @@ def check_headers(request: Request) -> None:
 
 
 class ChatCompletionsView(InferenceView):
-    takes = Endpoint(name="chat.completions", schema=ChatRequest)
+    takes = Endpoint(name="chat.completions", schema=ChatRequest, complete=complete_chat)
 
 
 class CompletionsView(InferenceView):

@@ -32,6 +32,7 @@ __all__ = [
     "authenticate",
     "authorize",
     "check_admission",
+    "check_endpoint",
     "check_supported",
     "complete",
     "count_tokens",
@@ -104,6 +105,11 @@ async def permitted(key: KeyFacts, *, endpoint: str, address: str) -> KeyFacts:
     access.check_endpoint(key, endpoint)
     await admission.take(runtime.pipe, key)
     return key
+
+
+def check_endpoint(key: KeyFacts, *, endpoint: str) -> None:
+    """Raises Forbidden where a key, as it is now, may not call it."""
+    access.check_endpoint(key, endpoint)
 
 
 async def models_for(key: KeyFacts, *, address: str, endpoint: str = "models") -> list[ModelFacts]:

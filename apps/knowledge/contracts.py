@@ -147,6 +147,14 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """That an answer goes back to a passage. `index`: the place in its text, in characters."""
+
+    index: int
+    hit: Hit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToEmbed:
     """Texts whose vectors are asked for with a key, as a request of that id. `prepaid`: it was charged before."""
 

@@ -10,6 +10,16 @@ Item = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was searched for before an engine is asked. `item`: the search, as the response's first output item;
+    `told`: to the engine, behind the caller's instructions; `annotations`: of a text that it answers."""
+
+    item: Item
+    told: str
+    annotations: Callable[[str], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """Of a checked request, what no engine is sent as it is. `repeated`: the fields that the response says again."""
 
@@ -17,6 +27,7 @@ class Asked:
     previous_response_id: str
     store: bool
     repeated: Mapping[str, Any]
+    found: Found | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

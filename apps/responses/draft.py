@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from apps.responses.citing import annotated
 from apps.responses.contracts import Asked, Item
 from apps.responses.items import completed
 
@@ -83,12 +84,16 @@ class Draft:
             details = {"reason": (answered.incomplete_details or {}).get("reason") or "max_output_tokens"}
         return self._object(
             status=answered.status,
-            output=[completed(item) for item in answered.output],
+            output=self._output(answered.output),
             incomplete_details=details,
             usage=answered.usage and _usage(answered.usage),
             completed_at=int(time.time()) if answered.status == "completed" else None,
             **({"artemis": answered.artemis} if answered.artemis else {}),
         )
+
+    def _output(self, items: list[Item]) -> list[Item]:
+        found, output = self.asked.found, [completed(item) for item in items]
+        return [found.item, *(annotated(item, found) for item in output)] if found else output
 
     def _object(self, **told: Any) -> dict[str, Any]:
         asked = self.asked

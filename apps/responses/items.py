@@ -5,7 +5,8 @@ from typing import Any
 
 from apps.responses.contracts import Item
 
-_PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
+SEARCHED = "file_search_call"
+_PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs", SEARCHED: "fs"}
 
 
 def as_items(given: str | list[Item]) -> list[Item]:
@@ -17,10 +18,14 @@ def as_items(given: str | list[Item]) -> list[Item]:
 
 def conversation(past: list[Item], items: list[Item]) -> list[Item]:
     """What an engine is told. What was thought before the last question is left out, as OpenAI does; what was thought
-    since then belongs to the calls of functions that are being answered."""
+    since then belongs to the calls of functions that are being answered. Searches are ours: no engine knows them."""
     told = [*past, *items]
     asked = max((place for place, item in enumerate(told) if item.get("role") == "user"), default=-1)
-    return [item for place, item in enumerate(told) if item["type"] != "reasoning" or place > asked]
+    return [
+        item
+        for place, item in enumerate(told)
+        if item["type"] != SEARCHED and (item["type"] != "reasoning" or place > asked)
+    ]
 
 
 def completed(item: Item) -> Item:

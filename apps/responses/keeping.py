@@ -12,6 +12,7 @@ from django.db import Error
 from apps.common.database import in_thread
 from apps.common.errors import Unavailable
 from apps.gateway.contracts import Call, EventStream, Write
+from apps.responses.citing import BEGINS, CitedEvents
 from apps.responses.contracts import Item
 from apps.responses.draft import Draft, answered, encode
 from apps.responses.models import StoredResponse
@@ -19,7 +20,6 @@ from inference.responses_writer import ENDS
 
 END = b"\n\n"
 CARRIES = b'"response":'  # within a JSON text its quotes would be escaped
-BEGINS = frozenset({"response.created", "response.queued", "response.in_progress"})
 KEEP_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 
@@ -89,10 +89,12 @@ class KeptStream:
     def __init__(self, stream: EventStream, keeper: Keeper) -> None:
         self._stream = stream
         self._keeper = keeper
+        found = keeper.draft.asked.found
+        self._cited = CitedEvents(found) if found else None
 
     async def pump(self, write: Write) -> None:
         async def own(part: bytes, *, last: bool = False) -> None:
-            if CARRIES in part:
+            if CARRIES in part or self._cited:
                 frames = part[: -len(END)].split(END)
                 part = b"".join([await self._own(frame) + END for frame in frames])
             await write(part, last=last)
@@ -104,8 +106,8 @@ class KeptStream:
 
     async def _own(self, frame: bytes) -> bytes:
         if CARRIES not in frame:
-            return frame
-        data = b"".join(line[5:].strip() for line in frame.split(b"\n") if line.startswith(b"data:"))
+            return self._renumbered(frame)
+        data = _data(frame)
         event = _decode_event(data)
         if event.type in ENDS:
             response = await self._keeper.finished(bytes(event.response))
@@ -113,6 +115,21 @@ class KeptStream:
         elif event.type in BEGINS:
             response, kind = self._keeper.draft.begun(), event.type
         else:
-            return frame
+            return self._renumbered(frame)
         told = {"type": kind, "sequence_number": event.sequence_number, "response": response}
-        return b"event: %s\ndata: %s" % (kind.encode(), encode(told))
+        return END.join(map(_frame, self._cited.of(told) if self._cited else [told]))
+
+    def _renumbered(self, frame: bytes) -> bytes:
+        """An event among those of a search; what is no event of the response passes."""
+        if self._cited is None or not (data := _data(frame)):
+            return frame
+        event = msgspec.json.decode(data)
+        return END.join(map(_frame, self._cited.of(event))) if isinstance(event, dict) and "type" in event else frame
+
+
+def _data(frame: bytes) -> bytes:
+    return b"".join(line[5:].strip() for line in frame.split(b"\n") if line.startswith(b"data:"))
+
+
+def _frame(event: dict[str, Any]) -> bytes:
+    return b"event: %s\ndata: %s" % (event["type"].encode(), encode(event))

@@ -1,6 +1,7 @@
 """Vector stores by the official client against the running platform: filled, polled, searched, changed, billed."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -168,3 +169,25 @@ def test_nothing_of_it_is_seen_from_another_account(platform: Platform, desk: De
         with pytest.raises(openai.NotFoundError):
             call()
     assert [found.id for found in stores.list()] == [mine]
+
+
+def test_the_commands_do_the_same(platform: Platform, desk: Desk, tmp_path: Path) -> None:
+    slug = desk.call(make_account, "Operators")
+    desk.key(account=slug)
+    (tmp_path / "more").mkdir()
+    (tmp_path / ".hidden").write_text("Nobody asked for it.")
+    (tmp_path / "myth.md").write_text(MYTH)
+    (tmp_path / "more" / "sun.txt").write_text("Helios drives the chariot of the sun.")
+    put = platform.manage("ingest", str(tmp_path), "--store", "Myths", "--account", slug)
+    assert [(row["filename"], row["status"]) for row in put["files"]] == [
+        ("sun.txt", "completed"),
+        ("myth.md", "completed"),
+    ]
+    found = platform.manage("search", "Who drives the chariot of the sun?", "--store", "Myths", "--account", slug)
+    assert found["store"] == put["store"] and found["hits"][0]["filename"] == "sun.txt"
+
+    (tmp_path / "bad.bin").write_bytes(b"\x7fELF" + bytes(2000))
+    bad = platform.manage("ingest", str(tmp_path / "bad.bin"), "--store", put["store"], "--account", slug, check=False)
+    assert bad["files"][0]["status"] == "failed" and bad["files"][0]["error"]
+    nothing = platform.manage("search", "sun", "--store", "Nothing", "--account", slug, check=False)
+    assert nothing["error"]["code"] == "vector_store_not_found"

@@ -18,6 +18,7 @@ from apps.api.schemas.fields import (
     StreamOptions,
     Temperature,
 )
+from apps.api.schemas.file_search import FileSearchTool, questions_of
 
 
 class TextPart(Struct, tag_field="type", tag="text", forbid_unknown_fields=True):
@@ -74,8 +75,7 @@ class Function(Struct, forbid_unknown_fields=True):
     strict: bool | None = None
 
 
-class Tool(Struct, forbid_unknown_fields=True):
-    type: Literal["function"]
+class Tool(Struct, tag_field="type", tag="function", forbid_unknown_fields=True):
     function: Function
 
 
@@ -130,7 +130,7 @@ class ChatRequest(Request, kw_only=True):
     stream_options: StreamOptions | None = None
     temperature: Temperature | None = None
     tool_choice: Literal["none", "auto", "required"] | JSONObject | None = None
-    tools: Annotated[list[Tool], Meta(max_length=128)] | None = None
+    tools: Annotated[list[Tool | FileSearchTool], Meta(max_length=128)] | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     top_p: Probability | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
@@ -138,6 +138,15 @@ class ChatRequest(Request, kw_only=True):
     @property
     def output_limit(self) -> int | None:
         return self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
+
+    @property
+    def searches(self) -> bool:
+        return any(isinstance(tool, FileSearchTool) for tool in self.tools or ())
+
+    @property
+    def questions(self) -> list[str]:
+        """The user's last message, and the last two together: what is asked may lean on what was."""
+        return questions_of([_words(message.content) for message in self.messages if message.role == "user"])
 
     @property
     def choices(self) -> int:
@@ -148,7 +157,8 @@ class ChatRequest(Request, kw_only=True):
         if self.response_format and self.response_format.json_schema:
             found.append(("response_format.json_schema.schema", self.response_format.json_schema.schema))
         for place, tool in enumerate(self.tools or ()):
-            found.append((f"tools[{place}].function.parameters", tool.function.parameters))
+            if isinstance(tool, Tool):
+                found.append((f"tools[{place}].function.parameters", tool.function.parameters))
         for place, function in enumerate(self.functions or ()):
             found.append((f"functions[{place}].parameters", function.parameters))
         return [(at, schema) for at, schema in found if schema is not None]
@@ -178,3 +188,9 @@ class ChatRequest(Request, kw_only=True):
                 "response_format needs json_schema for the type json_schema, and only for it.",
             )
         return None
+
+
+def _words(content: str | list[TextPart | RefusalPart | ImagePart] | None) -> str:
+    if isinstance(content, list):
+        return "\n".join(part.text for part in content if isinstance(part, TextPart))
+    return content or ""

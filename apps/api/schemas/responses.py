@@ -5,12 +5,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from apps.api.schemas.fields import EndUser, JSONObject, Positive, Probability, Request, Temperature
+from apps.api.schemas.file_search import FileSearchTool, questions_of
 from apps.common.errors import Invalid
 
 Status = Literal["in_progress", "completed", "incomplete"]
 Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
 FunctionName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_.-]+$")]
 LOGPROBS = "message.output_text.logprobs"
+RESULTS = "file_search_call.results"
 
 
 class InputText(Struct, tag_field="type", tag="input_text", forbid_unknown_fields=True):
@@ -78,7 +80,16 @@ class Reasoning(Struct, tag_field="type", tag="reasoning", forbid_unknown_fields
     status: Status | None = None
 
 
-Item = Message | FunctionCall | FunctionCallOutput | Reasoning
+class FileSearchCall(Struct, tag_field="type", tag="file_search_call", forbid_unknown_fields=True):
+    """A search of ours, as it came: clients send the whole output back."""
+
+    queries: list[str]
+    id: Identifier | None = None
+    status: Literal["in_progress", "searching", "completed", "incomplete", "failed"] | None = None
+    results: list[JSONObject] | None = None
+
+
+Item = Message | FunctionCall | FunctionCallOutput | Reasoning | FileSearchCall
 
 
 class FunctionTool(Struct, tag_field="type", tag="function", forbid_unknown_fields=True):
@@ -90,6 +101,10 @@ class FunctionTool(Struct, tag_field="type", tag="function", forbid_unknown_fiel
 
 class ChosenFunction(Struct, tag_field="type", tag="function", forbid_unknown_fields=True):
     name: FunctionName
+
+
+class ChosenSearch(Struct, tag_field="type", tag="file_search", forbid_unknown_fields=True):
+    pass
 
 
 class TextFormat(Struct, tag_field="type", tag="text", forbid_unknown_fields=True):
@@ -150,7 +165,14 @@ class ResponsesRequest(Request, kw_only=True):
     input: str | Annotated[list[Item], Meta(min_length=1, max_length=10_000)]
     background: bool | None = None
     include: (
-        list[Literal["message.output_text.logprobs", "message.input_image.image_url", "reasoning.encrypted_content"]]
+        list[
+            Literal[
+                "message.output_text.logprobs",
+                "message.input_image.image_url",
+                "reasoning.encrypted_content",
+                "file_search_call.results",
+            ]
+        ]
         | None
     ) = None
     instructions: str | None = None
@@ -169,8 +191,8 @@ class ResponsesRequest(Request, kw_only=True):
     stream_options: ResponsesStreamOptions | None = None
     temperature: Temperature | None = None
     text: Text | None = None
-    tool_choice: Literal["none", "auto", "required"] | ChosenFunction | None = None
-    tools: Annotated[list[FunctionTool], Meta(max_length=128)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | ChosenFunction | ChosenSearch | None = None
+    tools: Annotated[list[FunctionTool | FileSearchTool], Meta(max_length=128)] | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     top_p: Probability | None = None
     truncation: Literal["auto", "disabled"] | None = None
@@ -182,11 +204,27 @@ class ResponsesRequest(Request, kw_only=True):
         return self.max_output_tokens
 
     @property
+    def searches(self) -> bool:
+        return any(isinstance(tool, FileSearchTool) for tool in self.tools or ())
+
+    @property
+    def questions(self) -> list[str]:
+        """The user's last message, and the last two together: what is asked may lean on what was."""
+        if isinstance(self.input, str):
+            return [self.input]
+        asked = [_words(item) for item in self.input if isinstance(item, Message) and item.role == "user"]
+        return questions_of(asked)
+
+    @property
     def wants_logprobs(self) -> bool:
         return LOGPROBS in (self.include or ())
 
     def json_schemas(self) -> list[tuple[str, JSONObject]]:
-        found = [(f"tools[{place}].parameters", tool.parameters) for place, tool in enumerate(self.tools or ())]
+        found = [
+            (f"tools[{place}].parameters", tool.parameters)
+            for place, tool in enumerate(self.tools or ())
+            if isinstance(tool, FunctionTool)
+        ]
         if self.text and isinstance(self.text.format, SchemaFormat):
             found.append(("text.format.schema", self.text.format.schema))
         return [(at, schema) for at, schema in found if schema is not None]
@@ -213,11 +251,11 @@ class ResponsesRequest(Request, kw_only=True):
 def with_types(body: dict[str, Any]) -> dict[str, Any]:
     """Messages may go without their type. Raises Invalid for OpenAI's hosted tools, which nothing here would run."""
     for place, tool in enumerate(_dicts(body.get("tools"))):
-        if tool.get("type") != "function":
+        if tool.get("type") not in ("function", "file_search"):
             raise Invalid(
                 f"tools[{place}].type",
-                f"Only tools of the type 'function' are offered here, not {str(tool.get('type'))[:60]!r}: "
-                "the caller runs them, and sends back what they return.",
+                f"Only tools of the types 'function' and 'file_search' are offered here, not "
+                f"{str(tool.get('type'))[:60]!r}.",
             )
     given = body.get("input")
     if not isinstance(given, list):
@@ -227,6 +265,12 @@ def with_types(body: dict[str, Any]) -> dict[str, Any]:
         for item in given
     ]
     return {**body, "input": items}
+
+
+def _words(message: Message) -> str:
+    if isinstance(message.content, str):
+        return message.content
+    return "\n".join(part.text for part in message.content if isinstance(part, InputText | OutputText))
 
 
 def _dicts(values: Any) -> list[dict[str, Any]]:

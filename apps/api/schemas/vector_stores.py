@@ -11,6 +11,7 @@ from apps.api.schemas.files import Identifier, Metadata
 from apps.common.errors import Invalid
 from apps.knowledge.contracts import USUAL_OVERLAP, USUAL_TOKENS, Chunking, ToAttach, Wanted, Weights
 
+ENDPOINT = "vector_stores"  # as keys allow it
 MOST_FILES, MOST_QUERIES = 2000, 20
 Name = Annotated[str, Meta(max_length=256)]
 Description = Annotated[str, Meta(max_length=512)]

@@ -4,6 +4,7 @@ them takes room that a gateway has no use for."""
 from apps.knowledge.services.documents import attach, attach_batch, cancel_batch, change_attributes, remove, remove_file
 from apps.knowledge.services.embedding import embedded, embedding_model, vectors_of
 from apps.knowledge.services.emptying import empty_deleted
+from apps.knowledge.services.quoting import citations, quoted
 from apps.knowledge.services.searching import search
 from apps.knowledge.services.stores import change_store, create_store, delete_expired_stores, delete_store, note_use
 
@@ -13,6 +14,7 @@ __all__ = [
     "cancel_batch",
     "change_attributes",
     "change_store",
+    "citations",
     "create_store",
     "delete_expired_stores",
     "delete_store",
@@ -20,6 +22,7 @@ __all__ = [
     "embedding_model",
     "empty_deleted",
     "note_use",
+    "quoted",
     "remove",
     "remove_file",
     "search",

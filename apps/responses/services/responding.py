@@ -5,7 +5,7 @@ from dataclasses import replace
 from apps.common.database import in_thread
 from apps.gateway import services as gateway
 from apps.gateway.contracts import Answer, Call
-from apps.responses.contracts import Asked, Errand, Item
+from apps.responses.contracts import Asked, Errand, Found, Item
 from apps.responses.draft import Draft, answered, encode
 from apps.responses.items import as_items, conversation
 from apps.responses.keeping import Keeper, KeptStream
@@ -36,6 +36,8 @@ async def respond_in_background(call: Call, asked: Asked, errand: Errand) -> Ans
 async def with_conversation(call: Call, asked: Asked) -> tuple[Call, list[Item]]:
     """The call with all that an engine is told, and the items that are new in it. Raises Invalid or Unavailable."""
     items = as_items(asked.given)
+    if asked.found:
+        call = _told(call, asked.found)
     if not asked.previous_response_id:
         given = asked.given if isinstance(asked.given, str) else conversation([], items)
         return replace(call, payload={**call.payload, "input": given, "store": False}), items
@@ -43,3 +45,9 @@ async def with_conversation(call: Call, asked: Asked) -> tuple[Call, list[Item]]
     past = await in_thread(lambda: past_of(account_id=key.account_id, project_id=key.project_id, public_id=public_id))
     payload = {**call.payload, "input": conversation(past.items, items), "store": False}
     return replace(call, payload=payload, prompt_bytes=call.prompt_bytes + past.size), items
+
+
+def _told(call: Call, found: Found) -> Call:
+    instructions = "\n\n".join(filter(None, (call.payload.get("instructions"), found.told)))
+    payload = {**call.payload, "instructions": instructions}
+    return replace(call, payload=payload, prompt_bytes=call.prompt_bytes + len(found.told.encode()))
