@@ -540,7 +540,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
         "previous_response_id",
     ),
     "too much metadata": ({"metadata": {str(n): "x" for n in range(17)}}, "invalid_value", "metadata"),
-    "an unknown include": ({"include": ["file_search_call.results"]}, "invalid_value", "include[0]"),
+    "an unknown include": ({"include": ["computer_call_output.output.image_url"]}, "invalid_value", "include[0]"),
     "temperature": ({"temperature": 3}, "invalid_value", "temperature"),
 }
 
