@@ -48,7 +48,7 @@ class Endpoint:
         extensions = model.extensions if self.extensible else NOTHING
         parsed, payload = check(self.normalised(body), self.schema, extensions=extensions)
         if model.unsupported:
-            services.check_supported(model, payload)
+            services.check_supported(model, parsed.for_engines(payload))
         return parsed, payload
 
 

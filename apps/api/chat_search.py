@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from apps.api.file_search import Findings, chosen_tool, findings, without_search
+from apps.api.file_search import Findings, chosen_tool, findings
 from apps.api.schemas.chat import ChatRequest
 from apps.gateway import services
 from apps.gateway.contracts import Answer, Call, EventStream, Write
@@ -20,7 +20,7 @@ async def complete(call: Call, parsed: ChatRequest) -> Answer:
     """Raises ArtemisError."""
     if not parsed.searches:
         return await services.complete(call)
-    call = replace(call, payload=without_search(call.payload))
+    call = replace(call, payload=parsed.for_engines(call.payload))
     tool = chosen_tool(parsed.tools, parsed.tool_choice)
     if tool is None:
         return await services.complete(call)

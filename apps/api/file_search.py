@@ -21,7 +21,6 @@ from apps.knowledge.contracts import Hit, StoreFacts
 
 LONGEST_QUERY = 4096  # characters
 SHARE_OF_CONTEXT = 3  # passages take a third of what a model reads, at most
-KIND = "file_search"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +95,6 @@ def chosen_tool(tools: Any, choice: Any) -> FileSearchTool | None:
     if len(found) > 1:
         raise Invalid("tools", "Give file_search once, with all the vector stores.")
     return found[0] if found and choice != "none" else None
-
-
-def without_search(payload: dict[str, Any]) -> dict[str, Any]:
-    """What an engine is sent: it knows nothing of this tool, or of a choice that only this tool is left for."""
-    tools = [tool for tool in payload.get("tools") or () if tool.get("type") != KIND]
-    kept = {name: value for name, value in payload.items() if name not in ("tools", "tool_choice")}
-    choice = payload.get("tool_choice")
-    if tools:
-        kept["tools"] = tools
-    if choice is not None and tools and not (isinstance(choice, dict) and choice.get("type") == KIND):
-        kept["tool_choice"] = choice
-    return kept
 
 
 def _store(key: KeyFacts, store_id: str) -> StoreFacts:

@@ -8,7 +8,7 @@ import msgspec
 
 from apps.api.answering import Endpoint
 from apps.api.base import V1View
-from apps.api.file_search import chosen_tool, findings, without_search
+from apps.api.file_search import chosen_tool, findings
 from apps.api.http import Request, Response, json_response
 from apps.api.parsing import query_of
 from apps.api.schemas import ResponsesRequest
@@ -45,7 +45,7 @@ async def with_findings(call: Call, parsed: ResponsesRequest) -> tuple[Call, Ask
     """The same, with what the caller's vector stores have about it where that is asked for. Raises ArtemisError."""
     call, asked = asked_of(call, parsed)
     if parsed.searches:
-        call = replace(call, payload=without_search(call.payload))
+        call = replace(call, payload=parsed.for_engines(call.payload))
     if tool := chosen_tool(parsed.tools, parsed.tool_choice):
         found = await findings(call, tool, parsed.questions)
         item = found.item(with_results=RESULTS in (parsed.include or ()))
@@ -70,7 +70,7 @@ class ResponsesView(InferenceView):
         if parsed.background:
             call, asked = asked_of(call, parsed)
             if parsed.searches:
-                call = replace(call, payload=without_search(call.payload))
+                call = replace(call, payload=parsed.for_engines(call.payload))
             taken_on = await services.begin_in_background(call, asked, request.body)
             return self.rendered(parsed, taken_on)
         return await super().answered(request, call, parsed)

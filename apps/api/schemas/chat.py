@@ -1,6 +1,6 @@
 """POST /v1/chat/completions, by https://platform.openai.com/docs/api-reference/chat/create"""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -18,7 +18,7 @@ from apps.api.schemas.fields import (
     StreamOptions,
     Temperature,
 )
-from apps.api.schemas.file_search import FileSearchTool, questions_of
+from apps.api.schemas.file_search import FileSearchTool, questions_of, without_search
 
 
 class TextPart(Struct, tag_field="type", tag="text", forbid_unknown_fields=True):
@@ -142,6 +142,9 @@ class ChatRequest(Request, kw_only=True):
     @property
     def searches(self) -> bool:
         return any(isinstance(tool, FileSearchTool) for tool in self.tools or ())
+
+    def for_engines(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return without_search(payload) if self.searches else payload
 
     @property
     def questions(self) -> list[str]:

@@ -42,6 +42,10 @@ class AnyRequest(Struct, kw_only=True, forbid_unknown_fields=True):
         """The payload in the form in which engines take it."""
         return payload
 
+    def for_engines(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """The payload without what we do ourselves."""
+        return payload
+
     def json_schemas(self) -> list[tuple[str, JSONObject]]:
         """The JSON schemas in it, and where they stand: an engine may have to compile them."""
         return []

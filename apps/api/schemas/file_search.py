@@ -10,6 +10,7 @@ from apps.knowledge.contracts import Wanted
 
 MOST_STORES = 4
 USUAL_RESULTS = 8
+KIND = "file_search"
 
 
 class FileSearchTool(Struct, tag_field="type", tag="file_search", forbid_unknown_fields=True):
@@ -26,3 +27,15 @@ class FileSearchTool(Struct, tag_field="type", tag="file_search", forbid_unknown
 def questions_of(asked: list[str]) -> list[str]:
     """Of what a user said, in order: the last, and the last two together."""
     return [asked[-1], "\n".join(asked[-2:])] if len(asked) > 1 else asked
+
+
+def without_search(payload: dict[str, Any]) -> dict[str, Any]:
+    """What an engine is sent: it knows nothing of this tool, or of a choice that only this tool is left for."""
+    tools = [tool for tool in payload.get("tools") or () if tool.get("type") != KIND]
+    kept = {name: value for name, value in payload.items() if name not in ("tools", "tool_choice")}
+    choice = payload.get("tool_choice")
+    if tools:
+        kept["tools"] = tools
+    if choice is not None and tools and not (isinstance(choice, dict) and choice.get("type") == KIND):
+        kept["tool_choice"] = choice
+    return kept

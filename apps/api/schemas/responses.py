@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from apps.api.schemas.fields import EndUser, JSONObject, Positive, Probability, Request, Temperature
-from apps.api.schemas.file_search import FileSearchTool, questions_of
+from apps.api.schemas.file_search import FileSearchTool, questions_of, without_search
 from apps.common.errors import Invalid
 
 Status = Literal["in_progress", "completed", "incomplete"]
@@ -206,6 +206,9 @@ class ResponsesRequest(Request, kw_only=True):
     @property
     def searches(self) -> bool:
         return any(isinstance(tool, FileSearchTool) for tool in self.tools or ())
+
+    def for_engines(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return without_search(payload) if self.searches else payload
 
     @property
     def questions(self) -> list[str]:
