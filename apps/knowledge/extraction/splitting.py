@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import groupby
 
 from apps.knowledge.extraction.contracts import Document, Passage
 from apps.knowledge.extraction.leaves import BOUND, Leaf, leaves_of
@@ -46,7 +46,12 @@ class Splitter:
         self._count = count
 
     def passages(self) -> Iterator[Passage]:
-        return self._section(0, 0, len(self._leaves), first=0)
+        """None goes over the end of a page: it has one page to be cited by, and that is the right one."""
+        begin = 0
+        for _, of_page in groupby(self._leaves, key=lambda leaf: leaf.page):
+            end = begin + sum(1 for _ in of_page)
+            yield from self._section(begin, begin, end, first=begin)
+            begin = end
 
     def _section(self, begin: int, lower: int, upper: int, *, first: int) -> Iterator[Passage]:
         """A section's parts, as many together as there is room for. From `begin` to `lower` stand headings above it
@@ -54,8 +59,7 @@ class Splitter:
         parts = self._parts(lower, upper, first)
         at = 0
         while at < len(parts):
-            together = self._on_one_page(parts, at)
-            reached = self._measure.reach(begin, [part.end for part in together])
+            reached = self._measure.reach(begin, [part.end for part in parts[at:]])
             if reached < 0:
                 yield from self._too_large(begin, parts[at])
                 begin, at = parts[at].end, at + 1
@@ -76,11 +80,6 @@ class Splitter:
         own = begins[0] if begins else upper
         parts = [Part(lower, own, is_section=False)] if own > lower else []
         return parts + [Part(begin, end, is_section=True) for begin, end in zip(begins, ends, strict=False)]
-
-    def _on_one_page(self, parts: list[Part], at: int) -> list[Part]:
-        """A passage of several sections has one page to be cited by."""
-        page = self._leaves[parts[at].begin].page
-        return list(takewhile(lambda part: self._leaves[part.begin].page == page, parts[at:]))
 
     def _too_large(self, begin: int, part: Part) -> Iterator[Passage]:
         if part.is_section:
