@@ -36,6 +36,8 @@ def asked_of(call: Call, parsed: ResponsesRequest) -> tuple[Call, Asked]:
         store=parsed.store is not False,
         repeated=call.payload | ours,
     )
+    if parsed.searches:
+        call = replace(call, payload=parsed.for_engines(call.payload))
     if parsed.wants_logprobs:
         call = replace(call, payload={**call.payload, "include": [LOGPROBS]})
     return call, asked
@@ -44,8 +46,6 @@ def asked_of(call: Call, parsed: ResponsesRequest) -> tuple[Call, Asked]:
 async def with_findings(call: Call, parsed: ResponsesRequest) -> tuple[Call, Asked]:
     """The same, with what the caller's vector stores have about it where that is asked for. Raises ArtemisError."""
     call, asked = asked_of(call, parsed)
-    if parsed.searches:
-        call = replace(call, payload=parsed.for_engines(call.payload))
     if tool := chosen_tool(parsed.tools, parsed.tool_choice):
         found = await findings(call, tool, parsed.questions)
         item = found.item(with_results=RESULTS in (parsed.include or ()))
@@ -68,10 +68,7 @@ class ResponsesView(InferenceView):
 
     async def answered(self, request: Request, call: Call, parsed: ResponsesRequest) -> Response:
         if parsed.background:
-            call, asked = asked_of(call, parsed)
-            if parsed.searches:
-                call = replace(call, payload=parsed.for_engines(call.payload))
-            taken_on = await services.begin_in_background(call, asked, request.body)
+            taken_on = await services.begin_in_background(*asked_of(call, parsed), request.body)
             return self.rendered(parsed, taken_on)
         return await super().answered(request, call, parsed)
 

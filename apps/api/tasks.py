@@ -4,7 +4,6 @@ live one."""
 import asyncio
 import logging
 import multiprocessing.sharedctypes
-from collections.abc import Coroutine
 from typing import Any
 
 from celery import shared_task
@@ -50,7 +49,7 @@ def stop_running(**_: Any) -> None:
 def run_batches() -> None:
     """Beat asks for it every few seconds: what one task has no time for, the next one goes on with."""
     if has_open_batches():
-        asyncio.run(_at_the_gateway(run_open_batches(ask, seconds=SECONDS, is_stopping=_is_stopping)))
+        asyncio.run(runtime.at_work(run_open_batches(ask, seconds=SECONDS, is_stopping=_is_stopping)))
 
 
 @shared_task(name="responses.run", time_limit=RESPONSES_TIME_LIMIT)
@@ -58,7 +57,7 @@ def run_responses() -> None:
     """Beat asks for it as well, for those of a worker that was killed, or that were not enqueued."""
     if has_waiting_responses():
         work = run_waiting_responses(ask_for_response, seconds=RESPONSES_SECONDS, is_stopping=_is_stopping)
-        asyncio.run(_at_the_gateway(work))
+        asyncio.run(runtime.at_work(work))
 
 
 @shared_task(name="knowledge.run")
@@ -66,19 +65,11 @@ def run_documents() -> None:
     """Beat asks for it as well, for those that wait, and for those of a worker that was killed."""
     if has_waiting_documents():
         work = run_waiting_documents(embedded, context_of_model, seconds=SECONDS, is_stopping=_is_stopping)
-        asyncio.run(_at_the_gateway(work))
+        asyncio.run(runtime.at_work(work))
 
 
 def _is_stopping() -> bool:
     return bool(_stopping.value)
-
-
-async def _at_the_gateway(work: Coroutine[Any, Any, None]) -> None:
-    await runtime.start()
-    try:
-        await work
-    finally:
-        await runtime.stop()
 
 
 async def ask(question: Question) -> Reply:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from redis.exceptions import RedisError, ResponseError
@@ -27,6 +27,7 @@ from apps.gateway.watch import POLL_SECONDS, EngineWatch
 from apps.usage.selectors import is_recorded
 from inference.client import EngineClient
 
+Result = TypeVar("Result")
 REPLAY_SECONDS = 5.0
 NOTE_SECONDS = 1.0
 logger = logging.getLogger(__name__)
@@ -187,3 +188,12 @@ async def start() -> None:
 async def stop() -> None:
     with contextlib.suppress(RuntimeError):
         await current().stop()
+
+
+async def at_work(work: Coroutine[Any, Any, Result]) -> Result:
+    """For what runs outside of a server: the gateway is there as long as the work."""
+    await start()
+    try:
+        return await work
+    finally:
+        await stop()

@@ -1,15 +1,8 @@
 """What the commands of this room have in common."""
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
-
 from apps.common.errors import Invalid, NotFound
-from apps.gateway import runtime
 from apps.knowledge.contracts import StoreFacts
 from apps.knowledge.selectors import stores_by_name
-
-Result = TypeVar("Result")
 
 
 def one_store(*, account_id: int, name: str) -> StoreFacts:
@@ -20,16 +13,3 @@ def one_store(*, account_id: int, name: str) -> StoreFacts:
     if len(found) > 1:
         raise Invalid("store", f"{len(found)} vector stores have this name; give an id, such as {found[0].public_id}.")
     return found[0]
-
-
-def at_the_gateway(work: Coroutine[Any, Any, Result]) -> Result:
-    """Raises ArtemisError."""
-
-    async def run() -> Result:
-        await runtime.start()
-        try:
-            return await work
-        finally:
-            await runtime.stop()
-
-    return asyncio.run(run())

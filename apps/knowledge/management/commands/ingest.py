@@ -1,5 +1,6 @@
 """manage.py ingest: files of this machine into a vector store, as the API would."""
 
+import asyncio
 import sys
 import time
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from apps.accounts.selectors import account_id_of_slug
 from apps.common.commands import ArtemisCommand
 from apps.common.errors import Invalid, Unavailable
 from apps.files.services import upload_file
+from apps.gateway import runtime
 from apps.keys.contracts import KeyFacts
 from apps.keys.selectors import facts_of_key, keys_of_account
-from apps.knowledge.command_line import at_the_gateway, one_store
+from apps.knowledge.command_line import one_store
 from apps.knowledge.contracts import DocumentFacts, StoreFacts, ToAttach
 from apps.knowledge.selectors import document_of_store, stores_by_name
 from apps.knowledge.services import attach, create_store, embedding_model
@@ -82,7 +84,7 @@ def _key(account_id: int, public_id: str) -> KeyFacts:
 def _store(key: KeyFacts, name: str, model: str) -> StoreFacts:
     if stores_by_name(account_id=key.account_id, name=name):
         return one_store(account_id=key.account_id, name=name)
-    model = at_the_gateway(embedding_model(key, name=model, address=""))
+    model = asyncio.run(runtime.at_work(embedding_model(key, name=model, address="")))
     return create_store(key=key, address="", embedding_model=model, name=name)
 
 

@@ -1,5 +1,6 @@
 """manage.py search: a vector store, by words and meaning, as the API would."""
 
+import asyncio
 import secrets
 from typing import Any
 
@@ -7,7 +8,8 @@ from django.core.management.base import CommandParser
 
 from apps.accounts.selectors import account_id_of_slug
 from apps.common.commands import ArtemisCommand
-from apps.knowledge.command_line import at_the_gateway, one_store
+from apps.gateway import runtime
+from apps.knowledge.command_line import one_store
 from apps.knowledge.contracts import Hit, ToEmbed, Wanted
 from apps.knowledge.services import embedded, search
 
@@ -35,7 +37,7 @@ class Command(ArtemisCommand):
                 model=store.embedding_model,
                 texts=[query],
             )
-            vectors = at_the_gateway(embedded(asked))
+            vectors = asyncio.run(runtime.at_work(embedded(asked)))
             hits = search(store=store, queries=[query], vectors=vectors, wanted=Wanted(most=options["most"]))
         return {"store": store.public_id, "hits": [_row(hit) for hit in hits]}
 
