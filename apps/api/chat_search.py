@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
-from apps.api.file_search import Findings, chosen_tool, findings
+from apps.api.file_search import annotations, chosen_tool, findings
 from apps.api.schemas.chat import ChatRequest
 from apps.gateway import services
 from apps.gateway.contracts import Answer, Call, EventStream, Write
+from apps.knowledge.contracts import Findings
+from apps.knowledge.services import with_passages
 
 END, DATA = b"\n\n", b"data: "
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
@@ -25,20 +27,10 @@ async def complete(call: Call, parsed: ChatRequest) -> Answer:
     if tool is None:
         return await services.complete(call)
     found = await findings(call, tool, parsed.questions)
-    answer = await services.complete(_told(call, found))
+    answer = await services.complete(with_passages(call, found))
     if answer.stream is not None:
         return replace(answer, stream=CitedChunks(answer.stream, found))
     return replace(answer, body=_annotated(answer.body, found))
-
-
-def _told(call: Call, found: Findings) -> Call:
-    first, *others = call.payload["messages"]
-    if first["role"] in ("system", "developer") and isinstance(first.get("content"), str):
-        messages = [{**first, "content": f"{first['content']}\n\n{found.told}"}, *others]
-    else:
-        messages = [{"role": "system", "content": found.told}, first, *others]
-    size = call.prompt_bytes + len(found.told.encode())
-    return replace(call, payload={**call.payload, "messages": messages}, prompt_bytes=size)
 
 
 def _annotated(body: bytes, found: Findings) -> bytes:
@@ -53,7 +45,7 @@ def _notes(text: str, found: Findings) -> list[dict[str, Any]]:
     """In the form of chat's other annotation, url_citation."""
     return [
         {"type": one["type"], "file_citation": {name: value for name, value in one.items() if name != "type"}}
-        for one in found.annotations(text)
+        for one in annotations(found, text)
     ]
 
 

@@ -1,92 +1,48 @@
-"""Searches vector stores for a question before a model answers it.
-
-OpenAI's models decide whether to search, in a round of their own. Here the question itself is searched for, always:
-that asks one engine once, and works with models that call no tools.
-"""
+"""The tool `file_search`: what vector stores have about a question, and how an answer cites it, in OpenAI's form."""
 
 import secrets
-from dataclasses import dataclass
 from typing import Any
 
 from apps.api.schemas.file_search import FileSearchTool
-from apps.api.schemas.vector_stores import ENDPOINT
-from apps.common.database import in_thread
 from apps.common.errors import Invalid
 from apps.gateway.contracts import Call
-from apps.gateway.services import check_endpoint
-from apps.keys.contracts import KeyFacts
-from apps.knowledge import selectors
 from apps.knowledge import services as knowledge
-from apps.knowledge.contracts import Hit, StoreFacts
-
-LONGEST_QUERY = 4096  # characters
-SHARE_OF_CONTEXT = 3  # passages take a third of what a model reads, at most
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What was searched for and found; `told`: as the model is told."""
-
-    id: str
-    queries: list[str]
-    hits: list[Hit]
-    told: str
-
-    def item(self, *, with_results: bool) -> dict[str, Any]:
-        """OpenAI's output item."""
-        results = [_result(hit) for hit in self.hits] if with_results else None
-        return {
-            "id": self.id,
-            "type": "file_search_call",
-            "status": "completed",
-            "queries": self.queries,
-            "results": results,
-        }
-
-    def annotations(self, text: str) -> list[dict[str, Any]]:
-        """Of an answer; where each passage stands is told beside OpenAI's own fields."""
-        return [
-            {
-                "type": "file_citation",
-                "index": citation.index,
-                "file_id": citation.hit.file_id,
-                "filename": citation.hit.filename,
-                "artemis": {
-                    "passage": citation.hit.position,
-                    "page": citation.hit.page,
-                    "headings": list(citation.hit.headings),
-                    "text": citation.hit.text,
-                },
-            }
-            for citation in knowledge.citations(text, self.hits)
-        ]
+from apps.knowledge.contracts import Findings, Hit
 
 
 async def findings(call: Call, tool: FileSearchTool, queries: list[str]) -> Findings:
     """Raises ArtemisError."""
-    queries = [query[-LONGEST_QUERY:] for query in queries if query.strip()]
-    if not queries:
-        raise Invalid("tools", "file_search needs a question in words: the last message of the user has none.")
-    check_endpoint(call.key, endpoint=ENDPOINT)
-    wanted, hits = tool.wanted(), list[Hit]()
-    for place, store_id in enumerate(tool.vector_store_ids):
-        store = await in_thread(lambda name=store_id: _store(call.key, name))  # type: ignore[misc]
-        if not store.passages:
-            continue
-        vectors = await knowledge.vectors_of(
-            queries,
-            model=store.embedding_model,
-            key=call.key,
-            address=call.address,
-            request_id=f"{call.request_id}_fs{place}",
-            counted=True,
-        )
-        hits += await in_thread(
-            lambda of=store, by=vectors: knowledge.search(store=of, queries=queries, vectors=by, wanted=wanted)  # type: ignore[misc]
-        )
-    best = sorted(hits, key=lambda hit: -hit.score)[: wanted.most]
-    told, chosen = knowledge.quoted(best, most_tokens=call.model.context_length // SHARE_OF_CONTEXT)
-    return Findings(f"fs_{secrets.token_hex(20)}", queries, chosen, told)
+    return await knowledge.find_passages(call, store_ids=tool.vector_store_ids, queries=queries, wanted=tool.wanted())
+
+
+def search_item(found: Findings, *, with_results: bool) -> dict[str, Any]:
+    """OpenAI's output item."""
+    return {
+        "id": f"fs_{secrets.token_hex(20)}",
+        "type": "file_search_call",
+        "status": "completed",
+        "queries": list(found.queries),
+        "results": [_result(hit) for hit in found.hits] if with_results else None,
+    }
+
+
+def annotations(found: Findings, text: str) -> list[dict[str, Any]]:
+    """Of an answer; where each passage stands is told beside OpenAI's own fields."""
+    return [
+        {
+            "type": "file_citation",
+            "index": citation.index,
+            "file_id": citation.hit.file_id,
+            "filename": citation.hit.filename,
+            "artemis": {
+                "passage": citation.hit.position,
+                "page": citation.hit.page,
+                "headings": list(citation.hit.headings),
+                "text": citation.hit.text,
+            },
+        }
+        for citation in knowledge.citations(text, found.hits)
+    ]
 
 
 def chosen_tool(tools: Any, choice: Any) -> FileSearchTool | None:
@@ -95,10 +51,6 @@ def chosen_tool(tools: Any, choice: Any) -> FileSearchTool | None:
     if len(found) > 1:
         raise Invalid("tools", "Give file_search once, with all the vector stores.")
     return found[0] if found and choice != "none" else None
-
-
-def _store(key: KeyFacts, store_id: str) -> StoreFacts:
-    return selectors.store_of_project(account_id=key.account_id, project_id=key.project_id, public_id=store_id)
 
 
 def _result(hit: Hit) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from apps.api.answering import Endpoint
 from apps.api.base import V1View
-from apps.api.file_search import chosen_tool, findings
+from apps.api.file_search import annotations, chosen_tool, findings, search_item
 from apps.api.http import Request, Response, json_response
 from apps.api.parsing import query_of
 from apps.api.schemas import ResponsesRequest
@@ -48,8 +49,8 @@ async def with_findings(call: Call, parsed: ResponsesRequest) -> tuple[Call, Ask
     call, asked = asked_of(call, parsed)
     if tool := chosen_tool(parsed.tools, parsed.tool_choice):
         found = await findings(call, tool, parsed.questions)
-        item = found.item(with_results=RESULTS in (parsed.include or ()))
-        asked = replace(asked, found=Found(item=item, told=found.told, annotations=found.annotations))
+        item = search_item(found, with_results=RESULTS in (parsed.include or ()))
+        asked = replace(asked, found=Found(item=item, told=found.told, annotations=partial(annotations, found)))
     return call, asked
 
 

@@ -148,10 +148,22 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
-    """That an answer goes back to a passage. `index`: the place in its text, in characters."""
+    """That an answer goes back to a passage. `index`: the place in its text, in characters; `end`: behind the mark
+    that stands there, the same where the text has none. `number`: the passage's, as the model was told it."""
 
     index: int
+    end: int
+    number: int
     hit: Hit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What was searched for and found, in the order of the numbers; `told`: as the model is told."""
+
+    queries: Sequence[str]
+    hits: Sequence[Hit]
+    told: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

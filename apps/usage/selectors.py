@@ -24,6 +24,11 @@ PAGE = 1000
 OTHERS = "All others"
 _OF_EVENT = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "searches", "cost")
 _SUMS = {name: Sum(name) for name in ("requests", "failed_requests", *_OF_EVENT)}
+_SUMS_OF_EVENTS: dict[str, Any] = {
+    "requests": Count("pk"),
+    "failed_requests": Count("pk", filter=Q(outcome=Outcome.FAILED)),
+    **{name: Sum(name) for name in _OF_EVENT},
+}
 _GROUPS: dict[str, tuple[str, str]] = {
     "model": ("model", "model"),
     "key": ("api_key__name", "api_key__public_id"),
@@ -248,18 +253,20 @@ def event_totals(
     """Sums of the events themselves, to the moment, for staff and commands: of all accounts where none is named."""
     wanted = {"api_key_id": key_id, "account_id": account_id, "started_at__gte": since}
     events = UsageEvent.objects.filter(**{name: value for name, value in wanted.items() if value is not None})
-    sums = events.aggregate(
-        requests=Count("pk"),
-        failed_requests=Count("pk", filter=Q(outcome=Outcome.FAILED)),
-        **{name: Sum(name) for name in _OF_EVENT},
-    )
-    return _totals(sums)
+    return _totals(events.aggregate(**_SUMS_OF_EVENTS))
 
 
 def requests_by_prefix(*, account_id: int, prefix: str) -> list[tuple[str, str]]:
     """(id, outcome) of an account's requests whose ids begin so."""
     events = UsageEvent.objects.filter(request_id__startswith=prefix, account_id=account_id)
     return list(events.values_list("request_id", "outcome"))
+
+
+def totals_of_requests(*, account_id: int, request_ids: Collection[str]) -> UsageTotals | None:
+    """Of an account's requests, once all of them are recorded."""
+    events = UsageEvent.objects.filter(request_id__in=request_ids, account_id=account_id)
+    totals = _totals(events.aggregate(**_SUMS_OF_EVENTS))
+    return totals if totals.requests == len(request_ids) else None
 
 
 def is_recorded(*, request_id: str) -> bool:

@@ -18,7 +18,8 @@ from apps.api.schemas.fields import (
     StreamOptions,
     Temperature,
 )
-from apps.api.schemas.file_search import FileSearchTool, questions_of, without_search
+from apps.api.schemas.file_search import FileSearchTool, without_search
+from apps.knowledge.services import questions_of
 
 
 class TextPart(Struct, tag_field="type", tag="text", forbid_unknown_fields=True):

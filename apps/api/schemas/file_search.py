@@ -24,11 +24,6 @@ class FileSearchTool(Struct, tag_field="type", tag="file_search", forbid_unknown
         return wanted_of(self.filters, self.max_num_results or USUAL_RESULTS, self.ranking_options)
 
 
-def questions_of(asked: list[str]) -> list[str]:
-    """Of what a user said, in order: the last, and the last two together."""
-    return [asked[-1], "\n".join(asked[-2:])] if len(asked) > 1 else asked
-
-
 def without_search(payload: dict[str, Any]) -> dict[str, Any]:
     """What an engine is sent: it knows nothing of this tool, or of a choice that only this tool is left for."""
     tools = [tool for tool in payload.get("tools") or () if tool.get("type") != KIND]

@@ -5,8 +5,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from apps.api.schemas.fields import EndUser, JSONObject, Positive, Probability, Request, Temperature
-from apps.api.schemas.file_search import FileSearchTool, questions_of, without_search
+from apps.api.schemas.file_search import FileSearchTool, without_search
 from apps.common.errors import Invalid
+from apps.knowledge.services import questions_of
 
 Status = Literal["in_progress", "completed", "incomplete"]
 Identifier = Annotated[str, Meta(min_length=1, max_length=200)]

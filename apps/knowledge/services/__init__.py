@@ -1,10 +1,11 @@
 """Makes, changes, fills, searches and empties vector stores. Reading documents stands apart (running.py): what reads
 them takes room that a gateway has no use for."""
 
+from apps.knowledge.services.asking import find_passages, questions_of, with_passages
 from apps.knowledge.services.documents import attach, attach_batch, cancel_batch, change_attributes, remove, remove_file
 from apps.knowledge.services.embedding import embedded, embedding_model, vectors_of
 from apps.knowledge.services.emptying import empty_deleted
-from apps.knowledge.services.quoting import citations, quoted
+from apps.knowledge.services.quoting import citations, quoted, without_numbers
 from apps.knowledge.services.searching import search
 from apps.knowledge.services.stores import change_store, create_store, delete_expired_stores, delete_store, note_use
 
@@ -21,10 +22,14 @@ __all__ = [
     "embedded",
     "embedding_model",
     "empty_deleted",
+    "find_passages",
     "note_use",
+    "questions_of",
     "quoted",
     "remove",
     "remove_file",
     "search",
     "vectors_of",
+    "with_passages",
+    "without_numbers",
 ]

@@ -37,11 +37,17 @@ def citations(text: str, hits: Sequence[Hit]) -> list[Citation]:
     return list(_by_numbers(text, hits)) or list(_by_words(text, hits))
 
 
+def without_numbers(text: str) -> str:
+    """An answer as it is told to the model again: by the next question, other passages have its numbers."""
+    return _MARKS.sub("", text)
+
+
 def _by_numbers(text: str, hits: Sequence[Hit]) -> Iterator[Citation]:
     for mark in _MARKS.finditer(text):
         for number in re.findall(r"\d+", mark[1] or mark[2]):
             if 1 <= int(number) <= len(hits):
-                yield Citation(index=mark.start(), hit=hits[int(number) - 1])
+                place = int(number)
+                yield Citation(index=mark.start(), end=mark.end(), number=place, hit=hits[place - 1])
 
 
 def _by_words(text: str, hits: Sequence[Hit]) -> Iterator[Citation]:
@@ -53,7 +59,7 @@ def _by_words(text: str, hits: Sequence[Hit]) -> Iterator[Citation]:
         shares = [len(words & passage) / len(words) for passage in known]
         best = max(range(len(shares)), key=lambda place: shares[place], default=None)
         if best is not None and shares[best] >= LEAST_SHARE:
-            yield Citation(index=sentence.end(), hit=hits[best])
+            yield Citation(index=sentence.end(), end=sentence.end(), number=best + 1, hit=hits[best])
 
 
 def _words(text: str) -> list[str]:
