@@ -19,7 +19,7 @@ from apps.portal.views import (
     usage,
     webhooks,
 )
-from apps.portal.views.knowledge import documents, search, store_files, stores
+from apps.portal.views.knowledge import attributes, chat, documents, search, store_files, stores
 
 app_name = "portal"
 
@@ -54,9 +54,13 @@ account_pages = [
     path("knowledge/<slug:store>/", store_files.store_page, name="store"),
     path("knowledge/<slug:store>/progress/", store_files.progress, name="store_progress"),
     path("knowledge/<slug:store>/search/", search.search, name="search_store"),
+    path("knowledge/<slug:store>/chat/", chat.chat, name="chat_store"),
+    path("knowledge/<slug:store>/chat/ask/", chat.ask, name="ask_store"),
+    path("knowledge/<slug:store>/change/", stores.change_store, name="change_store"),
     path("knowledge/<slug:store>/delete/", stores.delete_store, name="delete_store"),
     path("knowledge/<slug:store>/upload/", store_files.upload, name="upload_files"),
     path("knowledge/<slug:store>/files/<slug:file>/", documents.document, name="document"),
+    path("knowledge/<slug:store>/files/<slug:file>/attributes/", attributes.attributes, name="file_attributes"),
     path("knowledge/<slug:store>/files/<slug:file>/retry/", store_files.retry, name="retry_file"),
     path("knowledge/<slug:store>/files/<slug:file>/remove/", store_files.remove, name="remove_file"),
     path("members/", members.member_list, name="members"),

@@ -29,18 +29,11 @@ LEANINGS = {
 }
 
 
-class StoreForm(forms.Form):
-    """Its key says to which project it belongs."""
+class ChangeStoreForm(forms.Form):
+    """What of a store can be changed."""
 
     name = forms.CharField(max_length=256, help_text="What is in it: “Manuals”, “Contracts of 2026”.")
     description = forms.CharField(max_length=512, required=False)
-    key = forms.ChoiceField(
-        label="Key that pays",
-        help_text="The store belongs to this key's project. The key's budget and limits hold for what is embedded.",
-    )
-    embedding_model = forms.ChoiceField(
-        label="Embedding model", help_text="For good: another model needs another store."
-    )
     expires_days = forms.IntegerField(
         label="Expires after days without use",
         required=False,
@@ -48,6 +41,18 @@ class StoreForm(forms.Form):
         max_value=365,
         widget=forms.NumberInput(attrs={"placeholder": "Never"}),
         help_text="A search or a new file puts it off.",
+    )
+
+
+class StoreForm(ChangeStoreForm):
+    """Its key says to which project it belongs."""
+
+    key = forms.ChoiceField(
+        label="Key that pays",
+        help_text="The store belongs to this key's project. The key's budget and limits hold for what is embedded.",
+    )
+    embedding_model = forms.ChoiceField(
+        label="Embedding model", help_text="For good: another model needs another store."
     )
 
     def __init__(

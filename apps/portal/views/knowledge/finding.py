@@ -26,6 +26,14 @@ def key_of_store(request: MemberRequest, store: StoreFacts) -> KeyRow:
     return keys.key_by_id(account_id=request.account.id, key_id=store.api_key_id)
 
 
+def keys_of_store(request: MemberRequest, store: StoreFacts) -> list[KeyRow]:
+    """The active ones of its project, which may pay for what is asked of it; its own comes first."""
+    project = project_of_store(request, store)
+    found = keys.keys_of_account(account_id=request.account.id, project_slug=project.slug)
+    own = key_of_store(request, store).public_id
+    return sorted((key for key in found if key.status == "active"), key=lambda key: key.public_id != own)
+
+
 def project_of_store(request: MemberRequest, store: StoreFacts) -> ProjectRow:
     found = accounts.projects_of_account(account_id=request.account.id, archived=True)
     return next(project for project in found if project.id == store.project_id)

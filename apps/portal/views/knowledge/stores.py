@@ -15,7 +15,7 @@ from apps.knowledge.contracts import StoreFacts
 from apps.portal.access import MemberRequest, member_page
 from apps.portal.filters import project_of_request
 from apps.portal.forms import show_error
-from apps.portal.forms.knowledge import StoreForm
+from apps.portal.forms.knowledge import ChangeStoreForm, StoreForm
 from apps.portal.gateway import at_the_gateway
 from apps.portal.views.knowledge.finding import address_of, store_of_request
 
@@ -55,6 +55,21 @@ def new_store(request: MemberRequest) -> HttpResponse:
             messages.success(request, "The vector store is ready for its first files.")
             return redirect("portal:store", slug=request.account.slug, store=store.public_id)
     return render(request, "portal/knowledge/store_form.html", {"form": form})
+
+
+@require_http_methods(["GET", "POST"])
+@member_page(Permission.KEYS)
+def change_store(request: MemberRequest, store: str) -> HttpResponse:
+    facts = store_of_request(request, store)
+    initial = {"name": facts.name, "description": facts.description, "expires_days": facts.expires_days}
+    form = ChangeStoreForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        services.change_store(
+            account_id=request.account.id, project_id=facts.project_id, public_id=store, changes=form.cleaned_data
+        )
+        messages.success(request, "The store is changed.")
+        return redirect("portal:store", slug=request.account.slug, store=store)
+    return render(request, "portal/knowledge/store_change.html", {"store": facts, "form": form})
 
 
 @require_http_methods(["GET", "POST"])
