@@ -18,13 +18,14 @@ from django.core.asgi import get_asgi_application  # noqa: E402
 
 from apps.api.handler import V1Handler  # noqa: E402
 from apps.gateway import runtime  # noqa: E402
+from artemis_site.bodies import BoundedBodies  # noqa: E402
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 sys.set_int_max_str_digits(640)  # the least that there is: of 4,000 digits, one takes 0.4 ms, and a body has thousands
 LEAN_PATHS = frozenset({"healthz", "readyz", "metrics"})
 
-portal = get_asgi_application()
+portal = BoundedBodies(get_asgi_application())  # type: ignore[arg-type]
 v1 = V1Handler(
     settings.V1_URLCONF,
     max_body_bytes=settings.GATEWAY_MAX_BODY_BYTES,
@@ -38,7 +39,7 @@ async def application(scope: MutableMapping[str, Any], receive: Receive, send: S
     elif is_lean(scope["path"]) or settings.PLANE == "gateway":
         await v1(scope, receive, send)
     else:
-        await portal(scope, receive, send)  # type: ignore[arg-type]
+        await portal(scope, receive, send)
 
 
 def is_lean(path: str) -> bool:

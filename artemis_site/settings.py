@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "artemis_site.bodies.RefusesLargeBodies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "apps.portal.middleware.PrivatePages",
     "django.middleware.common.CommonMiddleware",
@@ -323,6 +324,9 @@ GATEWAY_MAX_FILE_BYTES = env.int("GATEWAY_MAX_FILE_BYTES", 100 * 1024 * 1024)
 GATEWAY_MAX_ACCOUNT_FILE_BYTES = env.int("GATEWAY_MAX_ACCOUNT_FILE_BYTES", 2 * 1024**3)
 # The largest document: a file that was uploaded for assistants or user_data
 FILES_MAX_DOCUMENT_BYTES = env.int("FILES_MAX_DOCUMENT_BYTES", 64 * 1024 * 1024)
+# What the portal takes: any form, and one with files, all of them together
+PORTAL_MAX_BODY_BYTES = env.int("PORTAL_MAX_BODY_BYTES", 2 * 1024 * 1024)
+PORTAL_MAX_UPLOAD_BYTES = env.int("PORTAL_MAX_UPLOAD_BYTES", 4 * FILES_MAX_DOCUMENT_BYTES)
 # Pages of the web that are fetched as documents: public addresses alone, on the web's own ports, and these networks on
 # any port; and how large a page may be and how long it may take, redirects and all
 FILES_WEB_NETWORKS = networks(env.list("FILES_WEB_NETWORKS", default=[]), "FILES_WEB_NETWORKS")

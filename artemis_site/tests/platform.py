@@ -231,6 +231,7 @@ class Platform(RunningPlatform):
             "MODELS_FILE": str(self.home / "models.yaml"),
             "ANTHROPIC_API_KEY": "sk-ant-only-for-tests",
             "WEB_CONCURRENCY": "2",
+            "PORTAL_MAX_UPLOAD_BYTES": str(8 * 2**20),
             "FILES_WEB_NETWORKS": "127.0.0.1/32",  # where tests have their pages
             "GATEWAY_HOLD_LEASE_SECONDS": "6",  # ninety in production
         }

@@ -20,6 +20,7 @@ def test_every_page_fits_and_can_be_used_by_everybody(platform: Platform, width:
     platform.client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hello"}])
     store, file = fill_store(platform.client())
     pages = ("", "search/", "search/?q=Who drives the moon?&key=language&value=en", f"files/{file}/", "delete/")
+    pages += ("chat/", "change/", f"files/{file}/attributes/")
     found: list[str] = []
     with opened_page(width=width, dark=dark) as page:
 

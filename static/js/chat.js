@@ -1,8 +1,6 @@
 // The chat over a vector store: asks, shows the answer as it comes, and opens the passages that it cites.
 // What is HTML here was made by the server, which escapes what models and documents say; all else is set as text.
 
-import { announce } from "./portal.js";
-
 const chat = document.querySelector("[data-chat]");
 const form = chat.querySelector("form");
 const { question, model, key, csrfmiddlewaretoken: token } = form.elements;
@@ -65,6 +63,11 @@ class Turn {
     this.element.querySelector(".answer").append(notice);
     announce(`${this.unread} ${text}`.trim());
   }
+}
+
+// Not imported: under its name without a hash, portal.js would be there twice.
+function announce(text) {
+  document.getElementById("live").textContent = text;
 }
 
 const many = (count, name) => `${count.toLocaleString("en")} ${name}${count === 1 ? "" : "s"}`;

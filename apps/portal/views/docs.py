@@ -5,6 +5,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from apps.portal.chat.turn import MOST_PASSAGES
+
 PAGES = {
     "quickstart": "Quickstart",
     "streaming": "Streaming",
@@ -25,6 +27,8 @@ def page(request: HttpRequest, page_slug: str = "quickstart") -> HttpResponse:
         "page_slug": page_slug,
         "title": PAGES[page_slug],
         "most_bytes": settings.FILES_MAX_DOCUMENT_BYTES,
+        "most_at_once": settings.PORTAL_MAX_UPLOAD_BYTES,
+        "chat_passages": MOST_PASSAGES,
         "most_documents": settings.KNOWLEDGE_MAX_DOCUMENTS,
         "most_stores": settings.KNOWLEDGE_MAX_STORES,
         "expired_days": settings.KNOWLEDGE_EXPIRED_DAYS,

@@ -8,7 +8,7 @@ from django_ratelimit.exceptions import Ratelimited
 NO_STORE = "no-store"
 
 
-def _page(request: HttpRequest, status: int, **context: str) -> HttpResponse:
+def _page(request: HttpRequest, status: int, **context: str | int) -> HttpResponse:
     response = render(request, f"{status}.html", context, status=status, using=None)
     response["Cache-Control"] = NO_STORE
     return response
@@ -30,6 +30,11 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return _page(request, 404)
+
+
+def too_large(request: HttpRequest, *, limit: int) -> HttpResponse:
+    """Bytes that the whole request may have."""
+    return _page(request, 413, limit=limit)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

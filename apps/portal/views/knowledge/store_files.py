@@ -39,6 +39,7 @@ def store_page(request: MemberRequest, store: str) -> HttpResponse:
     context = {
         "upload_form": UploadForm(),
         "most_bytes": settings.FILES_MAX_DOCUMENT_BYTES,
+        "most_at_once": settings.PORTAL_MAX_UPLOAD_BYTES,
         **_files(request, facts),
         **_around(request, facts),
     }
