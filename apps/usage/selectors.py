@@ -262,11 +262,13 @@ def requests_by_prefix(*, account_id: int, prefix: str) -> list[tuple[str, str]]
     return list(events.values_list("request_id", "outcome"))
 
 
-def totals_of_requests(*, account_id: int, request_ids: Collection[str]) -> UsageTotals | None:
-    """Of an account's requests, once all of them are recorded."""
-    events = UsageEvent.objects.filter(request_id__in=request_ids, account_id=account_id)
-    totals = _totals(events.aggregate(**_SUMS_OF_EVENTS))
-    return totals if totals.requests == len(request_ids) else None
+def totals_with_errands(*, account_id: int, request_id: str) -> UsageTotals | None:
+    """Of an account's request and of those that were made for it before, whose ids begin with its own; None until it
+    is recorded itself."""
+    events = UsageEvent.objects.filter(request_id__startswith=request_id, account_id=account_id)
+    if not events.filter(request_id=request_id).exists():
+        return None
+    return _totals(events.aggregate(**_SUMS_OF_EVENTS))
 
 
 def is_recorded(*, request_id: str) -> bool:

@@ -20,6 +20,15 @@ const REFUSALS = {
   429: "You asked too often; wait a minute.",
 };
 
+// The model that was chosen last is chosen again.
+const chosen = () => {
+  try { return localStorage.getItem("artemis-chat-model"); } catch { return null; /* storage is off */ }
+};
+if ([...model.options].some((option) => option.value === chosen())) model.value = chosen();
+model.addEventListener("change", () => {
+  try { localStorage.setItem("artemis-chat-model", model.value); } catch { /* storage is off */ }
+});
+
 let turns = []; // {question, answer}, as they are told with the next question
 let running = null;
 

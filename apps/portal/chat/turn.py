@@ -26,7 +26,7 @@ from apps.portal.chat.asked import Asked, recent
 from apps.portal.chat.reading import Usage, chunks_of
 from apps.portal.chat.showing import Where, answer_html, found_html
 from apps.portal.events import Event, parts_of
-from apps.usage.selectors import totals_of_requests
+from apps.usage.selectors import totals_with_errands
 
 logger = logging.getLogger(__name__)
 ENDPOINT = "chat.completions"
@@ -143,12 +143,11 @@ async def _answered(said: Said, found: Findings, where: Where) -> Event:
 
 
 async def _used(account_id: int, request_id: str, said: Said) -> Event:
-    """As it is recorded, with the search's own request; without its cost, where that takes long."""
-    ids = [request_id, f"{request_id}_fs0"]
+    """As it is recorded, the search included; without its cost, where that takes long."""
     until = time.monotonic() + RECORDED_SECONDS
     while time.monotonic() < until:
         await asyncio.sleep(LOOK_SECONDS)
-        used = await in_thread(partial(totals_of_requests, account_id=account_id, request_ids=ids))
+        used = await in_thread(partial(totals_with_errands, account_id=account_id, request_id=request_id))
         if used is not None:
             cost = format_usd(used.cost)
             return {"type": "used", "input": used.input_tokens, "output": used.output_tokens, "cost": cost}
