@@ -5,7 +5,8 @@ that asks one engine once, and works with models that call no tools.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from apps.api.schemas.file_search import FileSearchTool
@@ -17,7 +18,7 @@ from apps.gateway.services import check_endpoint
 from apps.keys.contracts import KeyFacts
 from apps.knowledge import selectors
 from apps.knowledge import services as knowledge
-from apps.knowledge.contracts import Hit, StoreFacts
+from apps.knowledge.contracts import Hit, Question, Results, StoreFacts
 
 LONGEST_QUERY = 4096  # characters
 SHARE_OF_CONTEXT = 3  # passages take a third of what a model reads, at most
@@ -25,22 +26,22 @@ SHARE_OF_CONTEXT = 3  # passages take a third of what a model reads, at most
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was searched for and found; `told`: as the model is told."""
+    """What was searched for and found, as far as the model is told of it (`told`)."""
 
     id: str
-    queries: list[str]
-    hits: list[Hit]
+    found: Results
     told: str
 
     def item(self, *, with_results: bool) -> dict[str, Any]:
         """OpenAI's output item."""
-        results = [_result(hit) for hit in self.hits] if with_results else None
+        results = [_result(hit) for hit in self.found.hits] if with_results else None
         return {
             "id": self.id,
             "type": "file_search_call",
             "status": "completed",
-            "queries": self.queries,
+            "queries": self.found.queries,
             "results": results,
+            "artemis": findings_card(self.found),
         }
 
     def annotations(self, text: str) -> list[dict[str, Any]]:
@@ -58,7 +59,7 @@ class Findings:
                     "text": citation.hit.text,
                 },
             }
-            for citation in knowledge.citations(text, self.hits)
+            for citation in knowledge.citations(text, self.found.hits)
         ]
 
 
@@ -68,25 +69,18 @@ async def findings(call: Call, tool: FileSearchTool, queries: list[str]) -> Find
     if not queries:
         raise Invalid("tools", "file_search needs a question in words: the last message of the user has none.")
     check_endpoint(call.key, endpoint=ENDPOINT)
-    wanted, hits = tool.wanted(), list[Hit]()
-    for place, store_id in enumerate(tool.vector_store_ids):
-        store = await in_thread(lambda name=store_id: _store(call.key, name))  # type: ignore[misc]
-        if not store.passages:
-            continue
-        vectors = await knowledge.vectors_of(
-            queries,
-            model=store.embedding_model,
-            key=call.key,
-            address=call.address,
-            request_id=f"{call.request_id}_fs{place}",
-            counted=True,
-        )
-        hits += await in_thread(
-            lambda of=store, by=vectors: knowledge.search(store=of, queries=queries, vectors=by, wanted=wanted)  # type: ignore[misc]
-        )
-    best = sorted(hits, key=lambda hit: -hit.score)[: wanted.most]
-    told, chosen = knowledge.quoted(best, most_tokens=call.model.context_length // SHARE_OF_CONTEXT)
-    return Findings(f"fs_{secrets.token_hex(20)}", queries, chosen, told)
+    stores = [await in_thread(partial(_store, call.key, name)) for name in tool.vector_store_ids]
+    question = Question(
+        key=call.key,
+        address=call.address,
+        request_id=f"{call.request_id}_fs",
+        stores=stores,
+        queries=queries,
+        wanted=tool.wanted(),
+    )
+    found = await knowledge.find(question)
+    told, chosen = knowledge.quoted(found.hits, most_tokens=call.model.context_length // SHARE_OF_CONTEXT)
+    return Findings(f"fs_{secrets.token_hex(20)}", replace(found, hits=chosen), told)
 
 
 def chosen_tool(tools: Any, choice: Any) -> FileSearchTool | None:
@@ -95,6 +89,15 @@ def chosen_tool(tools: Any, choice: Any) -> FileSearchTool | None:
     if len(found) > 1:
         raise Invalid("tools", "Give file_search once, with all the vector stores.")
     return found[0] if found and choice != "none" else None
+
+
+def findings_card(found: Results) -> dict[str, Any]:
+    """How it came to this order, beyond OpenAI's page."""
+    return {
+        "ranker": found.ranker or None,
+        "ranker_failure": found.ranker_failure or None,
+        "near_duplicates_dropped": found.duplicates,
+    }
 
 
 def _store(key: KeyFacts, store_id: str) -> StoreFacts:

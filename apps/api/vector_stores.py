@@ -3,6 +3,7 @@
 from typing import Any
 
 from apps.api.base import V1View
+from apps.api.file_search import findings_card
 from apps.api.files import page
 from apps.api.http import Request, Response, json_response
 from apps.api.parsing import converted, parse_object, query_of
@@ -13,7 +14,7 @@ from apps.gateway import services
 from apps.keys.contracts import KeyFacts
 from apps.knowledge import selectors
 from apps.knowledge import services as knowledge
-from apps.knowledge.contracts import FileCounts, Hit, StoreFacts, ToAttach
+from apps.knowledge.contracts import FileCounts, Hit, Question, StoreFacts, ToAttach
 
 
 class StoresView(V1View):
@@ -87,27 +88,23 @@ class SearchView(V1View):
         check_headers(request)
         wanted = converted(parse_object(request.body), SearchStore)
         store = await store_of(request, key, store_id)
-        asked, queries = wanted.wanted(), wanted.queries
-        hits: list[Hit] = []
-        if store.passages:
-            vectors = await knowledge.vectors_of(
-                queries,
-                model=store.embedding_model,
-                key=key,
-                address=request.caller,
-                request_id=self.request_id,
-                counted=True,
-            )
-            hits = await in_thread(
-                lambda: knowledge.search(store=store, queries=queries, vectors=vectors, wanted=asked)
-            )
+        question = Question(
+            key=key,
+            address=request.caller,
+            request_id=self.request_id,
+            stores=[store],
+            queries=wanted.queries,
+            wanted=wanted.wanted(),
+        )
+        found = await knowledge.find(question)
         return json_response(
             {
                 "object": "vector_store.search_results.page",
-                "search_query": queries,
-                "data": [hit_card(hit) for hit in hits],
+                "search_query": found.queries,
+                "data": [hit_card(hit) for hit in found.hits],
                 "has_more": False,
                 "next_page": None,
+                "artemis": findings_card(found),
             }
         )
 
@@ -162,5 +159,7 @@ def hit_card(hit: Hit) -> dict[str, Any]:
             "headings": list(hit.headings),
             "bm25": hit.bm25,
             "cosine": hit.cosine,
+            "fused": round(hit.fused, 6),
+            "rerank": hit.rerank,
         },
     }

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from apps.keys.contracts import KeyFacts
+
 Attributes = dict[str, str | float | bool]
 STATUSES = ("in_progress", "completed", "cancelled", "failed")
 USUAL_TOKENS, USUAL_OVERLAP = 800, 400  # of a passage, as OpenAI's "auto"
+AUTO, NONE = "auto", "none"  # rankers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,18 +121,26 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is searched for. `filters`: OpenAI's, as they came and were checked."""
+    """What is searched for. `filters`: OpenAI's, as they came and were checked.
+
+    `ranker`: a model that reranks, "none", or "auto": the platform's, where the key may call it. `is_distinct`: of
+    passages that say nearly the same, the best alone.
+    """
 
     filters: dict[str, Any] | None = None
     most: int = 10
     weights: Weights = Weights()
     score_threshold: float = 0.0
+    ranker: str = AUTO
+    is_distinct: bool = True
+    rewrites: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A passage that was found, its score from 0 to 1, and what that is made of: BM25 (None: none of the words stands
-    there) and the cosine of its vector with the question's."""
+    there) and the cosine of its vector with the question's, `fused` to one of both; and where a model reranked, its
+    relevance (`rerank`), which then is the score."""
 
     document_id: int
     passage_id: int
@@ -144,6 +155,37 @@ class Hit:
     score: float
     bm25: float | None
     cosine: float | None
+    fused: float
+    rerank: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a key asks vector stores. All that is asked of models for it has an id that begins with `request_id`; it
+    is `counted` where the question was as a request a minute, before."""
+
+    key: KeyFacts
+    address: str
+    request_id: str
+    stores: Sequence[StoreFacts]
+    queries: Sequence[str]
+    wanted: Wanted
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What was found for `queries`, rewritten ones where that was asked for and could be done.
+
+    `ranker`: the model that reranked; empty: none, and `ranker_failure` says why where one was to. `duplicates`: how
+    many passages were left out, since better ones say nearly the same.
+    """
+
+    queries: list[str]
+    hits: list[Hit]
+    ranker: str = ""
+    ranker_failure: str = ""
+    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

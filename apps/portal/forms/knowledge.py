@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from apps.keys.contracts import KeyRow
-from apps.knowledge.contracts import Wanted, Weights
+from apps.knowledge.contracts import AUTO, NONE, Wanted, Weights
 
 MOST_AT_ONCE = 50
 NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
@@ -99,9 +99,20 @@ class SearchForm(forms.Form):
         initial="both",
         required=False,
     )
+    ranker = forms.ChoiceField(
+        label="Reranking",
+        initial=AUTO,
+        required=False,
+        help_text="By a model that reads the question with each passage.",
+    )
     key = forms.CharField(label="Attribute", max_length=64, required=False)
     operator = forms.ChoiceField(label="Comparison", choices=list(OPERATORS.items()), required=False)
     value = forms.CharField(label="Value", max_length=512, required=False, help_text="Several: with commas between.")
+
+    def __init__(self, *args: Any, rankers: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        choices = [(AUTO, "The platform's choice"), (NONE, "None"), *((name, name) for name in rankers)]
+        self.fields["ranker"].choices = choices  # type: ignore[attr-defined]
 
     def wanted(self) -> Wanted:
         values = self.cleaned_data
@@ -110,6 +121,7 @@ class SearchForm(forms.Form):
             filters=filter_of(values["key"], values["operator"] or "eq", values["value"]) if values["key"] else None,
             most=values["most"] or 10,
             weights=weights,
+            ranker=values["ranker"] or AUTO,
         )
 
 
