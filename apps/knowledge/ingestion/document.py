@@ -6,10 +6,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
-
 from apps.common.cancelling import finished, kept
-from apps.common.errors import ArtemisError, NotFound
+from apps.common.database import in_thread
+from apps.common.errors import ArtemisError, NotFound, Unavailable
 from apps.common.shifts import Shift
 from apps.knowledge.contracts import ContextOf, Embed, ToEmbed
 from apps.knowledge.extraction import ReaderFailedError, UnreadableError
@@ -27,15 +26,8 @@ logger = logging.getLogger(__name__)
 
 
 async def patiently(work: Callable[[], Result]) -> Result:
-    """In a thread, however long it takes; its database connection is given back."""
-
-    def run() -> Result:
-        try:
-            return work()
-        finally:
-            connection.close()
-
-    return await asyncio.to_thread(run)
+    """In a thread, however long it takes. Raises Unavailable where the database is away."""
+    return await in_thread(work, seconds=None)
 
 
 class DocumentWork:
@@ -154,5 +146,5 @@ class DocumentWork:
         """Reading and embedding may take longer than a lease."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            with contextlib.suppress(OperationalError, InterfaceError):  # the lease has time for another try
+            with contextlib.suppress(Unavailable):  # the lease has time for another try
                 await patiently(lambda: claims.renew(claim))
