@@ -65,10 +65,18 @@ class StoreView(V1View):
     async def post(self, request: Request, key: KeyFacts, store_id: str) -> Response:
         check_headers(request)
         key = await services.permitted(key, endpoint=ENDPOINT, address=request.caller)
-        changes = converted(parse_object(request.body), ChangeStore).changes()
+        wanted, model = converted(parse_object(request.body), ChangeStore), ""
+        if wanted.embedding_model:
+            model = await knowledge.embedding_model(key, name=wanted.embedding_model, address=request.caller)
         store = await in_thread(
             lambda: knowledge.change_store(
-                account_id=key.account_id, project_id=key.project_id, public_id=store_id, changes=changes
+                account_id=key.account_id,
+                project_id=key.project_id,
+                public_id=store_id,
+                changes=wanted.changes(),
+                model=model,
+                key=key,
+                address=request.caller,
             )
         )
         return json_response(store_card(store))
@@ -132,6 +140,23 @@ def store_card(store: StoreFacts) -> dict[str, Any]:
         "last_active_at": int(store.last_active_at.timestamp()),
         "metadata": store.metadata,
         "embedding_model": store.embedding_model,
+        "artemis": {"reembedding": reembedding_card(store)},
+    }
+
+
+def reembedding_card(store: StoreFacts) -> dict[str, Any] | None:
+    """How far a change of the embedding model is; None where none is under way or has failed."""
+    change = store.reembedding
+    if change is None:
+        return None
+    return {
+        "embedding_model": change.model,
+        "status": change.status,
+        "passages": store.passages,
+        "passages_embedded": min(change.passages_done, store.passages),
+        "error": change.error_message or None,
+        "waits_for": change.waits_for or None,
+        "created_at": int(change.created_at.timestamp()),
     }
 
 

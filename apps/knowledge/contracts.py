@@ -26,6 +26,18 @@ class FileCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReembeddingFacts:
+    """That a store is to have another model. `status`: "in_progress", or "failed", after which it keeps its own."""
+
+    model: str
+    status: str
+    passages_done: int
+    error_message: str
+    waits_for: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFacts:
     id: int
     account_id: int
@@ -43,8 +55,8 @@ class StoreFacts:
     expires_at: datetime | None
     last_active_at: datetime
     created_at: datetime
-
     status: str  # "in_progress", "completed" or "expired"
+    reembedding: ReembeddingFacts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ class ChangeStore(Struct, forbid_unknown_fields=True):
     description: Description | UnsetType | None = UNSET
     expires_after: Expiry | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
+    embedding_model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
     def changes(self) -> dict[str, Any]:
         """By the names of the store's own fields; what was left out stays."""

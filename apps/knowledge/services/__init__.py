@@ -6,6 +6,7 @@ from apps.knowledge.services.embedding import embedded, embedding_model, key_by_
 from apps.knowledge.services.emptying import empty_deleted
 from apps.knowledge.services.finding import find
 from apps.knowledge.services.quoting import citations, quoted
+from apps.knowledge.services.reembedding import remove_leftovers
 from apps.knowledge.services.searching import search
 from apps.knowledge.services.stores import change_store, create_store, delete_expired_stores, delete_store, note_use
 
@@ -28,6 +29,7 @@ __all__ = [
     "quoted",
     "remove",
     "remove_file",
+    "remove_leftovers",
     "search",
     "vectors_of",
 ]
