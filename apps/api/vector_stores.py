@@ -65,9 +65,8 @@ class StoreView(V1View):
     async def post(self, request: Request, key: KeyFacts, store_id: str) -> Response:
         check_headers(request)
         key = await services.permitted(key, endpoint=ENDPOINT, address=request.caller)
-        wanted, model = converted(parse_object(request.body), ChangeStore), ""
-        if wanted.embedding_model:
-            model = await knowledge.embedding_model(key, name=wanted.embedding_model, address=request.caller)
+        wanted = converted(parse_object(request.body), ChangeStore)
+        model = await self._model(request, key, store_id, wanted.embedding_model or "")
         store = await in_thread(
             lambda: knowledge.change_store(
                 account_id=key.account_id,
@@ -80,6 +79,18 @@ class StoreView(V1View):
             )
         )
         return json_response(store_card(store))
+
+    @staticmethod
+    async def _model(request: Request, key: KeyFacts, store_id: str, name: str) -> str:
+        """The model to change to. The store's own one ends a change, and needs no leave. Raises ArtemisError."""
+        if not name:
+            return ""
+        store = await in_thread(
+            lambda: selectors.store_of_project(account_id=key.account_id, project_id=key.project_id, public_id=store_id)
+        )
+        if name == store.embedding_model:
+            return name
+        return await knowledge.embedding_model(key, name=name, address=request.caller)
 
     async def delete(self, request: Request, key: KeyFacts, store_id: str) -> Response:
         key = await services.permitted(key, endpoint=ENDPOINT, address=request.caller)

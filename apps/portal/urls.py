@@ -19,7 +19,7 @@ from apps.portal.views import (
     usage,
     webhooks,
 )
-from apps.portal.views.knowledge import documents, search, store_files, stores
+from apps.portal.views.knowledge import documents, model_changes, search, store_files, stores
 
 app_name = "portal"
 
@@ -55,6 +55,7 @@ account_pages = [
     path("knowledge/<slug:store>/progress/", store_files.progress, name="store_progress"),
     path("knowledge/<slug:store>/search/", search.search, name="search_store"),
     path("knowledge/<slug:store>/delete/", stores.delete_store, name="delete_store"),
+    path("knowledge/<slug:store>/model/", model_changes.change_model, name="change_store_model"),
     path("knowledge/<slug:store>/upload/", store_files.upload, name="upload_files"),
     path("knowledge/<slug:store>/files/<slug:file>/", documents.document, name="document"),
     path("knowledge/<slug:store>/files/<slug:file>/retry/", store_files.retry, name="retry_file"),

@@ -39,7 +39,7 @@ class StoreForm(forms.Form):
         help_text="The store belongs to this key's project. The key's budget and limits hold for what is embedded.",
     )
     embedding_model = forms.ChoiceField(
-        label="Embedding model", help_text="For good: another model needs another store."
+        label="Embedding model", help_text="With another one later, all that is in it is embedded anew."
     )
     expires_days = forms.IntegerField(
         label="Expires after days without use",
@@ -57,6 +57,17 @@ class StoreForm(forms.Form):
         super().__init__(*args, **options)
         self.initial["key"] = own[0].public_id if own else None
         self.fields["key"].choices = _by_project(keys)  # type: ignore[attr-defined]
+        self.fields["embedding_model"].choices = [(name, name) for name in models]  # type: ignore[attr-defined]
+
+
+class ModelForm(forms.Form):
+    embedding_model = forms.ChoiceField(
+        label="Another model",
+        help_text="All passages are embedded anew, paid by the store's key; until then searches use the present model.",
+    )
+
+    def __init__(self, *args: Any, models: Sequence[str], **options: Any) -> None:
+        super().__init__(*args, **options)
         self.fields["embedding_model"].choices = [(name, name) for name in models]  # type: ignore[attr-defined]
 
 
