@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
                 ('completed_at', models.DateTimeField(null=True)),
                 ('leftover', models.CharField(blank=True, help_text='A model whose vectors nobody needs any more', max_length=200)),
                 ('leftover_from', models.DateTimeField(help_text='Searches that began before may still need them', null=True)),
+                ('grown', models.IntegerField(default=0, help_text='Bytes by which its vectors are larger than those of the leftover')),
                 ('claim', models.CharField(blank=True, max_length=32)),
                 ('claimed_until', models.DateTimeField(null=True)),
                 ('claims', models.PositiveSmallIntegerField(default=0, help_text='Of workers that said nothing more of it')),

@@ -29,6 +29,7 @@ class Reembedding(models.Model):
     completed_at = models.DateTimeField(null=True)
     leftover = models.CharField(max_length=200, blank=True, help_text="A model whose vectors nobody needs any more")
     leftover_from = models.DateTimeField(null=True, help_text="Searches that began before may still need them")
+    grown = models.IntegerField(default=0, help_text="Bytes by which its vectors are larger than those of the leftover")
     claim = models.CharField(max_length=32, blank=True)
     claimed_until = models.DateTimeField(null=True)
     claims = models.PositiveSmallIntegerField(default=0, help_text="Of workers that said nothing more of it")

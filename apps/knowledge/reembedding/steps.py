@@ -14,12 +14,13 @@ from apps.common.errors import Invalid
 from apps.knowledge.ingestion.asking import BLOCK, within_tokens
 from apps.knowledge.ingestion.claims import LEASE, LostError
 from apps.knowledge.ingestion.reading import embedded_text
-from apps.knowledge.models import Passage, PassageVector, Reembedding, Status, StoreFile, VectorStore
+from apps.knowledge.models import Passage, PassageVector, Reembedding, Status, VectorStore
 from apps.knowledge.reembedding.claims import Claim
 from apps.knowledge.search.indexing import has_index
 from apps.knowledge.walls import within
 
 GRACE = timedelta(seconds=30)  # for searches that had begun when the model changed
+HALF = 2  # bytes of each of a vector's numbers
 ANOTHER_SIZE = "The embedding model answered with vectors of another size than before."
 
 
@@ -95,15 +96,11 @@ def wants_index(claim: Claim) -> Reembedding | None:
 def change_over(claim: Claim) -> bool:
     """From now on searches use the new model; False where a passage lacks its vector. Raises LostError."""
     with within(claim.account_id):
-        row = _hold(claim)
         store = VectorStore.objects.select_for_update().get(pk=claim.store_id)  # no document is completed meanwhile
+        row = _hold(claim)
         if _lacking(row).exists():
             return False
         now, dimensions = timezone.now(), row.dimensions or _dimensions(row)
-        grown = 2 * ((dimensions or 0) - (store.dimensions or 0))  # bytes of a vector
-        StoreFile.objects.filter(store=store, status=Status.COMPLETED, deleted_at=None).update(
-            usage_bytes=F("usage_bytes") + grown * F("passages_total")
-        )
         VectorStore.objects.filter(pk=store.pk).update(
             embedding_model=row.model, dimensions=dimensions, is_indexed=has_index(store.pk, row.model)
         )
@@ -114,6 +111,7 @@ def change_over(claim: Claim) -> bool:
             claimed_until=None,
             leftover=store.embedding_model,
             leftover_from=now + GRACE,
+            grown=HALF * ((dimensions or 0) - (store.dimensions or 0)),
         )
         return True
 

@@ -3,11 +3,12 @@
 from functools import partial
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from apps.common.queue import enqueue
 from apps.keys.contracts import KeyFacts
-from apps.knowledge.models import PassageVector, Reembedding, Status, VectorStore
+from apps.knowledge.models import PassageVector, Reembedding, Status, StoreFile, VectorStore
 from apps.knowledge.search.indexing import drop_index
 from apps.knowledge.walls import within
 
@@ -57,9 +58,19 @@ def remove_leftovers() -> int:
             pass
         if not is_wanted:
             drop_index(row.store, model=row.leftover)
-        Reembedding.objects.filter(pk=row.pk).update(leftover="", leftover_from=None)
+        _settle(row)
         count += 1
     return count
+
+
+@transaction.atomic
+def _settle(row: Reembedding) -> None:
+    """Files take as much room as the vectors that they have now."""
+    if not Reembedding.objects.filter(pk=row.pk).exclude(leftover="").update(leftover="", leftover_from=None):
+        return
+    if row.status == Status.COMPLETED and row.grown:
+        files = StoreFile.objects.filter(store=row.store, status=Status.COMPLETED, completed_at__lte=row.completed_at)
+        files.update(usage_bytes=F("usage_bytes") + row.grown * F("passages_total"))
 
 
 def _removed(row: Reembedding) -> bool | None:
