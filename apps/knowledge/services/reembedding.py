@@ -14,12 +14,14 @@ from apps.knowledge.walls import within
 
 REEMBED, EMPTY = "knowledge.reembed", "knowledge.empty"
 BLOCK = 500  # vectors removed by one transaction
+# Stores are locked before their changes, and with no_key: a worker that adds vectors has its change in hand, and needs
+# no more of the store than that it stays.
 
 
 def choose_model(store: VectorStore, *, model: str, key: KeyFacts, address: str) -> None:
     """In a transaction. The store gets vectors of this model, and then is searched by them; another one that is under
     way is put an end to. The model that it has ends what is under way."""
-    current = VectorStore.objects.select_for_update().get(pk=store.pk).embedding_model
+    current = VectorStore.objects.select_for_update(no_key=True).get(pk=store.pk).embedding_model
     rows = Reembedding.objects.filter(store=store)
     if rows.filter(status=Status.IN_PROGRESS, model=model).exists():
         return
@@ -76,7 +78,7 @@ def _settle(row: Reembedding) -> None:
 def _removed(row: Reembedding) -> bool | None:
     """None: there is more. Otherwise whether the model is wanted again, for then its vectors stay."""
     with within(row.account_id):
-        store = VectorStore.objects.select_for_update().get(pk=row.store_id)
+        store = VectorStore.objects.select_for_update(no_key=True).get(pk=row.store_id)
         wanted = Reembedding.objects.filter(
             store=store, status__in=(Status.IN_PROGRESS, Status.FAILED), model=row.leftover
         )
