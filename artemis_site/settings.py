@@ -188,6 +188,7 @@ CELERY_BEAT_SCHEDULE = {
     "run batches": {"task": "batches.run", "schedule": 5.0, "options": {"expires": 5}},
     "run responses": {"task": "responses.run", "schedule": 5.0, "options": {"expires": 5}},
     "read documents": {"task": "knowledge.run", "schedule": 5.0, "options": {"expires": 5}},
+    "embed stores anew": {"task": "knowledge.reembed", "schedule": 5.0, "options": {"expires": 5}},
     "empty vector stores": {"task": "knowledge.empty", "schedule": 30.0, "options": {"expires": 30}},
     "index vector stores": {"task": "knowledge.index", "schedule": 60.0, "options": {"expires": 60}},
     "sweep files": {"task": "batches.sweep_files", "schedule": 600.0, "options": {"expires": 600}},
@@ -335,6 +336,11 @@ FILES_WEB_SECONDS = env.float("FILES_WEB_SECONDS", 30)
 GATEWAY_MAX_OPEN_BATCHES = env.int("GATEWAY_MAX_OPEN_BATCHES", 20)
 GATEWAY_BATCH_PARALLEL = env.int("GATEWAY_BATCH_PARALLEL", 16)
 KNOWLEDGE_EMBEDDING_MODEL = env.str("KNOWLEDGE_EMBEDDING_MODEL", "")  # empty: the key's first one
+# The model that reranks where a search leaves it to us, how long it may take, and the one that rewrites questions where
+# a search asks for that; empty: none
+KNOWLEDGE_RERANK_MODEL = env.str("KNOWLEDGE_RERANK_MODEL", "")
+KNOWLEDGE_RERANK_SECONDS = env.float("KNOWLEDGE_RERANK_SECONDS", 5)
+KNOWLEDGE_REWRITE_MODEL = env.str("KNOWLEDGE_REWRITE_MODEL", "")
 KNOWLEDGE_MAX_STORES = env.int("KNOWLEDGE_MAX_STORES", 100)  # of an account
 KNOWLEDGE_MAX_DOCUMENTS = env.int("KNOWLEDGE_MAX_DOCUMENTS", 10_000)  # of a store
 KNOWLEDGE_PARALLEL = env.int("KNOWLEDGE_PARALLEL", 4)  # documents of an account that are read at once

@@ -7,7 +7,7 @@ from apps.api.schemas.file_search import FileSearchTool
 from apps.common.errors import Invalid
 from apps.gateway.contracts import Call
 from apps.knowledge import services as knowledge
-from apps.knowledge.contracts import Findings, Hit
+from apps.knowledge.contracts import Findings, Hit, Results
 
 
 async def findings(call: Call, tool: FileSearchTool, queries: list[str]) -> Findings:
@@ -23,6 +23,7 @@ def search_item(found: Findings, *, with_results: bool) -> dict[str, Any]:
         "status": "completed",
         "queries": list(found.queries),
         "results": [_result(hit) for hit in found.hits] if with_results else None,
+        "artemis": findings_card(found),
     }
 
 
@@ -51,6 +52,15 @@ def chosen_tool(tools: Any, choice: Any) -> FileSearchTool | None:
     if len(found) > 1:
         raise Invalid("tools", "Give file_search once, with all the vector stores.")
     return found[0] if found and choice != "none" else None
+
+
+def findings_card(found: Results) -> dict[str, Any]:
+    """How it came to this order, beyond OpenAI's page."""
+    return {
+        "ranker": found.ranker or None,
+        "ranker_failure": found.ranker_failure or None,
+        "near_duplicates_dropped": found.duplicates,
+    }
 
 
 def _result(hit: Hit) -> dict[str, Any]:

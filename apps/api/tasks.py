@@ -19,9 +19,9 @@ from apps.batches.services import run_open_batches
 from apps.catalog.selectors import context_of_model
 from apps.common.errors import ArtemisError
 from apps.gateway import runtime, services
-from apps.knowledge.selectors import has_waiting_documents
+from apps.knowledge.selectors import has_waiting_documents, has_waiting_reembeddings
 from apps.knowledge.services import embedded
-from apps.knowledge.services.running import run_waiting_documents
+from apps.knowledge.services.running import run_waiting_documents, run_waiting_reembeddings
 from apps.responses.contracts import Errand
 from apps.responses.selectors import has_waiting_responses
 from apps.responses.services import respond_in_background, run_waiting_responses
@@ -65,6 +65,14 @@ def run_documents() -> None:
     """Beat asks for it as well, for those that wait, and for those of a worker that was killed."""
     if has_waiting_documents():
         work = run_waiting_documents(embedded, context_of_model, seconds=SECONDS, is_stopping=_is_stopping)
+        asyncio.run(runtime.at_work(work))
+
+
+@shared_task(name="knowledge.reembed")
+def run_reembeddings() -> None:
+    """Beat asks for it as well, as for documents."""
+    if has_waiting_reembeddings():
+        work = run_waiting_reembeddings(embedded, seconds=SECONDS, is_stopping=_is_stopping)
         asyncio.run(runtime.at_work(work))
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from apps.api.base import V1View
+from apps.api.file_search import findings_card
 from apps.api.files import page
 from apps.api.http import Request, Response, json_response
 from apps.api.parsing import converted, parse_object, query_of
@@ -13,7 +14,7 @@ from apps.gateway import services
 from apps.keys.contracts import KeyFacts
 from apps.knowledge import selectors
 from apps.knowledge import services as knowledge
-from apps.knowledge.contracts import FileCounts, Hit, StoreFacts, ToAttach
+from apps.knowledge.contracts import FileCounts, Hit, Question, StoreFacts, ToAttach
 
 
 class StoresView(V1View):
@@ -64,13 +65,32 @@ class StoreView(V1View):
     async def post(self, request: Request, key: KeyFacts, store_id: str) -> Response:
         check_headers(request)
         key = await services.permitted(key, endpoint=ENDPOINT, address=request.caller)
-        changes = converted(parse_object(request.body), ChangeStore).changes()
+        wanted = converted(parse_object(request.body), ChangeStore)
+        model = await self._model(request, key, store_id, wanted.embedding_model or "")
         store = await in_thread(
             lambda: knowledge.change_store(
-                account_id=key.account_id, project_id=key.project_id, public_id=store_id, changes=changes
+                account_id=key.account_id,
+                project_id=key.project_id,
+                public_id=store_id,
+                changes=wanted.changes(),
+                model=model,
+                key=key,
+                address=request.caller,
             )
         )
         return json_response(store_card(store))
+
+    @staticmethod
+    async def _model(request: Request, key: KeyFacts, store_id: str, name: str) -> str:
+        """The model to change to. The store's own one ends a change, and needs no leave. Raises ArtemisError."""
+        if not name:
+            return ""
+        store = await in_thread(
+            lambda: selectors.store_of_project(account_id=key.account_id, project_id=key.project_id, public_id=store_id)
+        )
+        if name == store.embedding_model:
+            return name
+        return await knowledge.embedding_model(key, name=name, address=request.caller)
 
     async def delete(self, request: Request, key: KeyFacts, store_id: str) -> Response:
         key = await services.permitted(key, endpoint=ENDPOINT, address=request.caller)
@@ -87,27 +107,23 @@ class SearchView(V1View):
         check_headers(request)
         wanted = converted(parse_object(request.body), SearchStore)
         store = await store_of(request, key, store_id)
-        asked, queries = wanted.wanted(), wanted.queries
-        hits: list[Hit] = []
-        if store.passages:
-            vectors = await knowledge.vectors_of(
-                queries,
-                model=store.embedding_model,
-                key=key,
-                address=request.caller,
-                request_id=self.request_id,
-                counted=True,
-            )
-            hits = await in_thread(
-                lambda: knowledge.search(store=store, queries=queries, vectors=vectors, wanted=asked)
-            )
+        question = Question(
+            key=key,
+            address=request.caller,
+            request_id=self.request_id,
+            stores=[store],
+            queries=wanted.queries,
+            wanted=wanted.wanted(),
+        )
+        found = await knowledge.find(question)
         return json_response(
             {
                 "object": "vector_store.search_results.page",
-                "search_query": queries,
-                "data": [hit_card(hit) for hit in hits],
+                "search_query": found.queries,
+                "data": [hit_card(hit) for hit in found.hits],
                 "has_more": False,
                 "next_page": None,
+                "artemis": findings_card(found),
             }
         )
 
@@ -135,6 +151,23 @@ def store_card(store: StoreFacts) -> dict[str, Any]:
         "last_active_at": int(store.last_active_at.timestamp()),
         "metadata": store.metadata,
         "embedding_model": store.embedding_model,
+        "artemis": {"reembedding": reembedding_card(store)},
+    }
+
+
+def reembedding_card(store: StoreFacts) -> dict[str, Any] | None:
+    """How far a change of the embedding model is; None where none is under way or has failed."""
+    change = store.reembedding
+    if change is None:
+        return None
+    return {
+        "embedding_model": change.model,
+        "status": change.status,
+        "passages": store.passages,
+        "passages_embedded": min(change.passages_done, store.passages),
+        "error": change.error_message or None,
+        "waits_for": change.waits_for or None,
+        "created_at": int(change.created_at.timestamp()),
     }
 
 
@@ -162,5 +195,7 @@ def hit_card(hit: Hit) -> dict[str, Any]:
             "headings": list(hit.headings),
             "bm25": hit.bm25,
             "cosine": hit.cosine,
+            "fused": round(hit.fused, 6),
+            "rerank": hit.rerank,
         },
     }

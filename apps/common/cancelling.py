@@ -20,11 +20,11 @@ async def kept(asking: Coroutine[Any, Any, Result]) -> Result:
         return task.result()
 
 
-async def finished(writing: Coroutine[Any, Any, None]) -> None:
+async def finished(writing: Coroutine[Any, Any, Result]) -> Result:
     """Runs to its end, also where this is cancelled: what counts the answers comes after it."""
     task = asyncio.create_task(writing)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise

@@ -192,8 +192,10 @@ async def stop() -> None:
 
 async def at_work(work: Coroutine[Any, Any, Result]) -> Result:
     """For what runs outside of a server: the gateway is there as long as the work."""
+    global _current
     await start()
     try:
         return await work
     finally:
         await stop()
+        _current = None

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from apps.common.desk import ReadOnlyDesk
 from apps.knowledge import standing
-from apps.knowledge.models import Status, StoreFile, VectorStore
+from apps.knowledge.models import Reembedding, Status, StoreFile, VectorStore
 
 OPEN = Q(files__deleted_at=None)
 URGENCY = Case(
@@ -132,6 +132,24 @@ class StoreFileAdmin(ReadOnlyDesk):
     @admin.display(description="size", ordering="usage_bytes")
     def size(self, row: StoreFile) -> str:
         return filesizeformat(row.usage_bytes) if row.usage_bytes else ""
+
+
+@admin.register(Reembedding)
+class ReembeddingAdmin(ReadOnlyDesk):
+    """Stores that get, or got, another embedding model."""
+
+    list_display = ("store", "model", "status", "why", "passages_done", "whose", "tries", "created_at", "completed_at")
+    list_select_related = ("store", "account")
+    list_filter = ("status",)
+    search_fields = ("=store__public_id", "account__slug", "model")
+
+    @admin.display(description="why")
+    def why(self, row: Reembedding) -> str:
+        return row.error_message or row.waits_for
+
+    @admin.display(description="account", ordering="account__slug")
+    def whose(self, row: Reembedding) -> SafeString:
+        return _account(row.account_id, row.account.slug)
 
 
 def _account(account_id: int, slug: str) -> SafeString:

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from apps.keys.contracts import KeyFacts
+
 Attributes = dict[str, str | float | bool]
 STATUSES = ("in_progress", "completed", "cancelled", "failed")
 USUAL_TOKENS, USUAL_OVERLAP = 800, 400  # of a passage, as OpenAI's "auto"
+AUTO, NONE = "auto", "none"  # rankers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,18 @@ class FileCounts:
     @property
     def total(self) -> int:
         return self.in_progress + self.completed + self.cancelled + self.failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReembeddingFacts:
+    """That a store is to have another model. `status`: "in_progress", or "failed", after which it keeps its own."""
+
+    model: str
+    status: str
+    passages_done: int
+    error_message: str
+    waits_for: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +55,8 @@ class StoreFacts:
     expires_at: datetime | None
     last_active_at: datetime
     created_at: datetime
-
     status: str  # "in_progress", "completed" or "expired"
+    reembedding: ReembeddingFacts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,18 +133,26 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is searched for. `filters`: OpenAI's, as they came and were checked."""
+    """What is searched for. `filters`: OpenAI's, as they came and were checked.
+
+    `ranker`: a model that reranks, "none", or "auto": the platform's, where the key may call it. `is_distinct`: of
+    passages that say nearly the same, the best alone.
+    """
 
     filters: dict[str, Any] | None = None
     most: int = 10
     weights: Weights = Weights()
     score_threshold: float = 0.0
+    ranker: str = AUTO
+    is_distinct: bool = True
+    rewrites: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A passage that was found, its score from 0 to 1, and what that is made of: BM25 (None: none of the words stands
-    there) and the cosine of its vector with the question's."""
+    there) and the cosine of its vector with the question's, `fused` to one of both; and where a model reranked, its
+    relevance (`rerank`), which then is the score."""
 
     document_id: int
     passage_id: int
@@ -144,6 +167,37 @@ class Hit:
     score: float
     bm25: float | None
     cosine: float | None
+    fused: float
+    rerank: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a key asks vector stores. All that is asked of models for it has an id that begins with `request_id`; it
+    is `counted` where the question was as a request a minute, before."""
+
+    key: KeyFacts
+    address: str
+    request_id: str
+    stores: Sequence[StoreFacts]
+    queries: Sequence[str]
+    wanted: Wanted
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What was found for `queries`, rewritten ones where that was asked for and could be done.
+
+    `ranker`: the model that reranked; empty: none, and `ranker_failure` says why where one was to. `duplicates`: how
+    many passages were left out, since better ones say nearly the same.
+    """
+
+    queries: list[str]
+    hits: list[Hit]
+    ranker: str = ""
+    ranker_failure: str = ""
+    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,11 +212,9 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """What was searched for and found, in the order of the numbers; `told`: as the model is told."""
+class Findings(Results):
+    """What a model is told of what was found: its hits stand in the order of their numbers."""
 
-    queries: Sequence[str]
-    hits: Sequence[Hit]
     told: str
 
 

@@ -6,7 +6,7 @@ import logging
 from celery import shared_task
 
 from apps.knowledge.search.indexing import index_large_stores
-from apps.knowledge.services import delete_expired_stores, empty_deleted
+from apps.knowledge.services import delete_expired_stores, empty_deleted, remove_leftovers
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 def empty_task() -> None:
     delete_expired_stores()
     empty_deleted()
+    remove_leftovers()
 
 
 @shared_task(name="knowledge.index")

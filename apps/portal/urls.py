@@ -19,7 +19,7 @@ from apps.portal.views import (
     usage,
     webhooks,
 )
-from apps.portal.views.knowledge import attributes, chat, documents, search, store_files, stores
+from apps.portal.views.knowledge import attributes, chat, documents, model_changes, search, store_files, stores
 
 app_name = "portal"
 
@@ -58,6 +58,7 @@ account_pages = [
     path("knowledge/<slug:store>/chat/ask/", chat.ask, name="ask_store"),
     path("knowledge/<slug:store>/change/", stores.change_store, name="change_store"),
     path("knowledge/<slug:store>/delete/", stores.delete_store, name="delete_store"),
+    path("knowledge/<slug:store>/model/", model_changes.change_model, name="change_store_model"),
     path("knowledge/<slug:store>/upload/", store_files.upload, name="upload_files"),
     path("knowledge/<slug:store>/files/<slug:file>/", documents.document, name="document"),
     path("knowledge/<slug:store>/files/<slug:file>/attributes/", attributes.attributes, name="file_attributes"),

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from artemis_site.tests.desk import Desk
 from artemis_site.tests.errands import Key, make_account
-from artemis_site.tests.platform import MODEL, Platform
+from artemis_site.tests.platform import MODEL, RERANK_MODEL, Platform
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 QUESTION = "Who drives the chariot of the moon?"
@@ -132,6 +132,17 @@ def test_filters_and_choices(platform: Platform, client: OpenAI, store: str) -> 
     assert HUNT in told(platform) and "Selene" not in told(platform)
     client.responses.create(model=MODEL, input=QUESTION, tools=[tool(store)], tool_choice="none")
     assert "Arcadia" not in told(platform)
+
+
+def test_a_ranker_of_the_tool(platform: Platform, client: OpenAI, store: str) -> None:
+    ranked = tool(store, ranking_options={"ranker": RERANK_MODEL})
+    answer = client.responses.create(model=MODEL, input=QUESTION, tools=[ranked], include=["file_search_call.results"])
+    search = answer.output[0]
+    assert search.type == "file_search_call" and search.results
+    assert search.results[0].filename == "moon.txt" and search.results[0].score == pytest.approx(4 / 6, abs=1e-4)
+    assert search.model_extra and search.model_extra["artemis"]["ranker"] == RERANK_MODEL
+    with pytest.raises(openai.NotFoundError):
+        client.responses.create(model=MODEL, input=QUESTION, tools=[tool(store, ranking_options={"ranker": "nobody"})])
 
 
 def test_what_is_refused(platform: Platform, desk: Desk, client: OpenAI, store: str) -> None:

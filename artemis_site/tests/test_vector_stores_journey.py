@@ -12,7 +12,7 @@ from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
 
 from artemis_site.tests.desk import Desk
 from artemis_site.tests.errands import make_account
-from artemis_site.tests.platform import EMBEDDING_MODEL, Platform
+from artemis_site.tests.platform import EMBEDDING_MODEL, RERANK_MODEL, Platform
 
 MYTH = """# Myths
 
@@ -83,6 +83,48 @@ def test_a_store_is_filled_searched_and_billed(platform: Platform, desk: Desk) -
 
     bill = desk.bill(key, requests=4)  # one for the document, one for each search of a store that is not empty
     assert all(row.cost > 0 and row.model == EMBEDDING_MODEL for row in bill.requests)
+
+
+def test_a_ranker_that_is_named_and_what_says_the_same(platform: Platform, desk: Desk) -> None:
+    key = desk.key()
+    client = platform.client(key.secret)
+    store = client.vector_stores.create(name="Ranked")
+    texts = [f"Somebody rests under the oak, where the owls are; nobody knows the name{'.' * n}" for n in range(1, 4)]
+    texts += ["The owl sleeps under the old oak by day.", "Oak, oak, oak: the wood of old ships."]
+    files = [upload(client, text, f"{number}.txt") for number, text in enumerate(texts)]
+    client.vector_stores.file_batches.create_and_poll(store.id, file_ids=files, poll_interval_ms=200)
+    query = "The owl sleeps under the old oak by day."
+
+    found = client.vector_stores.search(
+        store.id,
+        query=query,
+        max_num_results=3,
+        ranking_options={"ranker": RERANK_MODEL},  # type: ignore[typeddict-item]
+    )
+    assert found.data[0].file_id == files[3] and found.data[0].score == 1.0 and len(found.data) == 3
+    told = found.data[0].model_extra["artemis"] if found.data[0].model_extra else {}
+    assert told["rerank"] == 1.0 and 0 <= told["fused"] <= 1
+    assert found.model_extra and found.model_extra["artemis"] == {
+        "ranker": RERANK_MODEL,
+        "ranker_failure": None,
+        "near_duplicates_dropped": 2,
+    }
+    all_of_them = platform.post(
+        f"/v1/vector_stores/{store.id}/search",
+        json={"query": query, "ranking_options": {"near_duplicates": "keep"}, "rewrite_query": True},
+        api_key=key.secret,
+    ).json()
+    assert len(all_of_them["data"]) == 5 and all_of_them["artemis"]["ranker"] is None
+    assert all_of_them["search_query"] == [query], "no model is named that rewrites"
+
+    assert {row.endpoint for row in desk.bill(key, requests=8).requests} == {"embeddings", "rerank"}
+    narrow = platform.client(desk.key(allowed_endpoints=("vector_stores", "embeddings")).secret)
+    with pytest.raises(openai.PermissionDeniedError, match="rerank"):
+        narrow.vector_stores.search(store.id, query=query, ranking_options={"ranker": RERANK_MODEL})  # type: ignore[typeddict-item]
+    with pytest.raises(openai.NotFoundError):
+        client.vector_stores.search(store.id, query=query, ranking_options={"ranker": "nobody"})  # type: ignore[typeddict-item]
+    with pytest.raises(openai.BadRequestError):
+        client.vector_stores.search(store.id, query=query, ranking_options={"ranker": EMBEDDING_MODEL})  # type: ignore[typeddict-item]
 
 
 def test_lists_changes_and_ends(platform: Platform, desk: Desk) -> None:
@@ -185,6 +227,8 @@ def test_the_commands_do_the_same(platform: Platform, desk: Desk, tmp_path: Path
     ]
     found = platform.manage("search", "Who drives the chariot of the sun?", "--store", "Myths", "--account", slug)
     assert found["store"] == put["store"] and found["hits"][0]["filename"] == "sun.txt"
+    ranked = platform.manage("search", "the sun", "--store", "Myths", "--account", slug, "--ranker", RERANK_MODEL)
+    assert ranked["ranker"] == RERANK_MODEL and ranked["hits"][0]["rerank"] == ranked["hits"][0]["score"]
 
     (tmp_path / "bad.bin").write_bytes(b"\x7fELF" + bytes(2000))
     bad = platform.manage("ingest", str(tmp_path / "bad.bin"), "--store", put["store"], "--account", slug, check=False)

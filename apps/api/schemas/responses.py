@@ -88,6 +88,7 @@ class FileSearchCall(Struct, tag_field="type", tag="file_search_call", forbid_un
     id: Identifier | None = None
     status: Literal["in_progress", "searching", "completed", "incomplete", "failed"] | None = None
     results: list[JSONObject] | None = None
+    artemis: JSONObject | None = None
 
 
 Item = Message | FunctionCall | FunctionCallOutput | Reasoning | FileSearchCall

@@ -1,15 +1,17 @@
 """/v1/vector_stores: bodies and queries, by https://platform.openai.com/docs/api-reference/vector-stores
 
-Beyond OpenAI's: `embedding_model` of a store, `replaces` of a file.
+Beyond OpenAI's: `embedding_model` of a store, `replaces` of a file; in ranking options `near_duplicates`, and that the
+`ranker` may be a model.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from apps.api.schemas.files import Identifier, Metadata
 from apps.common.errors import Invalid
-from apps.knowledge.contracts import USUAL_OVERLAP, USUAL_TOKENS, Chunking, ToAttach, Wanted, Weights
+from apps.knowledge.contracts import AUTO, USUAL_OVERLAP, USUAL_TOKENS, Chunking, ToAttach, Wanted, Weights
 
 ENDPOINT = "vector_stores"  # as keys allow it
 MOST_FILES, MOST_QUERIES = 2000, 20
@@ -56,6 +58,7 @@ class ChangeStore(Struct, forbid_unknown_fields=True):
     description: Description | UnsetType | None = UNSET
     expires_after: Expiry | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
+    embedding_model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
     def changes(self) -> dict[str, Any]:
         """By the names of the store's own fields; what was left out stays."""
@@ -114,7 +117,8 @@ class HybridSearch(Struct, forbid_unknown_fields=True):
 
 
 class RankingOptions(Struct, forbid_unknown_fields=True):
-    ranker: Annotated[str, Meta(max_length=60)] | None = None
+    ranker: Annotated[str, Meta(max_length=200)] | None = None
+    near_duplicates: Literal["drop", "keep"] = "drop"
     score_threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     hybrid_search: HybridSearch | None = None
 
@@ -131,7 +135,8 @@ class SearchStore(Struct, forbid_unknown_fields=True):
         return [self.query] if isinstance(self.query, str) else self.query
 
     def wanted(self) -> Wanted:
-        return wanted_of(self.filters, self.max_num_results, self.ranking_options)
+        wanted = wanted_of(self.filters, self.max_num_results, self.ranking_options)
+        return replace(wanted, rewrites=self.rewrite_query is True)
 
 
 class StoresQuery(Struct, forbid_unknown_fields=True):
@@ -166,4 +171,11 @@ def wanted_of(filters: dict[str, Any] | None, most: int, options: RankingOptions
         weights = Weights(embedding=options.hybrid_search.embedding_weight, text=options.hybrid_search.text_weight)
         if not weights.embedding + weights.text:
             raise Invalid("ranking_options.hybrid_search", "One of the two weights must be greater than zero.")
-    return Wanted(filters=filters, most=most, weights=weights, score_threshold=options.score_threshold or 0.0)
+    return Wanted(
+        filters=filters,
+        most=most,
+        weights=weights,
+        score_threshold=options.score_threshold or 0.0,
+        ranker=options.ranker or AUTO,
+        is_distinct=options.near_duplicates == "drop",
+    )

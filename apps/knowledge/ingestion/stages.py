@@ -4,21 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from apps.files.selectors import content_of_file
 from apps.files.selectors import facts as file_facts
+from apps.knowledge.ingestion.asking import BLOCK, within_tokens
 from apps.knowledge.ingestion.claims import LEASE, Claim, LostError
 from apps.knowledge.ingestion.reading import Reading, digest, embedded_text
 from apps.knowledge.models import Passage, PassageVector, Stage, Status, StoreFile, VectorStore
 from apps.knowledge.search.postings import add_postings
 from apps.knowledge.walls import within
-from apps.usage.selectors import requests_by_prefix
-from apps.usage.services import drain_events
 
 ROWS = 500  # written by one statement
-BLOCK, BLOCK_TOKENS = 64, 16_384  # passages embedded by one request, and their tokens
+EMBEDDED_BY = ("id", "text", "headings", "tokens", "digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +29,6 @@ class ToKeep:
     known: dict[int, list[float]]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked for a block before this worker's time."""
-
-    tries: int
-    is_charged: bool
-
-
 def content_of(row: StoreFile) -> bytes:
     """Raises Invalid for more than documents may have, NotFound where it was deleted meanwhile."""
     return content_of_file(file=file_facts(row.file))
@@ -46,7 +37,7 @@ def content_of(row: StoreFile) -> bytes:
 def keep_reading(claim: Claim, row: StoreFile, reading: Reading) -> None:
     """All of a document's passages, instead of those of a reading that was broken off. Raises LostError."""
     with within(claim.account_id):
-        _hold(claim)
+        hold(claim)
         Passage.objects.filter(account_id=claim.account_id, document_id=claim.document_id).delete()
         made = (
             Passage(
@@ -79,45 +70,31 @@ def keep_reading(claim: Claim, row: StoreFile, reading: Reading) -> None:
 def next_block(claim: Claim, row: StoreFile) -> ToKeep | None:
     """None once every passage has its vector. Raises LostError."""
     with within(claim.account_id):
-        state = _hold(claim)
-        found = list(
-            Passage.objects.filter(account_id=claim.account_id, document_id=row.pk, position__gte=state.passages_done)
-            .order_by("position")
-            .only("id", "text", "headings", "tokens", "digest")[:BLOCK]
-        )
-        if not found:
-            return None
-        while len(found) > 1 and sum(passage.tokens for passage in found) > BLOCK_TOKENS:
-            found = found[: len(found) // 2]
-        known = _known_vectors(row, [bytes(passage.digest) for passage in found])
-        return ToKeep(
-            ids=[passage.pk for passage in found],
-            texts=[embedded_text(passage.headings, passage.text) for passage in found],
-            known={
-                place: known[bytes(passage.digest)]
-                for place, passage in enumerate(found)
-                if bytes(passage.digest) in known
-            },
-        )
+        state = hold(claim)
+        mine = Passage.objects.filter(account_id=claim.account_id, document_id=row.pk)
+        found = mine.filter(position__gte=state.passages_done).order_by("position").only(*EMBEDDED_BY)[:BLOCK]
+        return to_keep(row, within_tokens(list(found)))
+
+
+def to_keep(row: StoreFile, found: Sequence[Passage]) -> ToKeep | None:
+    """Within the account's walls."""
+    if not found:
+        return None
+    known = _known_vectors(row, [bytes(passage.digest) for passage in found])
+    return ToKeep(
+        ids=[passage.pk for passage in found],
+        texts=[embedded_text(passage.headings, passage.text) for passage in found],
+        known={
+            place: known[bytes(passage.digest)] for place, passage in enumerate(found) if bytes(passage.digest) in known
+        },
+    )
 
 
 def keep_block(claim: Claim, row: StoreFile, ids: Sequence[int], vectors: Sequence[Sequence[float]]) -> None:
     """The vectors and the postings of a block. Raises LostError."""
     with within(claim.account_id):
-        configuration = _hold(claim).configuration
-        PassageVector.objects.bulk_create(
-            [
-                PassageVector(
-                    passage_id=passage_id,
-                    account_id=claim.account_id,
-                    store_id=row.store_id,
-                    model=row.store.embedding_model,
-                    embedding=vector,
-                )
-                for passage_id, vector in zip(ids, vectors, strict=True)
-            ],
-            batch_size=ROWS,
-        )
+        configuration = hold(claim).configuration
+        add_vectors(row, ids, vectors)
         lexemes = add_postings(
             account_id=claim.account_id, store_id=row.store_id, passage_ids=ids, configuration=configuration
         )
@@ -130,17 +107,38 @@ def keep_block(claim: Claim, row: StoreFile, ids: Sequence[int], vectors: Sequen
         )
 
 
-def complete(claim: Claim) -> None:
-    """From now on it is found, and what it replaces is not. Raises LostError."""
+def add_vectors(row: StoreFile, ids: Sequence[int], vectors: Sequence[Sequence[float]]) -> None:
+    """Of passages, by the model that the row's store has. Within the account's walls."""
+    PassageVector.objects.bulk_create(
+        [
+            PassageVector(
+                passage_id=passage_id,
+                account_id=row.account_id,
+                store_id=row.store_id,
+                model=row.store.embedding_model,
+                embedding=vector,
+            )
+            for passage_id, vector in zip(ids, vectors, strict=True)
+        ],
+        batch_size=ROWS,
+    )
+
+
+def complete(claim: Claim) -> bool:
+    """From now on it is found, and what it replaces is not; False where vectors of a model are missing that the store
+    got meanwhile. Raises LostError."""
     with within(claim.account_id):
-        row = _hold(claim)
-        VectorStore.objects.select_for_update().get(pk=row.store_id)
+        row = hold(claim)
+        store = VectorStore.objects.select_for_update().get(pk=row.store_id)
+        if lacking(row, store.embedding_model).exists():
+            return False
+        others = PassageVector.objects.filter(account_id=claim.account_id, passage__document_id=row.pk)
+        others.exclude(model=store.embedding_model).delete()
         size, dimensions = _size(row)
         now = timezone.now()
         claim.rows().update(
             status=Status.COMPLETED, completed_at=now, claim="", claimed_until=None, waits_for="", usage_bytes=size
         )
-        store = VectorStore.objects.get(pk=row.store_id)
         VectorStore.objects.filter(pk=store.pk).update(
             passages=F("passages") + row.passages_total,
             lexemes=F("lexemes") + row.lexemes,
@@ -150,20 +148,22 @@ def complete(claim: Claim) -> None:
         )
         if row.replaces_id:
             StoreFile.objects.filter(pk=row.replaces_id, deleted_at=None).update(deleted_at=now, claim="")
+        return True
 
 
-def asked_before(claim: Claim, done: int) -> Asked:
-    """Of the block that begins at passage `done`: what a worker that was killed had asked and paid for it."""
-    drain_events()
-    found = requests_by_prefix(account_id=claim.account_id, prefix=request_prefix(claim, done))
-    return Asked(tries=len(found), is_charged=any(outcome == "completed" for _, outcome in found))
+def lacking(row: StoreFile, model: str) -> QuerySet[Passage]:
+    """Its passages that have no vector of this model. Within the account's walls."""
+    vectors = PassageVector.objects.filter(passage_id=OuterRef("pk"), model=model)
+    mine = Passage.objects.filter(~Exists(vectors), account_id=row.account_id, document_id=row.pk)
+    return mine.order_by("position").only(*EMBEDDED_BY)
 
 
 def request_prefix(claim: Claim, done: int) -> str:
     return f"req_vsf_{claim.document_id}_{done}_"
 
 
-def _hold(claim: Claim) -> StoreFile:
+def hold(claim: Claim) -> StoreFile:
+    """In a transaction, to whose end nobody else has it. Raises LostError."""
     row = claim.rows().select_for_update(of=("self",)).first()
     if row is None:
         raise LostError

@@ -3,9 +3,11 @@ them takes room that a gateway has no use for."""
 
 from apps.knowledge.services.asking import find_passages, questions_of, with_passages
 from apps.knowledge.services.documents import attach, attach_batch, cancel_batch, change_attributes, remove, remove_file
-from apps.knowledge.services.embedding import embedded, embedding_model, vectors_of
+from apps.knowledge.services.embedding import embedded, embedding_model, key_by_id, vectors_of
 from apps.knowledge.services.emptying import empty_deleted
+from apps.knowledge.services.finding import find
 from apps.knowledge.services.quoting import citations, quoted, without_numbers
+from apps.knowledge.services.reembedding import remove_leftovers
 from apps.knowledge.services.searching import search
 from apps.knowledge.services.stores import change_store, create_store, delete_expired_stores, delete_store, note_use
 
@@ -22,12 +24,15 @@ __all__ = [
     "embedded",
     "embedding_model",
     "empty_deleted",
+    "find",
     "find_passages",
+    "key_by_id",
     "note_use",
     "questions_of",
     "quoted",
     "remove",
     "remove_file",
+    "remove_leftovers",
     "search",
     "vectors_of",
     "with_passages",

@@ -14,10 +14,9 @@ from apps.gateway.contracts import Call
 from apps.gateway.services import check_endpoint
 from apps.keys.contracts import KeyFacts
 from apps.knowledge import selectors
-from apps.knowledge.contracts import Findings, Hit, StoreFacts, Wanted
-from apps.knowledge.services.embedding import vectors_of
+from apps.knowledge.contracts import Findings, Question, StoreFacts, Wanted
+from apps.knowledge.services.finding import find
 from apps.knowledge.services.quoting import quoted
-from apps.knowledge.services.searching import search
 
 ENDPOINT = "vector_stores"
 LONGEST_QUERY = 4096  # characters
@@ -30,29 +29,30 @@ def questions_of(asked: list[str]) -> list[str]:
 
 
 async def find_passages(call: Call, *, store_ids: Sequence[str], queries: Sequence[str], wanted: Wanted) -> Findings:
-    """By the call's key, whose embeddings are requests of their own (`<request_id>_fs0`). Raises ArtemisError."""
+    """By the call's key, whose embeddings are requests of their own (`<request_id>_fs…`). Raises ArtemisError."""
     queries = [query[-LONGEST_QUERY:] for query in queries if query.strip()]
     if not queries:
         raise Invalid("tools", "file_search needs a question in words: the last message of the user has none.")
     check_endpoint(call.key, endpoint=ENDPOINT)
-    hits = list[Hit]()
-    for place, store_id in enumerate(store_ids):
-        store = await in_thread(partial(_store, call.key, store_id))
-        if not store.passages:
-            continue
-        vectors = await vectors_of(
-            queries,
-            model=store.embedding_model,
-            key=call.key,
-            address=call.address,
-            request_id=f"{call.request_id}_fs{place}",
-            counted=True,
-        )
-        found = partial(search, store=store, queries=queries, vectors=vectors, wanted=wanted)
-        hits += await in_thread(found)
-    best = sorted(hits, key=lambda hit: -hit.score)[: wanted.most]
-    told, chosen = quoted(best, most_tokens=call.model.context_length // SHARE_OF_CONTEXT)
-    return Findings(queries=queries, hits=chosen, told=told)
+    stores = [await in_thread(partial(_store, call.key, store_id)) for store_id in store_ids]
+    question = Question(
+        key=call.key,
+        address=call.address,
+        request_id=f"{call.request_id}_fs",
+        stores=stores,
+        queries=queries,
+        wanted=wanted,
+    )
+    found = await find(question)
+    told, chosen = quoted(found.hits, most_tokens=call.model.context_length // SHARE_OF_CONTEXT)
+    return Findings(
+        queries=found.queries,
+        hits=chosen,
+        ranker=found.ranker,
+        ranker_failure=found.ranker_failure,
+        duplicates=found.duplicates,
+        told=told,
+    )
 
 
 def with_passages(call: Call, found: Findings) -> Call:

@@ -30,8 +30,7 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 async def embedded(wanted: ToEmbed) -> list[list[float]]:
     """By a key that is known, without its secret. Raises ArtemisError."""
-    secret_hash = await in_thread(lambda: current_secret_hash(key_id=wanted.key_id))
-    key = await services.authorize(secret_hash, address=wanted.address)
+    key = await key_by_id(wanted.key_id, address=wanted.address)
     return await vectors_of(
         wanted.texts,
         model=wanted.model,
@@ -40,6 +39,12 @@ async def embedded(wanted: ToEmbed) -> list[list[float]]:
         request_id=wanted.request_id,
         prepaid=wanted.prepaid,
     )
+
+
+async def key_by_id(key_id: int, *, address: str) -> KeyFacts:
+    """A key that may be used now, from there. Raises Unauthenticated or Forbidden."""
+    secret_hash = await in_thread(lambda: current_secret_hash(key_id=key_id))
+    return await services.authorize(secret_hash, address=address)
 
 
 async def vectors_of(

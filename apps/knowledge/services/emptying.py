@@ -37,7 +37,8 @@ def _removed(document_id: int, account_id: int, store_id: int) -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [EMPTYING, document_id % 2**31])
         mine = Passage.objects.filter(account_id=account_id, document_id=document_id)
-        ids = list(mine.order_by("position").values_list("pk", flat=True)[:BLOCK])
+        # Locked: no vector of another model comes to one of them meanwhile.
+        ids = list(mine.order_by("position").select_for_update().values_list("pk", flat=True)[:BLOCK])
         if ids:
             remove_postings(account_id=account_id, passage_ids=ids)
             PassageVector.objects.filter(account_id=account_id, passage_id__in=ids).delete()

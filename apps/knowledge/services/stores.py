@@ -15,6 +15,7 @@ from apps.knowledge.contracts import StoreFacts, ToAttach
 from apps.knowledge.models import StoreFile, VectorStore
 from apps.knowledge.selectors import own_store, store_facts
 from apps.knowledge.services.documents import attach_to
+from apps.knowledge.services.reembedding import choose_model, end_reembeddings
 
 ONE_ACCOUNT = 0x76656374  # an advisory lock of PostgreSQL: one new store of an account at a time is counted
 
@@ -57,9 +58,21 @@ def create_store(
 
 
 @transaction.atomic
-def change_store(*, account_id: int, project_id: int, public_id: str, changes: dict[str, Any]) -> StoreFacts:
-    """`changes`: any of name, description, metadata and expires_days. Raises NotFound."""
+def change_store(
+    *,
+    account_id: int,
+    project_id: int,
+    public_id: str,
+    changes: dict[str, Any],
+    model: str = "",
+    key: KeyFacts | None = None,
+    address: str = "",
+) -> StoreFacts:
+    """`changes`: any of name, description, metadata and expires_days. `model`: the embedding model that it is to have,
+    paid by `key`, which may call it. Raises NotFound."""
     row = own_store(account_id, project_id, public_id)
+    if model and key:
+        choose_model(row, model=model, key=key, address=address)
     for field, value in changes.items():
         setattr(row, field, value)
     row.last_active_at = timezone.now()
@@ -96,6 +109,7 @@ def _delete(row: VectorStore) -> None:
     now = timezone.now()
     StoreFile.objects.filter(store=row, deleted_at=None).update(deleted_at=now)
     VectorStore.objects.filter(pk=row.pk).update(deleted_at=now)
+    end_reembeddings(row)
 
 
 def _expiry(since: Any, days: int | None) -> Any:

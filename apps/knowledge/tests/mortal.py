@@ -15,7 +15,8 @@ django.setup()
 
 from django.db.backends.signals import connection_created  # noqa: E402
 
-from apps.knowledge.services.running import run_waiting_documents  # noqa: E402
+from apps.knowledge.services import remove_leftovers  # noqa: E402
+from apps.knowledge.services.running import run_waiting_documents, run_waiting_reembeddings  # noqa: E402
 from apps.knowledge.tests.world import Model  # noqa: E402
 
 
@@ -44,6 +45,8 @@ class Death:
 def live(pattern: str, number: str, when: str) -> None:
     connection_created.connect(Death(pattern, int(number), when).attach, weak=False)
     asyncio.run(run_waiting_documents(Model(), lambda *, name: None, seconds=60))
+    asyncio.run(run_waiting_reembeddings(Model(), seconds=60))
+    remove_leftovers()
 
 
 def main() -> None:

@@ -1,24 +1,20 @@
 """A worker is killed in each step of a reading, twice; the next one makes the same passages as if nobody had died."""
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.tests.cast import Cast
-from apps.common.redis import sync_redis
 from apps.keys.contracts import KeyFacts
-from apps.knowledge.ingestion.run import LOCK
 from apps.knowledge.models import Passage, PassageVector, StoreFile, Term, VectorStore
 from apps.knowledge.services import empty_deleted
+from apps.knowledge.tests.killing import free, killed
 from apps.knowledge.tests.world import a_store, make_key, put, read_all
 from apps.knowledge.walls import within
 
+__all__ = ["killed"]
 pytestmark = pytest.mark.django_db(transaction=True)
 TEXT = "\n\n".join(f"Paragraph {n} is about number {n * n} and its friends. " + "It goes on. " * 25 for n in range(150))
 STEPS = [
@@ -38,37 +34,6 @@ STEPS = [
 @pytest.fixture
 def key(cast: Cast) -> KeyFacts:
     return make_key(cast.northwind.id)
-
-
-@pytest.fixture
-def killed() -> Iterator[Callable[[str, int, str], bool]]:
-    """Lets a worker live until it kills itself; whether it came so far."""
-    name = connection.settings_dict
-    url = f"postgres://{name['USER']}:{name['PASSWORD']}@{name['HOST']}:{name['PORT']}/{name['NAME']}"
-    with subprocess.Popen(
-        [sys.executable, "-m", "apps.knowledge.tests.mortal"],
-        env={**os.environ, "DATABASE_URL": url},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as nursery:
-        assert nursery.stdin and nursery.stdout
-        ask, answers = nursery.stdin, nursery.stdout
-
-        def live(pattern: str, number: int, when: str) -> bool:
-            free()
-            ask.write(f"{pattern}\t{number}\t{when}\n")
-            ask.flush()
-            return int(answers.readline()) == -signal.SIGKILL
-
-        yield live
-        ask.close()
-
-
-def free() -> None:
-    """As if the dead worker's lock and lease had run out."""
-    sync_redis().delete(LOCK)
-    StoreFile.objects.update(claimed_until=timezone.now())
 
 
 def state(key: KeyFacts) -> dict[str, object]:

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.tests.cast import Cast
-from apps.knowledge.models import StoreFile
+from apps.knowledge.models import Reembedding, StoreFile
+from apps.knowledge.services import change_store
 from apps.knowledge.standing import failures_of_today, standing_of_accounts, waits
 from apps.knowledge.tests.world import a_store, make_key, put
 
@@ -71,3 +72,23 @@ def test_lists_tell_of_failures_first(_files: None, staff: Client) -> None:
     assert "4 of 9" in answer.content.decode() and "invalid_file: No text." in answer.content.decode()
     page = staff.get("/admin/knowledge/vectorstore/").content.decode()
     assert "3 failed, 1 in progress, 1 completed" in page
+
+
+def test_changes_of_an_embedding_model(staff: Client, cast: Cast) -> None:
+    key = make_key(cast.northwind.id)
+    store = a_store(key, "Sky")
+    change_store(
+        account_id=key.account_id,
+        project_id=key.project_id,
+        public_id=store.public_id,
+        changes={},
+        model="luna-2",
+        key=key,
+        address="",
+    )
+    Reembedding.objects.update(waits_for="The budget is used up.")
+    page = staff.get("/admin/knowledge/reembedding/").content.decode()
+    assert "luna-2" in page and "The budget is used up." in page and "northwind" in page
+    row = Reembedding.objects.get()
+    assert staff.get(f"/admin/knowledge/reembedding/{row.pk}/change/").status_code == 200
+    assert staff.get("/admin/knowledge/reembedding/add/").status_code == 403

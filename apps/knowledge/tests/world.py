@@ -15,11 +15,13 @@ from apps.keys.services import create_key
 from apps.keys.tokens import token_hash
 from apps.knowledge.contracts import Chunking, Hit, StoreFacts, ToAttach, ToEmbed, Wanted
 from apps.knowledge.ingestion.run import LOCK
+from apps.knowledge.reembedding.run import LOCK as REEMBEDDING_LOCK
 from apps.knowledge.selectors import store_of_project
 from apps.knowledge.services import attach, create_store, search
-from apps.knowledge.services.running import run_waiting_documents
+from apps.knowledge.services.running import run_waiting_documents, run_waiting_reembeddings
 
 DIMENSIONS = 64
+MODEL = "luna"
 SMALL = Chunking(max_tokens=100, overlap=0, is_auto=False)
 
 
@@ -39,6 +41,11 @@ def vector_of(text: str) -> list[float]:
     return [part / length for part in sums]
 
 
+def vector_by(model: str, text: str) -> list[float]:
+    """Other models than the stores' usual one have other dimensions, and none of them the same ones."""
+    return vector_of(text) if model == MODEL else [*vector_of(f"{model} {text}"), *vector_of(text)]
+
+
 class Model:
     """Stands where the gateway's embeddings are, and remembers what it was asked."""
 
@@ -47,7 +54,7 @@ class Model:
 
     async def __call__(self, wanted: ToEmbed) -> list[list[float]]:
         self.requests.append(wanted)
-        return [vector_of(text) for text in wanted.texts]
+        return [vector_by(wanted.model, text) for text in wanted.texts]
 
     @property
     def texts(self) -> Counter[str]:
@@ -55,7 +62,7 @@ class Model:
 
 
 def a_store(key: KeyFacts, name: str = "Moon") -> StoreFacts:
-    return create_store(key=key, address="127.0.0.1", embedding_model="luna", name=name)
+    return create_store(key=key, address="127.0.0.1", embedding_model=MODEL, name=name)
 
 
 def a_file(key: KeyFacts, text: str | bytes, name: str = "notes.txt") -> str:
@@ -86,7 +93,15 @@ def read_all(model: Model | None = None, *, context: int | None = None) -> Model
     return model
 
 
+def reembed_all(model: Model | None = None) -> Model:
+    """Embeds anew what waits for it, as a worker does."""
+    model = model or Model()
+    sync_redis().delete(REEMBEDDING_LOCK)
+    asyncio.run(run_waiting_reembeddings(model, seconds=60))
+    return model
+
+
 def found(key: KeyFacts, store: StoreFacts, query: str, **options: object) -> list[Hit]:
     now = store_of_project(account_id=key.account_id, project_id=key.project_id, public_id=store.public_id)
     wanted = Wanted(**options)  # type: ignore[arg-type]
-    return search(store=now, queries=[query], vectors=[vector_of(query)], wanted=wanted)
+    return search(store=now, queries=[query], vectors=[vector_by(now.embedding_model, query)], wanted=wanted)

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from apps.keys.contracts import KeyRow
-from apps.knowledge.contracts import Wanted, Weights
+from apps.knowledge.contracts import AUTO, NONE, Wanted, Weights
 
 MOST_AT_ONCE = 50
 NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
@@ -52,7 +52,7 @@ class StoreForm(ChangeStoreForm):
         help_text="The store belongs to this key's project. The key's budget and limits hold for what is embedded.",
     )
     embedding_model = forms.ChoiceField(
-        label="Embedding model", help_text="For good: another model needs another store."
+        label="Embedding model", help_text="With another one later, all that is in it is embedded anew."
     )
 
     def __init__(
@@ -62,6 +62,17 @@ class StoreForm(ChangeStoreForm):
         super().__init__(*args, **options)
         self.initial["key"] = own[0].public_id if own else None
         self.fields["key"].choices = _by_project(keys)  # type: ignore[attr-defined]
+        self.fields["embedding_model"].choices = [(name, name) for name in models]  # type: ignore[attr-defined]
+
+
+class ModelForm(forms.Form):
+    embedding_model = forms.ChoiceField(
+        label="Another model",
+        help_text="All passages are embedded anew, paid by the store's key; until then searches use the present model.",
+    )
+
+    def __init__(self, *args: Any, models: Sequence[str], **options: Any) -> None:
+        super().__init__(*args, **options)
         self.fields["embedding_model"].choices = [(name, name) for name in models]  # type: ignore[attr-defined]
 
 
@@ -104,9 +115,20 @@ class SearchForm(forms.Form):
         initial="both",
         required=False,
     )
+    ranker = forms.ChoiceField(
+        label="Reranking",
+        initial=AUTO,
+        required=False,
+        help_text="By a model that reads the question with each passage.",
+    )
     key = forms.CharField(label="Attribute", max_length=64, required=False)
     operator = forms.ChoiceField(label="Comparison", choices=list(OPERATORS.items()), required=False)
     value = forms.CharField(label="Value", max_length=512, required=False, help_text="Several: with commas between.")
+
+    def __init__(self, *args: Any, rankers: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        choices = [(AUTO, "The platform's choice"), (NONE, "None"), *((name, name) for name in rankers)]
+        self.fields["ranker"].choices = choices  # type: ignore[attr-defined]
 
     def wanted(self) -> Wanted:
         values = self.cleaned_data
@@ -115,6 +137,7 @@ class SearchForm(forms.Form):
             filters=filter_of(values["key"], values["operator"] or "eq", values["value"]) if values["key"] else None,
             most=values["most"] or 10,
             weights=weights,
+            ranker=values["ranker"] or AUTO,
         )
 
 

@@ -11,17 +11,17 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from apps.accounts.contracts import Permission
-from apps.common.database import in_thread
+from apps.catalog.selectors import models_for_account
 from apps.common.errors import ArtemisError
 from apps.knowledge import services
-from apps.knowledge.contracts import Hit, StoreFacts, ToEmbed, Wanted
+from apps.knowledge.contracts import AUTO, Hit, Question, Results, StoreFacts, Wanted
 from apps.portal.access import POSTS_A_MINUTE, MemberRequest, limited, member_page
 from apps.portal.forms.knowledge import SearchForm
 from apps.portal.gateway import at_the_gateway
 from apps.portal.marking import excerpt, marked, marks_of
 from apps.portal.views.knowledge.finding import address_of, key_of_store, store_of_request
 
-USUAL = {"most": 10, "by": "both", "operator": "eq"}
+USUAL = {"most": 10, "by": "both", "operator": "eq", "ranker": AUTO}
 OWN_PAGES = ("same-origin", "none", None)
 
 
@@ -40,7 +40,8 @@ class Found:
 def search(request: MemberRequest, store: str) -> HttpResponse:
     facts = store_of_request(request, store)
     may_search = Permission.KEYS in request.account.permissions
-    form = SearchForm({**USUAL, **request.GET.dict()} if "q" in request.GET else None)
+    given = {**USUAL, **request.GET.dict()} if "q" in request.GET else None
+    form = SearchForm(given, rankers=_rankers(request))
     context: dict[str, Any] = {"store": facts, "key": key_of_store(request, facts), "form": form}
     context["may_search"] = may_search and facts.status != "expired"
     # Another site's link fills in the form, and spends nothing.
@@ -49,32 +50,40 @@ def search(request: MemberRequest, store: str) -> HttpResponse:
     return render(request, "portal/knowledge/search.html", context)
 
 
+def _rankers(request: MemberRequest) -> list[str]:
+    offered = models_for_account(account_id=request.account.id)
+    return [model.public_name for model in offered if model.kind == "rerank"]
+
+
 def _answered(store: StoreFacts, form: SearchForm, address: str) -> dict[str, Any]:
     question = form.cleaned_data["q"]
     if not store.passages:
         return {"results": []}
     try:
-        hits = at_the_gateway(_hits(store, question, form.wanted(), address))
+        found = at_the_gateway(_found(store, question, form.wanted(), address))
     except ArtemisError as error:
         return {"refusal": error.message}
     marks = marks_of(question)
     return {
-        "results": [_drawn(hit, marks) for hit in hits],
-        "most_bm25": max((hit.bm25 or 0.0 for hit in hits), default=0),
+        "found": found,
+        "results": [_drawn(hit, marks) for hit in found.hits],
+        "best_bm25": max((hit.bm25 or 0.0 for hit in found.hits), default=0),
     }
 
 
-async def _hits(store: StoreFacts, question: str, wanted: Wanted, address: str) -> list[Hit]:
+async def _found(store: StoreFacts, question: str, wanted: Wanted, address: str) -> Results:
     """Raises ArtemisError."""
-    asked = ToEmbed(
-        request_id=f"req_{secrets.token_hex(12)}",
-        key_id=store.api_key_id,
-        address=address,
-        model=store.embedding_model,
-        texts=[question],
+    return await services.find(
+        Question(
+            key=await services.key_by_id(store.api_key_id, address=address),
+            address=address,
+            request_id=f"req_{secrets.token_hex(12)}",
+            stores=[store],
+            queries=[question],
+            wanted=wanted,
+            counted=False,
+        )
     )
-    vectors = await services.embedded(asked)
-    return await in_thread(lambda: services.search(store=store, queries=[question], vectors=vectors, wanted=wanted))
 
 
 def _drawn(hit: Hit, marks: frozenset[str]) -> Found:

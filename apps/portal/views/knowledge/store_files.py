@@ -20,7 +20,7 @@ from apps.keys.contracts import KeyFacts
 from apps.knowledge import selectors, services
 from apps.knowledge.contracts import STATUSES, StoreFacts, ToAttach
 from apps.portal.access import MemberRequest, member_page
-from apps.portal.forms.knowledge import UploadForm
+from apps.portal.forms.knowledge import ModelForm, UploadForm
 from apps.portal.views.knowledge.finding import (
     address_of,
     document_of_request,
@@ -28,6 +28,7 @@ from apps.portal.views.knowledge.finding import (
     project_of_store,
     store_of_request,
 )
+from apps.portal.views.knowledge.model_changes import embedding_models
 
 A_PAGE = 50
 
@@ -40,6 +41,7 @@ def store_page(request: MemberRequest, store: str) -> HttpResponse:
         "upload_form": UploadForm(),
         "most_bytes": settings.FILES_MAX_DOCUMENT_BYTES,
         "most_at_once": settings.PORTAL_MAX_UPLOAD_BYTES,
+        "model_form": _model_form(request, facts),
         **_files(request, facts),
         **_around(request, facts),
     }
@@ -115,6 +117,13 @@ def _around(request: MemberRequest, store: StoreFacts) -> dict[str, Any]:
     return {"key": key_of_store(request, store), "project": project_of_store(request, store)}
 
 
+def _model_form(request: MemberRequest, store: StoreFacts) -> ModelForm | None:
+    """None where there is no other model, or nobody who may choose it."""
+    others = [name for name in embedding_models(request) if name != store.embedding_model]
+    may_change = Permission.KEYS in request.account.permissions and store.status != "expired"
+    return ModelForm(models=others) if others and may_change else None
+
+
 def _files(request: MemberRequest, store: StoreFacts) -> dict[str, Any]:
     status = request.GET.get("status", "")
     status = status if status in STATUSES else ""
@@ -129,6 +138,8 @@ def _files(request: MemberRequest, store: StoreFacts) -> dict[str, Any]:
     )
     asked = {"status": status, "after": after}
     counts = store.counts
+    is_changing = store.reembedding is not None and store.reembedding.status == "in_progress"
+    seen = repr((documents, store.reembedding, store.embedding_model))
     state = f"{counts.completed}.{counts.failed}.{counts.cancelled}.{counts.in_progress}"
     return {
         "store": store,
@@ -136,7 +147,8 @@ def _files(request: MemberRequest, store: StoreFacts) -> dict[str, Any]:
         "older": documents[-1].file_id if more else "",
         "asked": asked,
         "address": urlencode({name: value for name, value in asked.items() if value}),
-        "fingerprint": f"{state}-{zlib.crc32(repr(documents).encode()):08x}",
+        "fingerprint": f"{state}-{zlib.crc32(seen.encode()):08x}",
+        "is_moving": counts.in_progress > 0 or is_changing,
     }
 
 

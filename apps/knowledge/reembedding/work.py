@@ -1,0 +1,65 @@
+"""One store's re-embedding, from wherever it stands, until searches have changed over, it failed, or has to wait."""
+
+from apps.common.cancelling import finished
+from apps.common.shifts import Shift
+from apps.knowledge.contracts import Embed, ToEmbed
+from apps.knowledge.ingestion import claims as claiming
+from apps.knowledge.ingestion.asking import asked_before, embedded_by_halves
+from apps.knowledge.ingestion.claimed import ClaimedWork, patiently
+from apps.knowledge.models import Reembedding
+from apps.knowledge.reembedding import claims, steps
+from apps.knowledge.reembedding.claims import Claim
+from apps.knowledge.search.indexing import build_index
+
+
+class ReembeddingWork(ClaimedWork[Claim, Reembedding]):
+    REFUSED = "The store could not be embedded anew, and keeps its model."
+    FAILED = "Embedding failed on our side."
+
+    def __init__(self, number: int, embed: Embed, shift: Shift) -> None:
+        super().__init__(number)
+        self._embed = embed
+        self._shift = shift
+
+    def _take(self) -> tuple[Claim, Reembedding] | None:
+        return claims.take(self._number)
+
+    async def _work(self, claim: Claim, row: Reembedding) -> None:
+        is_first = True
+        while True:
+            while (block := await patiently(lambda: steps.next_block(claim))) is not None:
+                if self._shift.is_over:
+                    await patiently(lambda: claiming.put_back(claim))
+                    return
+                await self._embedded(claim, row, block, is_first=is_first)
+                is_first = False
+            if await patiently(lambda: self._index(claim)):
+                continue  # documents may have come meanwhile
+            if await finished(patiently(lambda: steps.change_over(claim))):
+                return
+
+    async def _embedded(self, claim: Claim, row: Reembedding, block: steps.Block, *, is_first: bool) -> None:
+        """Of the first block a worker that was killed may have been answered."""
+        tries, prepaid = 0, False
+        if is_first:
+            asked = await patiently(lambda: asked_before(claim.account_id, block.prefix))
+            tries, prepaid = asked.tries, asked.is_charged
+        wanted = ToEmbed(
+            request_id=f"{block.prefix}{tries}",
+            key_id=row.api_key_id,
+            address=row.address,
+            model=row.model,
+            texts=block.texts,
+            prepaid=prepaid,
+        )
+        vectors = await embedded_by_halves(self._embed, wanted)
+        await finished(patiently(lambda: steps.keep_block(claim, block, vectors)))
+
+    @staticmethod
+    def _index(claim: Claim) -> bool:
+        """Builds the index that a large store needs. Whether one was built."""
+        row = steps.wants_index(claim)
+        if row is None:
+            return False
+        build_index(row.store_id, row.model, int(row.dimensions or 0))
+        return True
