@@ -263,9 +263,10 @@ def requests_by_prefix(*, account_id: int, prefix: str) -> list[tuple[str, str]]
 
 
 def totals_with_errands(*, account_id: int, request_id: str) -> UsageTotals | None:
-    """Of an account's request and of those that were made for it before, whose ids begin with its own; None until it
-    is recorded itself."""
-    events = UsageEvent.objects.filter(request_id__startswith=request_id, account_id=account_id)
+    """Of an account's request and of those that were made for it before, whose ids are its own and `_` more; None
+    until it is recorded itself."""
+    own = Q(request_id=request_id) | Q(request_id__startswith=f"{request_id}_")
+    events = UsageEvent.objects.filter(own, account_id=account_id)
     if not events.filter(request_id=request_id).exists():
         return None
     return _totals(events.aggregate(**_SUMS_OF_EVENTS))

@@ -8,7 +8,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from apps.keys.models import ApiKey
 from apps.usage.models import UsageDay, UsageEndUserDay, UsageEvent, UsageHour, UsageRequest
-from apps.usage.selectors import is_recorded, recorded_requests, requests_by_prefix
+from apps.usage.selectors import is_recorded, recorded_requests, requests_by_prefix, totals_with_errands
 from apps.usage.services import make_months, record_events
 from apps.usage.tests.test_record_events import event
 
@@ -94,6 +94,16 @@ def test_requests_are_found_in_all_months(key: ApiKey) -> None:
     assert requests_by_prefix(account_id=key.account_id + 1, prefix="req_") == []
     assert recorded_requests(request_ids=["req_a_2", "req_b", "req_c"]) == {"req_a_2", "req_b"}
     assert is_recorded(request_id="req_a_1") and not is_recorded(request_id="req_a_")
+
+
+def test_a_request_is_summed_with_those_that_were_made_for_it(key: ApiKey) -> None:
+    record_events(events=[event(key, "req_c_fs0", cost=2), event(key, "req_cd", cost=90), event(key, "req_b", cost=80)])
+    asked = {"account_id": key.account_id, "request_id": "req_c"}
+    assert totals_with_errands(**asked) is None, "it is not recorded yet"
+    record_events(events=[event(key, "req_c", cost=5)])
+    found = totals_with_errands(**asked)
+    assert found is not None and (found.requests, found.cost) == (2, 7)
+    assert totals_with_errands(account_id=key.account_id + 1, request_id="req_c") is None
 
 
 @pytest.mark.parametrize("what", ["UPDATE {} SET cost = 0", "DELETE FROM {}"])
