@@ -51,7 +51,7 @@ def _collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         sync_redis().flushdb()
         yield
         sync_redis().flushdb()
-    for kept in (shelf.collection, shelf.embeddings, speed.large):
+    for kept in (shelf.collection, shelf.embeddings):
         kept.cache_clear()
 
 

@@ -7,9 +7,9 @@ A passage's vector is its document's, moved by noise as far as a passage's is fr
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -32,40 +32,30 @@ SHARES = {"all": 1, "50 %": 2, "10 %": 10, "1 %": 100}
 """By the attribute of that name a store's files are told apart into so many groups."""
 
 
-@dataclass(frozen=True)
-class Large:
-    documents: list[str]
-    sources: dict[str, int]
-    """Of each passage, by its letters alone, the number of the judged document that it was drawn from."""
-
-
-@cache
-def large(passages: int) -> Large:
+def large(passages: int) -> list[str]:
+    """Documents of about so many passages."""
     chance = random.Random(7)
-    sentences = [_sentences(text) for text in shelf.collection().documents.values()]
-    documents, sources = [], dict[str, int]()
+    sentences = _sentences_of_all()
+    documents = []
     for _ in range(passages // PASSAGES):
-        drawn = []
+        drawn = list[str]()
         while len(drawn) < PASSAGES:
-            source = chance.randrange(len(sentences))
-            text = _passage(chance, sentences, source)
+            text = _passage(chance, sentences)
             if LONG <= count_tokens(text) <= LONGEST:
                 drawn.append(text)
-                sources[_letters(text)] = source
         documents.append("\n\n".join(drawn))
-    return Large(documents, sources)
+    return documents
 
 
 def fill(passages: int) -> dict[str, Any]:
     """Embedding takes no time here."""
     key, store = shelf.make_store(STORE)
-    made = large(passages)
-    vectors = _vectors(made)
+    documents, vectors = large(passages), Vectors()
 
     async def embed(wanted: ToEmbed) -> list[list[float]]:
-        return [vectors[_letters(text)] for text in wanted.texts]
+        return [vectors.of(text) for text in wanted.texts]
 
-    files = {f"{number}.txt": text.encode() for number, text in enumerate(made.documents)}
+    files = {f"{number}.txt": text.encode() for number, text in enumerate(documents)}
     shelf.put(key, store, files, Chunking(max_tokens=LONGEST, overlap=0, is_auto=False))
     for number, row in enumerate(StoreFile.objects.filter(store_id=store.id).order_by("pk")):
         row.attributes = {name: number % groups for name, groups in SHARES.items()}
@@ -77,7 +67,7 @@ def fill(passages: int) -> dict[str, Any]:
     return {
         "passages": shelf.the_store(STORE).passages,
         "seconds": filled - began,
-        "reading_seconds": _reading(made),
+        "reading_seconds": _reading(documents),
         "index_seconds": time.monotonic() - filled,
     }
 
@@ -117,30 +107,41 @@ def _filter(share: str) -> dict[str, Any] | None:
     return None if SHARES[share] == 1 else {"type": "eq", "key": share, "value": 0}
 
 
-def _reading(made: Large) -> float:
+class Vectors:
+    """Of passages: their documents', moved."""
+
+    def __init__(self) -> None:
+        self._base = np.asarray(shelf.embeddings().of(list(shelf.collection().documents.values())))
+        self._sources = {_letters(one): at for at, row in enumerate(_sentences_of_all()) for one in row}
+
+    def of(self, text: str) -> list[float]:
+        """The document is that of the first sentence which is known."""
+        known = (self._sources.get(_letters(sentence)) for sentence in _sentences(text))
+        source = next((at for at in known if at is not None), 0)
+        noise = np.random.default_rng(crc32(text.encode())).normal(size=self._base.shape[1])
+        vector = self._base[source] + noise * NOISE / np.sqrt(len(noise))
+        return (vector / np.linalg.norm(vector)).tolist()  # type: ignore[no-any-return]
+
+
+def _reading(documents: Sequence[str]) -> float:
     """Seconds that extraction and splitting alone take, for all of them."""
-    some = made.documents[:20]
+    some = documents[:20]
     began = time.monotonic()
     for text in some:
         read(text.encode(), filename="a.txt", max_tokens=LONGEST, overlap=0, context=None)
-    return (time.monotonic() - began) / len(some) * len(made.documents)
+    return (time.monotonic() - began) / len(some) * len(documents)
 
 
-def _vectors(made: Large) -> dict[str, list[float]]:
-    base = np.asarray(shelf.embeddings().of(list(shelf.collection().documents.values())))
-    noise = np.random.default_rng(7)
-    moved = dict[str, list[float]]()
-    for letters, source in made.sources.items():
-        vector = base[source] + noise.normal(size=base.shape[1]) * NOISE / np.sqrt(base.shape[1])
-        moved[letters] = (vector / np.linalg.norm(vector)).tolist()
-    return moved
-
-
-def _passage(chance: random.Random, sentences: Sequence[Sequence[str]], source: int) -> str:
-    drawn = list[str]()
+def _passage(chance: random.Random, sentences: Sequence[Sequence[str]]) -> str:
+    own, drawn = chance.choice(sentences), list[str]()
     while count_tokens(" ".join(drawn)) < LONG:
-        drawn.append(chance.choice(chance.choice(sentences) if chance.random() < STRANGE else sentences[source]))
+        is_own = not drawn or chance.random() > STRANGE
+        drawn.append(chance.choice(own if is_own else chance.choice(sentences)))
     return " ".join(drawn)
+
+
+def _sentences_of_all() -> list[list[str]]:
+    return [_sentences(text) for text in shelf.collection().documents.values()]
 
 
 def _sentences(text: str) -> list[str]:

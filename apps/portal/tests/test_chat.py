@@ -57,7 +57,8 @@ def ask(client: Client, path: str, key: str, **changes: object) -> tuple[int, st
 def hit(text: str, **changes: object) -> Hit:
     values = {
         "document_id": 1, "passage_id": 1, "file_id": "file-1", "filename": "sky.pdf", "attributes": {}, "position": 4,
-        "text": text, "headings": (), "page": 3, "tokens": 9, "score": 0.9, "bm25": 2.0, "cosine": 0.5, **changes,
+        "text": text, "headings": (), "page": 3, "tokens": 9, "score": 0.9, "bm25": 2.0, "cosine": 0.5, "fused": 0.9,
+            **changes,
     }  # fmt: skip
     return Hit(**values)  # type: ignore[arg-type]
 

@@ -67,7 +67,7 @@ def _answered(store: StoreFacts, form: SearchForm, address: str) -> dict[str, An
     return {
         "found": found,
         "results": [_drawn(hit, marks) for hit in found.hits],
-        "best_bm25": max((hit.bm25 or 0.0 for hit in found.hits), default=0),
+        "most_bm25": max((hit.bm25 or 0.0 for hit in found.hits), default=0),
     }
 
 
