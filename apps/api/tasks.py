@@ -1,5 +1,5 @@
-"""Runs batches, responses in the background and the reading of documents: each request comes in by the same door as a
-live one."""
+"""Runs batches, responses in the background, the reading of documents and the re-embedding of stores: each request
+comes in by the same door as a live one."""
 
 import asyncio
 import logging

@@ -96,9 +96,8 @@ def wants_index(claim: Claim) -> Reembedding | None:
 def change_over(claim: Claim) -> bool:
     """From now on searches use the new model; False where a passage lacks its vector. Raises LostError."""
     with within(claim.account_id):
-        store = VectorStore.objects.select_for_update(no_key=True).get(
-            pk=claim.store_id
-        )  # no document is completed meanwhile
+        # Locked: no document is completed meanwhile.
+        store = VectorStore.objects.select_for_update(no_key=True).get(pk=claim.store_id)
         row = _hold(claim)
         if _lacking(row).exists():
             return False

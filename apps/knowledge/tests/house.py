@@ -11,8 +11,9 @@ from apps.catalog.services import load_models
 from apps.common.redis import sync_redis
 from apps.gateway import runtime
 from apps.knowledge.ingestion.run import LOCK
+from apps.knowledge.reembedding.run import LOCK as REEMBEDDING_LOCK
 from apps.knowledge.services import embedded
-from apps.knowledge.services.running import run_waiting_documents
+from apps.knowledge.services.running import run_waiting_documents, run_waiting_reembeddings
 from inference.fake.control import FakeServer
 
 Result = TypeVar("Result")
@@ -68,6 +69,11 @@ def read_by_the_gateway() -> None:
     """What waits, as a worker does."""
     sync_redis().delete(LOCK)
     at_work(run_waiting_documents(embedded, lambda *, name: None, seconds=60))
+
+
+def reembed_by_the_gateway() -> None:
+    sync_redis().delete(REEMBEDDING_LOCK)
+    at_work(run_waiting_reembeddings(embedded, seconds=60))
 
 
 def asked(engine: FakeServer, path: str) -> list[dict[str, Any]]:

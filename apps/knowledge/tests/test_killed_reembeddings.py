@@ -1,6 +1,6 @@
 """A worker is killed in each step of a re-embedding, twice; the next one leaves the same as if nobody had died."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connection
@@ -11,6 +11,7 @@ from apps.accounts.tests.cast import Cast
 from apps.keys.contracts import KeyFacts
 from apps.knowledge.contracts import StoreFacts, ToEmbed
 from apps.knowledge.models import PassageVector, Reembedding, VectorStore
+from apps.knowledge.search.indexing import drop_index
 from apps.knowledge.selectors import own_store
 from apps.knowledge.services import change_store, remove_leftovers
 from apps.knowledge.tests.killing import free, killed
@@ -45,13 +46,14 @@ def key(cast: Cast) -> KeyFacts:
 
 
 @pytest.fixture
-def store(key: KeyFacts, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> StoreFacts:
+def store(key: KeyFacts, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoreFacts]:
     settings.KNOWLEDGE_INDEX_FROM = 100
     monkeypatch.setenv("KNOWLEDGE_INDEX_FROM", "100")
     store = a_store(key)
     put(key, store, TEXT)
     read_all()
-    return store
+    yield store
+    drop_index(VectorStore.objects.get())  # emptying its table would leave it there
 
 
 def change(key: KeyFacts, store: StoreFacts, model: str = NEW) -> None:
@@ -73,7 +75,7 @@ def let_leftovers_go() -> None:
 def state(key: KeyFacts) -> dict[str, object]:
     with within(key.account_id), connection.cursor() as cursor:
         vectors = PassageVector.objects.order_by("model", "passage__position")
-        cursor.execute("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'knowledge_vectors_of_%' ORDER BY 1")
+        cursor.execute("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'knowledge_vectors_of_%'")
         return {
             "vectors": [(model, list(vector)) for model, vector in vectors.values_list("model", "embedding")],
             "indexes": len(cursor.fetchall()),

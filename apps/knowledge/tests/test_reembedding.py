@@ -244,22 +244,23 @@ def test_a_large_store_has_its_index_before_the_change(key: KeyFacts, store: Sto
     assert index_large_stores() == 1
     change(key, store, NEW)
     reembed_all()
-    assert VectorStore.objects.get().is_indexed and len(indexes()) == 2
+    assert VectorStore.objects.get().is_indexed and len(indexes(store)) == 2
     remove_leftovers()
-    assert len(indexes()) == 1
+    assert len(indexes(store)) == 1
     with within(key.account_id), connection.cursor() as cursor:
         cursor.execute("SELECT count(*), max(model) FROM knowledge_passagevector")
         assert cursor.fetchone() == (store.passages, NEW)
-    assert "128" in indexes()[0] and found(key, store, QUERY)
+    assert "128" in indexes(store)[0] and found(key, store, QUERY)
     services.delete_store(account_id=key.account_id, project_id=key.project_id, public_id=store.public_id)
     services.empty_deleted()
-    assert indexes() == []
+    assert indexes(store) == []
 
 
-def indexes() -> list[str]:
+def indexes(store: StoreFacts) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT indexdef FROM pg_indexes WHERE tablename = 'knowledge_passagevector' AND indexdef LIKE '%hnsw%'"
+            "SELECT indexdef FROM pg_indexes WHERE tablename = 'knowledge_passagevector' AND indexdef LIKE %s",
+            [f"%hnsw%store_id = {store.id})%"],
         )
         return [row[0] for row in cursor.fetchall()]
 

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from pytest_django.fixtures import Settings
 
 from apps.accounts.tests.cast import Cast
@@ -14,7 +16,7 @@ from apps.knowledge.contracts import StoreFacts, Weights
 from apps.knowledge.models import VectorStore
 from apps.knowledge.search import lexical
 from apps.knowledge.search.fusion import fused
-from apps.knowledge.search.indexing import drop_index, index_large_stores
+from apps.knowledge.search.indexing import drop_index, has_index, index_large_stores
 from apps.knowledge.search.scope import scope_of
 from apps.knowledge.search.vectors import nearest
 from apps.knowledge.tests.world import a_store, found, make_key, put, read_all, vector_of
@@ -186,3 +188,20 @@ def test_an_index_finds_what_comparing_each_finds(key: KeyFacts, store: StoreFac
             assert nearest(large, vector, 50) == exact
         assert len(exact) == 2
     drop_index(row)
+
+
+def test_indexes_from_before_models_were_in_their_names_get_one(key: KeyFacts, settings: Settings) -> None:
+    """What the migration 0004_reembedding does, there and back."""
+    rename = import_module("apps.knowledge.migrations.0004_reembedding").RENAME
+    settings.KNOWLEDGE_INDEX_FROM = 0
+    store = a_store(key)
+    put(key, store, "The wolf hunts.")
+    read_all()
+    assert index_large_stores() == 1 and has_index(store.id, store.embedding_model)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(rename.format(old="named", new="plain"))
+        assert not has_index(store.id, store.embedding_model)
+        cursor.execute(rename.format(old="plain", new="named"))
+    assert has_index(store.id, store.embedding_model)
+    drop_index(VectorStore.objects.get())
+    assert not has_index(store.id, store.embedding_model)
