@@ -1,5 +1,5 @@
-"""Runs batches, responses in the background and the reading of documents: each request comes in by the same door as a
-live one."""
+"""Runs batches, responses in the background, and the reading of documents and for graphs: each request comes in by the
+same door as a live one."""
 
 import asyncio
 import logging
@@ -19,6 +19,8 @@ from apps.batches.services import run_open_batches
 from apps.catalog.selectors import context_of_model
 from apps.common.errors import ArtemisError
 from apps.gateway import runtime, services
+from apps.knowledge.graph.running import extracted, run_waiting_graphs
+from apps.knowledge.graph.selectors import has_waiting_graphs
 from apps.knowledge.selectors import has_waiting_documents
 from apps.knowledge.services import embedded
 from apps.knowledge.services.running import run_waiting_documents
@@ -66,6 +68,13 @@ def run_documents() -> None:
     if has_waiting_documents():
         work = run_waiting_documents(embedded, context_of_model, seconds=SECONDS, is_stopping=_is_stopping)
         asyncio.run(runtime.at_work(work))
+
+
+@shared_task(name="knowledge.graph")
+def run_graphs() -> None:
+    """Beat asks for it as well. Documents are found by search long before they are in a graph."""
+    if has_waiting_graphs():
+        asyncio.run(runtime.at_work(run_waiting_graphs(extracted, seconds=SECONDS, is_stopping=_is_stopping)))
 
 
 def _is_stopping() -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Protocol
 from uuid import uuid4
 
 from django.conf import settings
@@ -21,6 +22,13 @@ ENDED_WORKERS = "Reading this document has ended the worker that did it, several
 
 class LostError(Exception):
     """Somebody else has the document in hand, or nobody wants it any more."""
+
+
+class Held(Protocol):
+    """What a worker has in hand: a row with a claim, a status, tries and reasons, as StoreFile has them."""
+
+    def rows(self) -> QuerySet[Any]:
+        """The one row, while the claim holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +78,13 @@ def take(document_id: int) -> tuple[Claim, StoreFile] | None:
     return claim, row
 
 
-def renew(claim: Claim) -> None:
+def renew(claim: Held) -> None:
     """Raises LostError."""
     if not claim.rows().update(claimed_until=timezone.now() + LEASE):
         raise LostError
 
 
-def let_go(claim: Claim, *, seconds: float, reason: str, is_ours: bool) -> None:
+def let_go(claim: Held, *, seconds: float, reason: str, is_ours: bool) -> None:
     """It is gone on with after so many seconds; given up after MOST_TRIES failures of ours (`is_ours`) or a day."""
     now = timezone.now()
     row = claim.rows().first()
@@ -96,12 +104,12 @@ def let_go(claim: Claim, *, seconds: float, reason: str, is_ours: bool) -> None:
     )
 
 
-def put_back(claim: Claim) -> None:
+def put_back(claim: Held) -> None:
     """A worker that is told to stop: another one may go on at once."""
     claim.rows().update(claim="", claimed_until=None, claims=0)
 
 
-def fail(claim: Claim, code: str, message: str) -> None:
+def fail(claim: Held, code: str, message: str) -> None:
     """`code`: server_error, unsupported_file or invalid_file, as OpenAI has them."""
     claim.rows().update(
         status=Status.FAILED,

@@ -1,12 +1,7 @@
 """One document, from wherever it stands, until it can be searched, has failed, or has to wait."""
 
 import asyncio
-import contextlib
-import logging
-from collections.abc import Callable, Sequence
-from typing import TypeVar
-
-from django.db import InterfaceError, OperationalError, connection
+from collections.abc import Sequence
 
 from apps.common.cancelling import finished, kept
 from apps.common.errors import ArtemisError, NotFound
@@ -14,65 +9,36 @@ from apps.common.shifts import Shift
 from apps.knowledge.contracts import ContextOf, Embed, ToEmbed
 from apps.knowledge.extraction import ReaderFailedError, UnreadableError
 from apps.knowledge.ingestion import claims, stages
-from apps.knowledge.ingestion.claims import Claim, LostError
+from apps.knowledge.ingestion.claimed import ClaimedWork, patiently
+from apps.knowledge.ingestion.claims import Claim
 from apps.knowledge.ingestion.reading import read
 from apps.knowledge.models import Stage, StoreFile
 
-Result = TypeVar("Result")
-HEARTBEAT_SECONDS = 5.0
-PAUSE_SECONDS = 10.0  # after a failure of ours
 TOO_LONG = "context_length_exceeded"
 SHORTEST_TEXT = 200  # characters; below, a text that is too long for a model is no text for it
-logger = logging.getLogger(__name__)
 
 
-async def patiently(work: Callable[[], Result]) -> Result:
-    """In a thread, however long it takes; its database connection is given back."""
+class DocumentWork(ClaimedWork[Claim, StoreFile]):
+    REFUSED = "It could not be embedded."
+    FAILED = "Reading failed on our side."
+    TOLD = (ReaderFailedError,)
 
-    def run() -> Result:
-        try:
-            return work()
-        finally:
-            connection.close()
-
-    return await asyncio.to_thread(run)
-
-
-class DocumentWork:
     def __init__(self, document_id: int, embed: Embed, context_of: ContextOf, shift: Shift) -> None:
-        self._document_id = document_id
+        super().__init__(document_id)
         self._embed = embed
         self._context_of = context_of
         self._shift = shift
 
-    async def go(self) -> None:
-        taken = await patiently(lambda: claims.take(self._document_id))
-        if taken is None:
-            return
-        claim, row = taken
-        heart = asyncio.create_task(self._beat(claim))
-        try:
-            await self._work(claim, row)
-        except LostError:
-            logger.info("document %s is somebody else's now, or nobody's", self._document_id)
-        except UnreadableError as error:
-            await self._failed(claim, error.code, error.message)
-        except NotFound as error:
-            await self._failed(claim, "invalid_file", error.message)
-        except ArtemisError as error:
-            await self._refused(claim, error)
-        except asyncio.CancelledError:
-            await finished(patiently(lambda: claims.put_back(claim)))
-            raise
-        except Exception as error:
-            if not isinstance(error, ReaderFailedError):
-                logger.exception("document %s stopped; it is tried again", self._document_id)
-            await self._again(claim, "Reading failed on our side.", PAUSE_SECONDS)
-        finally:
-            heart.cancel()
-            await asyncio.gather(heart, return_exceptions=True)
+    def _take(self) -> tuple[Claim, StoreFile] | None:
+        return claims.take(self._number)
 
     async def _work(self, claim: Claim, row: StoreFile) -> None:
+        try:
+            await self._steps(claim, row)
+        except UnreadableError as error:
+            await self._failed(claim, error.code, error.message)
+
+    async def _steps(self, claim: Claim, row: StoreFile) -> None:
         if row.stage == Stage.READING:
             await self._read(claim, row)
         asked = await patiently(lambda: stages.asked_before(claim, row.passages_done))
@@ -135,24 +101,5 @@ class DocumentWork:
         first = await self._embedded(row, texts[:middle], f"{prefix}{tries}a", 0)
         return first + await self._embedded(row, texts[middle:], f"{prefix}{tries}b", 0)
 
-    async def _refused(self, claim: Claim, error: ArtemisError) -> None:
-        """What passes is waited for; what the caller must do something about is told."""
-        if error.retry_after is not None:
-            await self._again(claim, error.message, error.retry_after, is_ours=error.status >= 500)
-        elif error.status >= 500:
-            await self._again(claim, error.message, PAUSE_SECONDS)
-        else:
-            await self._failed(claim, "server_error", f"It could not be embedded. {error.message}")
-
-    async def _failed(self, claim: Claim, code: str, message: str) -> None:
-        await patiently(lambda: claims.fail(claim, code, message))
-
-    async def _again(self, claim: Claim, reason: str, seconds: float, *, is_ours: bool = True) -> None:
-        await patiently(lambda: claims.let_go(claim, seconds=max(seconds, 1.0), reason=reason, is_ours=is_ours))
-
-    async def _beat(self, claim: Claim) -> None:
-        """Reading and embedding may take longer than a lease."""
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            with contextlib.suppress(OperationalError, InterfaceError):  # the lease has time for another try
-                await patiently(lambda: claims.renew(claim))
+    async def _not_found(self, claim: Claim, error: NotFound) -> None:
+        await self._failed(claim, "invalid_file", error.message)

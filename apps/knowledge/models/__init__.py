@@ -1,6 +1,38 @@
 """Vector stores and what is in them."""
 
+from apps.knowledge.models.graph import (
+    Entity,
+    EntityType,
+    Evidence,
+    Graph,
+    GraphDocument,
+    Mention,
+    Merge,
+    MergeReason,
+    Method,
+    Relation,
+)
 from apps.knowledge.models.passages import Passage, PassageVector, Posting, Term
 from apps.knowledge.models.stores import FileBatch, Stage, Status, StoreFile, VectorStore
 
-__all__ = ["FileBatch", "Passage", "PassageVector", "Posting", "Stage", "Status", "StoreFile", "Term", "VectorStore"]
+__all__ = [
+    "Entity",
+    "EntityType",
+    "Evidence",
+    "FileBatch",
+    "Graph",
+    "GraphDocument",
+    "Mention",
+    "Merge",
+    "MergeReason",
+    "Method",
+    "Passage",
+    "PassageVector",
+    "Posting",
+    "Relation",
+    "Stage",
+    "Status",
+    "StoreFile",
+    "Term",
+    "VectorStore",
+]
