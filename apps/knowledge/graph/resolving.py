@@ -68,7 +68,7 @@ def _by_alias(account_id: int, graph_id: int, touched: Sequence[int]) -> None:
 
 
 def _by_surname(account_id: int, graph_id: int, touched: Sequence[Entity]) -> None:
-    """ "Curie" is "Marie Curie" where a document names both and nobody else is called so."""
+    """Of people: "Curie" is "Marie Curie" where a document names both and nobody else is called so."""
     surnames = {row.tokens[-1] for row in touched}
     people = Entity.objects.filter(
         account_id=account_id, graph_id=graph_id, type=EntityType.PERSON, tokens__overlap=list(surnames)

