@@ -37,10 +37,13 @@ def _forget(account_id: int, graph_id: int, passage_ids: Sequence[int]) -> None:
     ).delete()
     named = set(Mention.objects.filter(**mine, entity_id__in=touched).values_list("entity_id", flat=True))
     gone = touched - named
+    keys = set(Entity.objects.filter(**mine, pk__in=gone).values_list("key", flat=True))
     left = uproot(account_id, gone) if gone else set()
     Entity.objects.filter(**mine, pk__in=gone).delete()
     _name_anew(account_id, named)
-    settle(account_id=account_id, graph_id=graph_id, touched=named | left)
+    # Where there were two of a name or a surname, the one that is left may be sure now.
+    alike = Entity.objects.filter(**mine, key__in=keys | {key.rpartition(" ")[2] for key in keys})
+    settle(account_id=account_id, graph_id=graph_id, touched=named | left | set(alike.values_list("pk", flat=True)))
 
 
 def _name_anew(account_id: int, entity_ids: set[int]) -> None:

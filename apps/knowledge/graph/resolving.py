@@ -1,5 +1,6 @@
-"""Which entities are one, where that is sure: what a text says so itself, a surname that only one person has, and names
-that differ in little and stand in the same context. Always of one type.
+"""Which entities are one, where that is sure: a name without a type that only one thing of a type has, what a text says
+so itself, a surname that only one person has, and names that differ in little and stand in the same context. But for
+the first, always of one type.
 
 What is written alike but for case, points or legal forms has one key, and is one entity from the beginning.
 """
@@ -15,6 +16,7 @@ from apps.knowledge.models import Entity, EntityType, Mention, Merge, MergeReaso
 
 CALLED = "also called"
 """The relation of a name to another of the same thing."""
+WEAK = (EntityType.OTHER, EntityType.CONCEPT)
 NEARLY, SAME_CONTEXT = 0.92, 0.85  # of two names' letters, and the cosine of their passages
 SHORTEST = 6  # letters of names that may be nearly the same
 MOST_COMPARED = 200
@@ -42,10 +44,26 @@ def settle(*, account_id: int, graph_id: int, touched: Collection[int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(EMBED, [account_id, list(touched)])
     rows = list(Entity.objects.filter(account_id=account_id, graph_id=graph_id, pk__in=touched).order_by("pk"))
+    _by_name(account_id, graph_id, {row.key for row in rows})
     _by_alias(account_id, graph_id, [row.pk for row in rows])
     _by_surname(account_id, graph_id, [row for row in rows if row.type == EntityType.PERSON])
     for row in rows:
         _by_nearness(account_id, graph_id, row)
+
+
+def _by_name(account_id: int, graph_id: int, keys: Collection[str]) -> None:
+    """What is nothing in particular is what the same name is elsewhere, where that is one thing."""
+    named: dict[str, list[Entity]] = {}
+    for row in Entity.objects.filter(account_id=account_id, graph_id=graph_id, key__in=keys).order_by("pk"):
+        named.setdefault(row.key, []).append(row)
+    for rows in named.values():
+        typed = [row for row in rows if row.type not in WEAK]
+        weak = [row for row in rows if row.type in WEAK]
+        made = Merge.objects.filter(account_id=account_id, gone__in=weak, reason=MergeReason.NAME, undone_at=None)
+        if len(typed) > 1:
+            part(account_id, list(made), undone=False)
+        for row in weak if len(typed) == 1 else ():
+            join(account_id, graph_id, kept=typed[0].pk, gone=row.pk, reason=MergeReason.NAME)
 
 
 def _by_alias(account_id: int, graph_id: int, touched: Sequence[int]) -> None:

@@ -35,6 +35,7 @@ class EntityType(models.TextChoices):
 
 
 class MergeReason(models.TextChoices):
+    NAME = "same_name", "The same name, once without a type of its own"
     ALIAS = "alias", "One is called by the other's name"
     SHORT = "short_name", "The only one whose name ends so"
     NEAR = "near", "Nearly the same name, in much the same context"

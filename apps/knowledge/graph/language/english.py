@@ -23,6 +23,7 @@ TYPES = {
     "LAW": "work",
     "LANGUAGE": "concept",
 }
+PARTS = ("nsubj", "nsubjpass", "dobj", "pobj", "attr", "appos")
 MOST_IN_A_SENTENCE = 6  # of which each is said to appear with each other: more are a list
 BY_CHANCE = 0.15
 LONGEST_PASSAGE = 20_000  # characters; a passage has at most 4,096 tokens
@@ -50,6 +51,35 @@ def _findings(doc: Doc) -> Findings:
 
 
 def _names(doc: Doc) -> Iterator[tuple[Span, Name]]:
+    """A surname that stands alone is a person's, whatever the model takes it for, or overlooks."""
+    found = list(_entities(doc))
+    surnames = {name.text.rpartition(" ")[2] for _, name in found if name.type == "person" and " " in name.text}
+    covered = set[int]()
+    for span, name in found:
+        covered.update(token.i for token in span)
+        yield span, Name(name.text, "person") if name.text in surnames else name
+    for token in doc:
+        if token.text in surnames and token.pos_ == "PROPN" and token.i not in covered:
+            covered.add(token.i)
+            yield doc[token.i : token.i + 1], Name(token.text, "person")
+    yield from _overlooked(doc, covered | {token.i for span in doc.ents for token in span})
+
+
+def _overlooked(doc: Doc, covered: set[int]) -> Iterator[tuple[Span, Name]]:
+    """Proper nouns that have a part in a sentence and that the model gives no type."""
+    for token in doc:
+        if token.pos_ != "PROPN" or token.dep_ not in PARTS or token.i in covered:
+            continue
+        start = token.i
+        while start > 0 and doc[start - 1].pos_ == "PROPN" and doc[start - 1].head.i == token.i:
+            start -= 1
+        span = doc[start : token.i + 1]
+        text = tidy(span.text) if not covered.intersection(range(start, token.i)) and "\n" not in span.text else ""
+        if text and text[0].isupper() and all(one.is_alpha or "-" in one.text for one in span):
+            yield span, Name(text, "other")
+
+
+def _entities(doc: Doc) -> Iterator[tuple[Span, Name]]:
     """One that stands over a line's end is two things of a table or a list."""
     for span in doc.ents:
         kind = TYPES.get(span.label_)
