@@ -16,7 +16,8 @@ from apps.knowledge.graph.following import follow_store
 from apps.knowledge.graph.forgetting import empty_deleted_graphs, forget_passages
 from apps.knowledge.graph.locking import hold_graph
 from apps.knowledge.graph.merging import join, part
-from apps.knowledge.graph.selectors import graph_facts, graph_of_store, merge_facts, own_entity, own_graph, scope_of
+from apps.knowledge.graph.owned import graph_facts, merge_facts, own_entity, own_graph, scope_of
+from apps.knowledge.graph.selectors import graph_of_store
 from apps.knowledge.models import Graph, GraphDocument, Merge, MergeReason, Method, Status, VectorStore
 from apps.knowledge.selectors import own_store
 from apps.knowledge.walls import within

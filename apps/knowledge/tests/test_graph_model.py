@@ -2,8 +2,10 @@
 document."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
+from django.utils import timezone
 
 from apps.accounts.tests.cast import Cast
 from apps.catalog.models import AIModel, PriceVersion
@@ -18,6 +20,7 @@ from apps.knowledge.graph.asking import UselessAnswerError, findings_of
 from apps.knowledge.models import GraphDocument
 from apps.knowledge.tests.graphs import CURIE, Oracle, build, entities, named, relations, state, work
 from apps.knowledge.tests.world import a_store, make_key, put, read_all
+from apps.usage.models import UsageEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSAGE = "The World Health Organization, or WHO, sits in Geneva."
@@ -53,7 +56,11 @@ def models(db: None) -> None:
             public_name=name, kind=kind, context_length=8192, max_output_tokens=1000, owned_by="us"
         )
         PriceVersion.objects.create(
-            model=model, input_price=1_000_000_000, cached_input_price=100_000_000, output_price=4_000_000_000
+            ai_model=model,
+            valid_from=datetime(2026, 1, 1, tzinfo=UTC),
+            input_price=1_000_000_000,
+            cached_input_price=100_000_000,
+            output_price=4_000_000_000,
         )
 
 
@@ -142,15 +149,38 @@ def test_another_method_builds_it_anew(key: KeyFacts, store: StoreFacts) -> None
     assert entities(key, store).keys() == {"Paris"}
 
 
+def test_what_a_dead_worker_paid_for_is_not_paid_again(key: KeyFacts, store: StoreFacts) -> None:
+    put(key, store, LONG)
+    read_all()
+    build(key, store, "model", "sage")
+    job = GraphDocument.objects.get()
+    for place, outcome in ((0, "completed"), (1, "failed")):
+        UsageEvent.objects.create(
+            request_id=f"req_vsg_{job.pk}_{place}_0",
+            account_id=key.account_id,
+            project_id=key.project_id,
+            api_key_id=key.key_id,
+            model="sage",
+            endpoint="chat.completions",
+            outcome=outcome,
+            started_at=timezone.now(),
+        )
+    oracle = Oracle()
+    work(oracle)
+    ids = {request.request_id: request.prepaid for request in oracle.requests}
+    assert ids[f"req_vsg_{job.pk}_0_1"] and not ids[f"req_vsg_{job.pk}_1_1"] and not ids[f"req_vsg_{job.pk}_2_0"]
+    assert len(ids) == len(oracle.requests) == 14
+
+
 def test_the_cost_is_told_before(key: KeyFacts, store: StoreFacts, cast: Cast) -> None:
     put(key, store, LONG)
     read_all()
     told = services.estimate(**named(key, store), model=services.chat_model(key, "sage"))
-    assert told.passages == 9 and told.documents == 1
+    assert told.passages == 14 and told.documents == 1
     assert told.cost == told.input_tokens * 1000 + told.output_tokens * 4000
-    assert told.cost < told.cost_at_most == told.input_tokens * 1000 + 9 * 1000 * 4000
+    assert told.cost < told.cost_at_most == told.input_tokens * 1000 + 14 * 1000 * 4000
     offline = services.estimate(**named(key, store), model=None)
-    assert (offline.passages, offline.input_tokens, offline.cost) == (9, 0, 0)
+    assert (offline.passages, offline.input_tokens, offline.cost) == (14, 0, 0)
     build(key, store, "model", "sage")
     work()
     done = services.estimate(**named(key, store), model=services.chat_model(key, "sage"))
