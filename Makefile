@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help run test test-engine check format lint types contracts migrations deploy-check bench bench-billing lock manage clean
+.PHONY: help run test test-engine check format lint types contracts migrations deploy-check bench bench-billing bench-retrieval lock manage clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -41,6 +41,10 @@ bench: ## compare with other gateways and a bare relay, in front of the fake eng
 bench-billing: ## how fast use becomes a bill, and what ten million events cost the usage page
 	@$(PYTHON) deploy/local/bootstrap.py dev
 	$(BIN)/python -m benchmarks.billing
+
+bench-retrieval: ## how good and how fast search over documents is, by a judged collection in BEIR's form
+	@$(PYTHON) deploy/local/bootstrap.py dev
+	$(BIN)/python -m benchmarks.retrieval
 
 lock: ## resolve the dependencies anew, within pyproject.toml's bounds
 	@$(PYTHON) deploy/local/bootstrap.py dev

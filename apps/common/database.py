@@ -16,12 +16,13 @@ AWAY = "The database is away for the moment; try again shortly."
 
 
 async def in_thread(
-    read: Callable[[], Result], *, seconds: float = LONGEST_SECONDS, executor: ThreadPoolExecutor | None = None
+    read: Callable[[], Result], *, seconds: float | None = LONGEST_SECONDS, executor: ThreadPoolExecutor | None = None
 ) -> Result:
     """Runs a synchronous read in a thread of the pool and gives its connection back at once.
 
     The /v1 plane sends no request signals, so nobody else would clean up after it. Raises Unavailable where the
-    database does not answer. What takes longer, for it asks others as well, says how long and brings its own threads.
+    database does not answer. What takes longer, for it asks others as well, says how long and brings its own threads;
+    None is as long as it takes, for workers.
     """
 
     def work() -> Result:

@@ -25,5 +25,5 @@ def test_use_becomes_a_bill_and_a_year_of_it_is_shown(_own_redis: None) -> None:
     assert checked["events"] == 250 and checked["transactions"] > 3
     filled = history.fill(2000)
     assert filled["events"] == 2250 and filled["months"] >= 13
-    pages = history.pages(0)["pages"]
+    pages = history.pages()["pages"]
     assert all(page["queries"] > 3 and page["first_ms"] > 0 for page in pages)

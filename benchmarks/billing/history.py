@@ -130,7 +130,7 @@ def _largest() -> Account:
     )
 
 
-def pages(_: int) -> dict[str, Any]:
+def pages() -> dict[str, Any]:
     account = _largest()
     key = ApiKey.objects.filter(account=account).latest("pk")
     client = Client()

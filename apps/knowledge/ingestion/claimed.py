@@ -7,10 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
-
 from apps.common.cancelling import finished
-from apps.common.errors import ArtemisError, NotFound
+from apps.common.database import in_thread
+from apps.common.errors import ArtemisError, NotFound, Unavailable
 from apps.knowledge.ingestion import claims
 from apps.knowledge.ingestion.claims import Held, LostError
 
@@ -23,15 +22,8 @@ logger = logging.getLogger(__name__)
 
 
 async def patiently(work: Callable[[], Result]) -> Result:
-    """In a thread, however long it takes; its database connection is given back."""
-
-    def run() -> Result:
-        try:
-            return work()
-        finally:
-            connection.close()
-
-    return await asyncio.to_thread(run)
+    """In a thread, however long it takes. Raises Unavailable where the database is away."""
+    return await in_thread(work, seconds=None)
 
 
 class ClaimedWork(ABC, Generic[Claimed, Row]):
@@ -99,5 +91,5 @@ class ClaimedWork(ABC, Generic[Claimed, Row]):
         """Work may take longer than a lease."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            with contextlib.suppress(OperationalError, InterfaceError):  # the lease has time for another try
+            with contextlib.suppress(Unavailable):  # the lease has time for another try
                 await patiently(lambda: claims.renew(claim))

@@ -11,12 +11,12 @@ import django
 
 
 def main() -> None:
-    module, name, count = sys.argv[1:]
+    module, name, arguments = sys.argv[1:]
     django.setup()
-    run = getattr(import_module(f"benchmarks.billing.{module}"), name)
+    run = getattr(import_module(module), name)
     before = resident_mb()
     began = time.process_time()
-    said = run(int(count))
+    said = run(*json.loads(arguments))
     used = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({**said, "cpu": used, "mb": before, "peak_mb": peak}))
