@@ -27,7 +27,6 @@ def page(request: HttpRequest, page_slug: str = "quickstart") -> HttpResponse:
         "most_bytes": settings.FILES_MAX_DOCUMENT_BYTES,
         "most_documents": settings.KNOWLEDGE_MAX_DOCUMENTS,
         "most_stores": settings.KNOWLEDGE_MAX_STORES,
-        "graph_base_url": f"{settings.PUBLIC_URL}/api/v1/graph",
         "expired_days": settings.KNOWLEDGE_EXPIRED_DAYS,
     }
     return render(request, f"portal/docs/{page_slug}.html", context)
