@@ -25,7 +25,6 @@ STATED = {
         {"subject": "Marie Curie", "relation": "born in", "object": "Atlantis"},
     ],
 }
-ANSWER_TOKENS = 16
 
 
 class Graph:
@@ -157,6 +156,21 @@ def test_a_model_builds_it_and_is_paid_by_the_files_key(platform: Platform, desk
         < next(row.cost for row in bill.requests if row.endpoint == "chat.completions")
         <= (estimate["cost_at_most_nano_usd"])
     )
+
+
+def test_the_command_does_what_the_api_does(platform: Platform, client: OpenAI, store: str, graph: Graph) -> None:
+    of = ("graph", "--store", store, "--account", platform.facts["account"])
+    told = platform.manage(*of, "--build", MODEL, "--estimate")["estimate"]
+    assert told["passages"] == 1 and told["cost_nano_usd"] > 0 and graph.get()["status"] == "none"
+    built = platform.manage(*of, "--build", "offline")
+    assert (built["status"], built["method"]) == ("completed", "offline")
+    assert {"Marie Curie", "Warsaw"} <= {row["name"] for row in built["entities"]}
+    assert ("Marie Curie", "born in", "Warsaw") in {
+        (row["subject"], row["type"], row["object"]) for row in built["relations"]
+    }
+    assert platform.manage(*of, "--build", "off")["method"] == "off"
+    assert platform.manage(*of, "--delete")["status"] == "none"
+    assert platform.manage(*of, "--build", "nobody", check=False)["error"]["code"] == "model_not_found"
 
 
 def test_json_that_is_cut_spoils_nothing(platform: Platform, graph: Graph) -> None:

@@ -4,7 +4,7 @@ have none left, and merges that rested upon them."""
 from collections.abc import Sequence
 
 from django.db import connection
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 
 from apps.knowledge.graph.locking import hold_graph
@@ -50,9 +50,9 @@ def _name_anew(account_id: int, entity_ids: set[int]) -> None:
     """By words that still stand somewhere."""
     rest = Mention.objects.filter(account_id=account_id, entity_id=OuterRef("pk"))
     rows = Entity.objects.filter(account_id=account_id, pk__in=entity_ids)
-    rows.exclude(
-        pk__in=Mention.objects.filter(entity_id=F("entity__pk"), surface=F("entity__name")).values("entity")
-    ).update(name=Subquery(rest.order_by("pk").values("surface")[:1]))
+    rows.filter(~Exists(rest.filter(surface=OuterRef("name")))).update(
+        name=Subquery(rest.order_by("pk").values("surface")[:1])
+    )
 
 
 def empty_deleted_graphs() -> int:

@@ -36,7 +36,8 @@ def way(scope: Scope, start: int, end: int, *, longest: int, least: float) -> li
         here, there = came[side], came[1 - side]
         rings[side] = _step(scope, rings[side], here, least)
         if met := [one for one in rings[side] if one in there]:
-            return [*_back(came[0], met[0])[::-1], *_back(came[1], met[0])]
+            ways = [[*_back(came[0], one)[::-1], *_back(came[1], one)] for one in met]
+            return min(ways, key=len)
         if not rings[side] or len(here) + len(there) > MOST_SEEN:
             return None
     return None

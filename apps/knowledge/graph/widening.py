@@ -17,6 +17,7 @@ from apps.knowledge.models import Graph
 from apps.knowledge.walls import within
 
 MOST_WORDS = 5  # of a name in a question
+LONGEST_QUESTION = 200  # words of it that are looked at
 MOST_ENTITIES, MOST_RELATIONS = 24, 200
 OF_THE_QUESTION = 1.0  # what an entity counts that the question names, and one that its passages do
 OF_PASSAGES = 0.5
@@ -78,7 +79,7 @@ def widened(
 
 def _entities(scope: reading.Scope, question: str, passages: Sequence[tuple[int, float]]) -> dict[int, float]:
     """By root, from 0 to 1, how much each has to do with the question."""
-    words = _WORD.findall(question)
+    words = _WORD.findall(question)[:LONGEST_QUESTION]
     spans = (words[at : at + length] for length in range(1, MOST_WORDS + 1) for at in range(len(words) - length + 1))
     keys = {key for span in spans for kind in ("person", "organization", "other") if (key := _key(span, kind))}
     best = max((score for _, score in passages), default=0.0) or 1.0

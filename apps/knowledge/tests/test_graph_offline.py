@@ -2,14 +2,19 @@
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
+from apps.accounts.services import create_project
 from apps.accounts.tests.cast import Cast
-from apps.common.errors import NotFound
-from apps.keys.contracts import KeyFacts
+from apps.common.errors import Invalid, NotFound
+from apps.keys.contracts import KeyFacts, KeyPolicy
+from apps.keys.selectors import facts_of_secret
+from apps.keys.services import create_key
+from apps.keys.tokens import token_hash
 from apps.knowledge import services as knowledge
 from apps.knowledge.contracts import StoreFacts
 from apps.knowledge.graph import selectors, services
-from apps.knowledge.models import Entity, Evidence, Graph, Mention, Relation
+from apps.knowledge.models import Entity, Evidence, Graph, Mention, Relation, VectorStore
 from apps.knowledge.tests.graphs import APPLE, CURIE, build, entities, named, relations, state, work
 from apps.knowledge.tests.world import a_store, make_key, put, read_all
 from apps.knowledge.walls import within
@@ -107,6 +112,51 @@ def test_turned_off_it_stays_and_follows_nothing(key: KeyFacts, store: StoreFact
     build(key, store)
     work()
     assert "Beats Electronics" in entities(key, store)
+
+
+def test_another_project_finds_nothing(key: KeyFacts, store: StoreFacts, cast: Cast) -> None:
+    put(key, store, CURIE)
+    read_all()
+    build(key, store)
+    work()
+    entity, relation = entities(key, store)["Warsaw"].id, next(iter(relations(key, store).values())).id
+    project = create_project(account_id=cast.northwind.id, name="Other")
+    issued = create_key(account_id=cast.northwind.id, project_slug=project.slug, name="Other", policy=KeyPolicy())
+    other = facts_of_secret(secret_hash=token_hash(issued.secret))
+    assert other
+    here, some = named(other, store), {"since": 0, "limit": 5}
+    for call in (
+        lambda: selectors.graph_of_store(**here),
+        lambda: selectors.documents_of_graph(**here, limit=5),
+        lambda: selectors.entities_of_store(**here, limit=5),
+        lambda: selectors.entity_of_store(**here, entity_id=entity),
+        lambda: selectors.relations_of_store(**here, limit=5),
+        lambda: selectors.relation_of_store(**here, relation_id=relation),
+        lambda: selectors.picture_of_store(**here, limit=5),
+        lambda: selectors.neighbourhood(**here, entity_id=entity, depth=1, limit=5),
+        lambda: selectors.path_between(**here, start=entity, end=entity, longest=2),
+        lambda: selectors.passages_of_entity(**here, entity_id=entity, **some),
+        lambda: selectors.passages_of_relation(**here, relation_id=relation, **some),
+        lambda: selectors.merges_of_store(**here, **some),
+        lambda: build(other, store),
+        lambda: services.turn_off(**here),
+        lambda: services.delete_graph(**here),
+        lambda: services.estimate(**here, model=None),
+        lambda: services.merge_entities(key=other, store_id=store.public_id, kept=entity, gone=entity),
+        lambda: services.undo_merge(**here, merge_id="mrg_1"),
+    ):
+        with pytest.raises(NotFound):
+            call()
+
+
+def test_an_expired_store_tells_nothing(key: KeyFacts, store: StoreFacts) -> None:
+    put(key, store, CURIE)
+    read_all()
+    build(key, store)
+    work()
+    VectorStore.objects.update(expires_at=timezone.now())
+    with pytest.raises(Invalid, match="expired"):
+        selectors.entities_of_store(**named(key, store), limit=5)
 
 
 def test_walls(key: KeyFacts, store: StoreFacts, cast: Cast) -> None:

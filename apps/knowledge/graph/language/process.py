@@ -5,6 +5,7 @@ among the names. It ends with its input, and so with the worker that started it.
 """
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -12,8 +13,11 @@ from apps.knowledge.graph.language import capitals
 from apps.knowledge.graph.language.english import found_in
 from apps.knowledge.graph.language.findings import Findings
 
+LESS = 10  # urgent than answers and searches on the same machine
+
 
 def main() -> None:
+    os.nice(LESS)
     for line in sys.stdin:
         asked = json.loads(line)
         english = asked["language"] == "en"
