@@ -63,7 +63,7 @@ class EntityRefSerializer(Output):
 
 class EntitySerializer(EntityRefSerializer):
     aliases = texts(help_text="Other words by which passages name it")
-    mentions = serializers.IntegerField(help_text="Passages that name it")
+    mentions = serializers.IntegerField(help_text="How often passages name it, each wording of a passage once")
     documents = serializers.IntegerField()
 
 

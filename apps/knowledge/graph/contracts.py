@@ -70,7 +70,8 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityFacts:
-    """`aliases`: by which words passages name it; `mentions`: how many passages do, in how many documents."""
+    """`aliases`: by which words passages name it; `mentions`: how often passages do, each of a
+    passage's wordings once."""
 
     id: str
     name: str

@@ -37,7 +37,7 @@ def own_entity(scope: reading.Scope, public_id: str) -> tuple[int, EntityFacts]:
     row = rows.first()
     if row is not None:
         root = row.merged_into_id or row.pk
-        found = reading.entities(scope, roots=[root], most=1)
+        found = reading.entities(scope, [root])
         if root in found:
             return root, found[root]
     raise NotFound(f"There is no entity {public_id[:100]!r} in this graph.", code="entity_not_found")

@@ -14,20 +14,31 @@ from apps.knowledge.graph.language.findings import TOGETHER
 MOST_ALIASES = 10
 BY_CHANCE_AT_MOST = 0.5  # confidence of what only stands together, however often
 LIVE = "d.deleted_at IS NULL AND d.status = 'completed'"
-ENTITIES = """
+RANKED = """
 WITH counted AS (
-  SELECT coalesce(e.merged_into_id, e.id) AS root, count(DISTINCT m.passage_id) AS mentions,
+  SELECT coalesce(e.merged_into_id, e.id) AS root, count(*) AS mentions
+  FROM knowledge_entity e
+  JOIN knowledge_mention m ON m.entity_id = e.id AND m.account_id = e.account_id
+  JOIN knowledge_storefile d ON d.id = m.document_id AND {live}
+  WHERE e.account_id = %(account)s AND e.graph_id = %(graph)s {which}
+  GROUP BY 1
+) SELECT c.root FROM counted c JOIN knowledge_entity r ON r.id = c.root AND r.account_id = %(account)s
+WHERE true {having} ORDER BY c.mentions DESC, c.root LIMIT %(most)s
+"""
+FACTS = """
+WITH counted AS (
+  SELECT coalesce(e.merged_into_id, e.id) AS root, count(*) AS mentions,
     count(DISTINCT m.document_id) AS documents, array_agg(DISTINCT m.surface ORDER BY m.surface) AS surfaces,
     coalesce(mode() WITHIN GROUP (ORDER BY m.surface) FILTER (WHERE e.merged_into_id IS NULL),
              mode() WITHIN GROUP (ORDER BY m.surface)) AS name
   FROM knowledge_entity e
   JOIN knowledge_mention m ON m.entity_id = e.id AND m.account_id = e.account_id
   JOIN knowledge_storefile d ON d.id = m.document_id AND {live}
-  WHERE e.account_id = %(account)s AND e.graph_id = %(graph)s {which}
+  WHERE e.account_id = %(account)s AND e.graph_id = %(graph)s AND e.id = ANY({members})
   GROUP BY 1
 ) SELECT c.root, r.public_id, c.name, r.type, c.surfaces, c.mentions, c.documents
 FROM counted c JOIN knowledge_entity r ON r.id = c.root AND r.account_id = %(account)s
-WHERE true {having} ORDER BY c.mentions DESC, c.root LIMIT %(most)s
+ORDER BY c.mentions DESC, c.root
 """
 RELATIONS = """
 WITH stated AS (
@@ -64,29 +75,10 @@ Edge = tuple[int, str, int, str, int, float, int]
 """Number, id, subject, type, object, confidence, passages."""
 
 
-def entities(
-    scope: Scope,
-    *,
-    roots: Collection[int] | None = None,
-    search: str = "",
-    kind: str = "",
-    after: tuple[int, int] | None = None,
-    most: int,
-) -> dict[int, EntityFacts]:
-    """By root, the most mentioned first. `search`: a normalised name, or a part of one. `after`: mentions and root."""
-    which, having, values = "", "", {**scope, "most": most}
-    if roots is not None:
-        which, values["roots"] = f"AND e.id = ANY({MEMBERS})", list(roots)
-    if search:
-        which += NAMED
-        values["search"] = search
-    if kind:
-        having, values["kind"] = " AND r.type = %(kind)s", kind
-    if after:
-        having += " AND (-c.mentions, c.root) > (%(mentions)s, %(after)s)"
-        values |= {"mentions": -after[0], "after": after[1]}
+def entities(scope: Scope, roots: Collection[int]) -> dict[int, EntityFacts]:
+    """By root, the most mentioned first."""
     with connection.cursor() as cursor:
-        cursor.execute(ENTITIES.format(live=LIVE, which=which, having=having), values)
+        cursor.execute(FACTS.format(live=LIVE, members=MEMBERS), {**scope, "roots": list(roots)})
         return {
             root: EntityFacts(
                 id=public_id,
@@ -98,6 +90,23 @@ def entities(
             )
             for root, public_id, name, type_, surfaces, mentions, documents in cursor.fetchall()
         }
+
+
+def most_mentioned(
+    scope: Scope, *, search: str = "", kind: str = "", after: tuple[int, int] | None = None, most: int
+) -> list[int]:
+    """Roots. `search`: a normalised name, or a part of one. `after`: mentions and root."""
+    which, having, values = "", "", {**scope, "most": most}
+    if search:
+        which, values["search"] = NAMED, search
+    if kind:
+        having, values["kind"] = " AND r.type = %(kind)s", kind
+    if after:
+        having += " AND (-c.mentions, c.root) > (%(mentions)s, %(after)s)"
+        values |= {"mentions": -after[0], "after": after[1]}
+    with connection.cursor() as cursor:
+        cursor.execute(RANKED.format(live=LIVE, which=which, having=having), values)
+        return [root for (root,) in cursor.fetchall()]
 
 
 def edges(
@@ -137,7 +146,7 @@ def edges(
 def relations(scope: Scope, found: Sequence[Edge]) -> list[RelationFacts]:
     """With the names of their ends."""
     roots = {end for edge in found for end in (edge[2], edge[4])}
-    named = {root: ref(one) for root, one in entities(scope, roots=roots, most=len(roots)).items()}
+    named = {root: ref(one) for root, one in entities(scope, roots).items()}
     return [
         RelationFacts(
             id=public_id, subject=named[subject], type=kind, object=named[other], confidence=confidence, passages=count

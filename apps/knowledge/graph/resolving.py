@@ -19,20 +19,21 @@ CALLED = "also called"
 WEAK = (EntityType.OTHER, EntityType.CONCEPT)
 NEARLY, SAME_CONTEXT = 0.92, 0.85  # of two names' letters, and the cosine of their passages
 SHORTEST = 6  # letters of names that may be nearly the same
-MOST_COMPARED = 200
+MOST_COMPARED = 5000
 EMBED = """
 UPDATE knowledge_entity e SET embedding = (
   SELECT avg(v.embedding) FROM (
-    SELECT DISTINCT m.passage_id FROM knowledge_mention m WHERE m.entity_id = e.id ORDER BY m.passage_id LIMIT 64
+    SELECT DISTINCT m.passage_id FROM knowledge_mention m WHERE m.entity_id = e.id ORDER BY m.passage_id LIMIT 16
   ) p JOIN knowledge_passagevector v ON v.passage_id = p.passage_id AND v.account_id = e.account_id
     AND v.model = (SELECT s.embedding_model FROM knowledge_graph g JOIN knowledge_vectorstore s ON s.id = g.store_id
                    WHERE g.id = e.graph_id)
 ) WHERE e.account_id = %s AND e.id = ANY(%s)
 """
 NEAR = """
-SELECT b.id, b.key, coalesce(1 - (a.embedding <=> b.embedding), 0) FROM knowledge_entity a
-JOIN knowledge_entity b ON b.graph_id = a.graph_id AND b.account_id = a.account_id AND b.type = a.type AND b.id <> a.id
-WHERE a.account_id = %s AND a.id = %s AND b.tokens && a.tokens ORDER BY b.id LIMIT %s
+SELECT a.id, a.key, b.id, b.key, coalesce(1 - (a.embedding <=> b.embedding), 0) FROM knowledge_entity a
+JOIN knowledge_entity b ON b.graph_id = a.graph_id AND b.account_id = a.account_id AND b.type = a.type
+  AND left(b.key, 8) = left(a.key, 8) AND b.id <> a.id AND abs(length(b.key) - length(a.key)) <= 3
+WHERE a.account_id = %s AND a.id = ANY(%s) AND a.type <> 'person' AND length(a.key) >= %s ORDER BY a.id, b.id LIMIT %s
 """
 
 
@@ -47,8 +48,7 @@ def settle(*, account_id: int, graph_id: int, touched: Collection[int]) -> None:
     _by_name(account_id, graph_id, {row.key for row in rows})
     _by_alias(account_id, graph_id, [row.pk for row in rows])
     _by_surname(account_id, graph_id, [row for row in rows if row.type == EntityType.PERSON])
-    for row in rows:
-        _by_nearness(account_id, graph_id, row)
+    _by_nearness(account_id, graph_id, [row.pk for row in rows])
 
 
 def _by_name(account_id: int, graph_id: int, keys: Collection[str]) -> None:
@@ -113,21 +113,18 @@ def _stand_together(account_id: int, short: Entity, named: Sequence[Entity]) -> 
     return Mention.objects.filter(account_id=account_id, entity__in=named, document_id__in=documents).exists()
 
 
-def _by_nearness(account_id: int, graph_id: int, row: Entity) -> None:
+def _by_nearness(account_id: int, graph_id: int, touched: Sequence[int]) -> None:
+    """Names that begin alike. People's differ in a letter and are two people's."""
     with connection.cursor() as cursor:
-        cursor.execute(NEAR, [account_id, row.pk, MOST_COMPARED])
-        others = cursor.fetchall()
-    for other, key, cosine in others:
-        if _are_near(row.key, key, cosine, is_person=row.type == EntityType.PERSON):
-            kept, gone = sorted((row.pk, other))
+        cursor.execute(NEAR, [account_id, list(touched), SHORTEST, MOST_COMPARED])
+        pairs = cursor.fetchall()
+    for row, key, other, its_key, cosine in pairs:
+        if cosine >= SAME_CONTEXT and _are_near(key, its_key):
+            kept, gone = sorted((row, other))
             join(account_id, graph_id, kept=kept, gone=gone, reason=MergeReason.NEAR)
 
 
-def _are_near(first: str, second: str, cosine: float, *, is_person: bool) -> bool:
-    """People's names differ in a letter and are two people's; numbers are never nearly the same."""
-    if first.replace(" ", "") == second.replace(" ", ""):
-        return True
-    if is_person or cosine < SAME_CONTEXT or min(len(first), len(second)) < SHORTEST:
-        return False
+def _are_near(first: str, second: str) -> bool:
+    """Numbers are never nearly the same."""
     numbers = [[word for word in key.split() if any(map(str.isdigit, word))] for key in (first, second)]
     return numbers[0] == numbers[1] and SequenceMatcher(None, first, second).ratio() >= NEARLY

@@ -77,9 +77,8 @@ def entities_of_store(
         if after:
             root, last = own_entity(scope, after)
             place = last.mentions, root
-        found = reading.entities(scope, search=wanted, kind=kind, after=place, most=limit + 1)
-    rows = list(found.values())
-    return rows[:limit], len(rows) > limit
+        roots = reading.most_mentioned(scope, search=wanted, kind=kind, after=place, most=limit + 1)
+        return list(reading.entities(scope, roots[:limit]).values()), len(roots) > limit
 
 
 def entity_of_store(*, account_id: int, project_id: int, store_id: str, entity_id: str) -> EntityFacts:
@@ -127,8 +126,8 @@ def picture_of_store(
     graph = own_graph(account_id, project_id, store_id)
     with within(account_id):
         scope = scope_of(graph)
-        found = reading.entities(scope, kind=kind, most=limit + 1)
-        return _picture(scope, list(found)[:limit], least, is_cut=len(found) > limit)
+        roots = reading.most_mentioned(scope, kind=kind, most=limit + 1)
+        return _picture(scope, roots[:limit], least, is_cut=len(roots) > limit)
 
 
 def neighbourhood(
@@ -215,7 +214,7 @@ def has_waiting_graphs() -> bool:
 
 
 def _picture(scope: reading.Scope, roots: Sequence[int], least: float, *, is_cut: bool) -> Picture:
-    nodes = reading.entities(scope, roots=roots, most=len(roots))
+    nodes = reading.entities(scope, roots)
     most = walking.MOST_OF_A_STEP
     found = reading.edges(scope, among=list(nodes), least=least, most=most + 1)
     return Picture(

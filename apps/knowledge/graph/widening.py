@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from django.db import connection
 
 from apps.knowledge.graph import reading
-from apps.knowledge.graph.contracts import EntityFacts, Widened
+from apps.knowledge.graph.contracts import Widened
 from apps.knowledge.graph.language.findings import TOGETHER, Name, key_of
 from apps.knowledge.models import Graph
 from apps.knowledge.walls import within
 
 MOST_WORDS = 5  # of a name in a question
 LONGEST_QUESTION = 200  # words of it that are looked at
-MOST_ENTITIES, MOST_RELATIONS = 24, 200
+MOST_ENTITIES, MOST_STATING, MOST_CHOSEN_FROM = 24, 500, 60
 OF_THE_QUESTION = 1.0  # what an entity counts that the question names, and one that its passages do
 OF_PASSAGES = 0.5
-LEAST = 0.2  # confidence: not what stands together once
+BY_CHANCE = 0.3  # of what a relation counts, one that says no more than "appears with"
 BEHIND = 0.9  # of the worst first passage's score, for the best further one
 _WORD = re.compile(r"[\w'’.-]+")  # noqa: RUF001
 NAMED = """
@@ -34,19 +34,18 @@ SELECT coalesce(e.merged_into_id, e.id) AS root, array_agg(DISTINCT m.passage_id
 JOIN knowledge_entity e ON e.id = m.entity_id AND e.account_id = m.account_id
 WHERE m.account_id = %(account)s AND m.graph_id = %(graph)s AND m.passage_id = ANY(%(passages)s) GROUP BY 1
 """
-STATING = f"""
+STATING = """
 SELECT r.type, coalesce(s.merged_into_id, s.id), coalesce(o.merged_into_id, o.id), v.passage_id, p.tokens, v.confidence
-FROM knowledge_evidence v
-JOIN knowledge_relation r ON r.id = v.relation_id AND r.account_id = v.account_id
+FROM knowledge_relation r
+JOIN knowledge_evidence v ON v.relation_id = r.id AND v.account_id = r.account_id
 JOIN knowledge_entity s ON s.id = r.subject_id JOIN knowledge_entity o ON o.id = r.object_id
 JOIN knowledge_passage p ON p.id = v.passage_id AND p.account_id = v.account_id
-JOIN knowledge_storefile d ON d.id = v.document_id AND {reading.LIVE}
-WHERE v.account_id = %(account)s AND v.graph_id = %(graph)s AND p.id <> ALL(%(passages)s)
+JOIN knowledge_storefile d ON d.id = v.document_id AND {live}
+WHERE r.account_id = %(account)s AND r.graph_id = %(graph)s AND p.id <> ALL(%(passages)s)
+  AND (r.subject_id = ANY({members}) OR r.object_id = ANY({members}))
   AND (%(documents)s::bigint[] IS NULL OR d.id = ANY(%(documents)s))
-  AND (r.type, coalesce(s.merged_into_id, s.id), coalesce(o.merged_into_id, o.id)) IN (
-    SELECT * FROM unnest(%(types)s::text[], %(subjects)s::bigint[], %(objects)s::bigint[]))
-  AND r.subject_id = ANY({reading.MEMBERS}) AND r.object_id = ANY({reading.MEMBERS})
-"""  # noqa: S608
+ORDER BY r.type = %(together)s, v.confidence DESC, v.id LIMIT %(most)s
+"""
 Triple = tuple[str, int, int]
 
 
@@ -68,11 +67,10 @@ def widened(
     with within(account_id):
         scope: reading.Scope = {"account": account_id, "graph": graph.pk}
         known = _entities(scope, question, passages)
-        ways = _ways(scope, known)
-        if not ways:
+        if not known:
             return []
-        found = _stating(scope, ways, [pk for pk, _ in passages], documents)
-        names = {root: one.name for root, one in _names(scope, ways).items()}
+        found = _stating(scope, known, [pk for pk, _ in passages], documents)
+        names = _names(scope, {end for _, _, (_, *ends) in found.values() for end in ends})
     ceiling = BEHIND * min((score for _, score in passages), default=1.0)
     return _chosen(found, names, ceiling=ceiling, most_tokens=most_tokens, most=most)
 
@@ -99,46 +97,33 @@ def _key(words: Sequence[str], kind: str) -> str:
     return key_of(Name(" ".join(words).removesuffix("'s"), kind))
 
 
-def _ways(scope: reading.Scope, known: dict[int, float]) -> dict[Triple, float]:
-    """Relations of these entities. One between two of them counts for both; one that only says that both stand in a
-    sentence counts little."""
-    if not known:
-        return {}
-    found = reading.edges(scope, touching=list(known), least=LEAST, most=MOST_RELATIONS)
-    ways = {}
-    for _, _, subject, kind, other, confidence, _ in found:
-        ends = known.get(subject, 0.0) + known.get(other, 0.0)
-        ways[kind, subject, other] = confidence * ends / 2 * (0.3 if kind == TOGETHER else 1.0)
-    return ways
-
-
 def _stating(
-    scope: reading.Scope, ways: dict[Triple, float], passages: Sequence[int], documents: Sequence[int] | None
+    scope: reading.Scope, known: dict[int, float], passages: Sequence[int], documents: Sequence[int] | None
 ) -> dict[int, tuple[float, int, Triple]]:
-    """By passage: its weight, its tokens, and the relation that it was found by."""
+    """By passage: its weight, its tokens, and the relation that it was found by. A relation between two known entities
+    counts for both; one that only says that both stand in a sentence counts little."""
     values = {
         **scope,
         "passages": list(passages),
         "documents": None if documents is None else list(documents),
-        "types": [kind for kind, _, _ in ways],
-        "subjects": [subject for _, subject, _ in ways],
-        "objects": [other for _, _, other in ways],
-        "roots": sorted({end for _, subject, other in ways for end in (subject, other)}),
+        "roots": list(known),
+        "together": TOGETHER,
+        "most": MOST_STATING,
     }
     found: dict[int, tuple[float, int, Triple]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(STATING, values)
+        cursor.execute(STATING.format(live=reading.LIVE, members=reading.MEMBERS), values)
         for kind, subject, other, passage, tokens, confidence in cursor.fetchall():
-            triple = (kind, subject, other)
-            weight = ways[triple] * confidence
-            if passage not in found or weight > found[passage][0]:
-                found[passage] = weight, tokens, triple
-    return found
+            ends = known.get(subject, 0.0) + known.get(other, 0.0)
+            weight = confidence * ends / 2 * (BY_CHANCE if kind == TOGETHER else 1.0)
+            if subject != other and (passage not in found or weight > found[passage][0]):
+                found[passage] = weight, tokens, (kind, subject, other)
+    best = sorted(found, key=lambda passage: (-found[passage][0], passage))[:MOST_CHOSEN_FROM]
+    return {passage: found[passage] for passage in best}
 
 
-def _names(scope: reading.Scope, ways: dict[Triple, float]) -> dict[int, EntityFacts]:
-    roots = {end for _, subject, other in ways for end in (subject, other)}
-    return reading.entities(scope, roots=roots, most=len(roots))
+def _names(scope: reading.Scope, roots: set[int]) -> dict[int, str]:
+    return {root: one.name for root, one in reading.entities(scope, roots).items()}
 
 
 def _chosen(

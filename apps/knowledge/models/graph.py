@@ -7,7 +7,7 @@ is of one store. Nothing of them is counted in a row: what a deleted document sa
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models.functions import Greatest, Least
+from django.db.models.functions import Greatest, Least, Left
 from pgvector.django import HalfVectorField
 
 from apps.accounts.models import Account
@@ -118,7 +118,10 @@ class Entity(models.Model):
     class Meta:
         verbose_name_plural = "entities"
         constraints = [models.UniqueConstraint(fields=["graph", "key", "type"], name="entity_once_in_a_graph")]
-        indexes = [GinIndex(fields=["tokens"], name="entity_by_word")]
+        indexes = [
+            GinIndex(fields=["tokens"], name="entity_by_word"),
+            models.Index("graph", "type", Left("key", 8), name="entity_by_beginning"),
+        ]
 
     def __str__(self) -> str:
         return self.name

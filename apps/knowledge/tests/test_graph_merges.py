@@ -1,17 +1,19 @@
 """Entities become one where that is sure, or by hand; an undone merge stays undone, and what rested upon a deleted
 document goes with it."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
 
 from apps.accounts.tests.cast import Cast
+from apps.catalog.models import AIModel
 from apps.common.errors import Invalid, NotFound
 from apps.keys.contracts import KeyFacts
 from apps.knowledge import services as knowledge
 from apps.knowledge.contracts import StoreFacts
 from apps.knowledge.graph import selectors, services
-from apps.knowledge.graph.contracts import MergeFacts
+from apps.knowledge.graph.contracts import MergeFacts, ToExtract
 from apps.knowledge.tests.graphs import build, entities, named, relations, work
 from apps.knowledge.tests.world import a_store, make_key, put, read_all
 
@@ -116,6 +118,40 @@ def test_a_chain_of_merges_parts_where_one_is_undone(key: KeyFacts, store: Store
     second = next(one for one in merges(key, store) if one.undone_at is None)
     services.undo_merge(**named(key, store), merge_id=second.id)
     assert ids(key, store) == before and relations(key, store).keys() == said.keys()
+
+
+def test_a_name_without_a_type_is_the_one_thing_that_has_it(key: KeyFacts, store: StoreFacts) -> None:
+    founded = "Beats Electronics was founded by Jimmy Iovine in Santa Monica."
+    _, typed = add(key, store, founded, "Apple acquired Beats Electronics in 2014.")
+    (merge,) = merges(key, store)
+    assert (merge.reason, merge.kept.type, merge.gone.type) == ("same_name", "organization", "other")
+    assert (entities(key, store)["Beats Electronics"].type, entities(key, store)["Beats Electronics"].documents) == (
+        "organization",
+        2,
+    )
+    knowledge.remove(**named(key, store), file_id=typed)
+    knowledge.empty_deleted()
+    assert entities(key, store)["Beats Electronics"].type == "other" and merges(key, store) == []
+
+
+def test_nearly_the_same_name_in_the_same_context(key: KeyFacts, store: StoreFacts) -> None:
+    AIModel.objects.create(public_name="sage")
+    for name in ("Artemis Platform", "Artemis Platforms", "Artemis 2", "Artemis 3"):
+        put(key, store, f"{name} hunts in the forest of Arcadia with a bow of silver and many hounds.", f"{name}.txt")
+    read_all()
+    build(key, store, "model", "sage")
+    said = [
+        {"entities": [{"name": name, "type": "product"} for name in ("Artemis Platform", "Artemis Platforms")]},
+        {"entities": [{"name": "Artemis 2", "type": "product"}, {"name": "Artemis 3", "type": "product"}]},
+    ]
+
+    async def answer(wanted: ToExtract) -> str:
+        return json.dumps(said[any(character.isdigit() for character in wanted.text)])
+
+    work(answer)
+    (merge,) = merges(key, store)
+    assert (merge.reason, {merge.kept.name, merge.gone.name}) == ("near", {"Artemis Platform", "Artemis Platforms"})
+    assert {"Artemis 2", "Artemis 3"} <= entities(key, store).keys()
 
 
 def test_a_merge_goes_with_its_entity(key: KeyFacts, store: StoreFacts) -> None:
