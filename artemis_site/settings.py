@@ -189,6 +189,7 @@ CELERY_BEAT_SCHEDULE = {
     "run responses": {"task": "responses.run", "schedule": 5.0, "options": {"expires": 5}},
     "read documents": {"task": "knowledge.run", "schedule": 5.0, "options": {"expires": 5}},
     "embed stores anew": {"task": "knowledge.reembed", "schedule": 5.0, "options": {"expires": 5}},
+    "build graphs": {"task": "knowledge.graph", "schedule": 5.0, "options": {"expires": 5}},
     "empty vector stores": {"task": "knowledge.empty", "schedule": 30.0, "options": {"expires": 30}},
     "index vector stores": {"task": "knowledge.index", "schedule": 60.0, "options": {"expires": 60}},
     "sweep files": {"task": "batches.sweep_files", "schedule": 600.0, "options": {"expires": 600}},

@@ -1,5 +1,5 @@
-"""Runs batches, responses in the background, the reading of documents and the re-embedding of stores: each request
-comes in by the same door as a live one."""
+"""Runs batches, responses in the background, the reading of documents, also for graphs, and the re-embedding of stores:
+each request comes in by the same door as a live one."""
 
 import asyncio
 import logging
@@ -19,6 +19,8 @@ from apps.batches.services import run_open_batches
 from apps.catalog.selectors import context_of_model
 from apps.common.errors import ArtemisError
 from apps.gateway import runtime, services
+from apps.knowledge.graph.running import extracted, run_waiting_graphs
+from apps.knowledge.graph.selectors import has_waiting_graphs
 from apps.knowledge.selectors import has_waiting_documents, has_waiting_reembeddings
 from apps.knowledge.services import embedded
 from apps.knowledge.services.running import run_waiting_documents, run_waiting_reembeddings
@@ -74,6 +76,13 @@ def run_reembeddings() -> None:
     if has_waiting_reembeddings():
         work = run_waiting_reembeddings(embedded, seconds=SECONDS, is_stopping=_is_stopping)
         asyncio.run(runtime.at_work(work))
+
+
+@shared_task(name="knowledge.graph")
+def run_graphs() -> None:
+    """Beat asks for it as well. Documents are found by search long before they are in a graph."""
+    if has_waiting_graphs():
+        asyncio.run(runtime.at_work(run_waiting_graphs(extracted, seconds=SECONDS, is_stopping=_is_stopping)))
 
 
 def _is_stopping() -> bool:

@@ -57,6 +57,10 @@ class ManagementView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        self.limit(request)
+
+    def limit(self, request: Request) -> None:
+        """Raises LimitExceeded."""
         limit_writes(request)
 
     def checked(self, serializer: type[Serializer[Any]], *, partial: bool = False) -> dict[str, Any]:

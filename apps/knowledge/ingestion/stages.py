@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.files.selectors import content_of_file
 from apps.files.selectors import facts as file_facts
+from apps.knowledge.graph.following import follow
 from apps.knowledge.ingestion.asking import BLOCK, within_tokens
 from apps.knowledge.ingestion.claims import LEASE, Claim, LostError
 from apps.knowledge.ingestion.reading import Reading, digest, embedded_text
@@ -146,6 +147,7 @@ def complete(claim: Claim) -> bool:
             dimensions=dimensions,
             last_active_at=now,
         )
+        follow(row)
         if row.replaces_id:
             StoreFile.objects.filter(pk=row.replaces_id, deleted_at=None).update(deleted_at=now, claim="")
         return True

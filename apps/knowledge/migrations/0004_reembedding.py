@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0006_letters'),
         ('keys', '0004_budgets_may_only_warn'),
-        ('knowledge', '0002_walls'),
+        ('knowledge', '0003_graph'),
     ]
 
     operations = [

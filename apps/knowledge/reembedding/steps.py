@@ -14,7 +14,7 @@ from apps.common.errors import Invalid
 from apps.knowledge.ingestion.asking import BLOCK, within_tokens
 from apps.knowledge.ingestion.claims import LEASE, LostError
 from apps.knowledge.ingestion.reading import embedded_text
-from apps.knowledge.models import Passage, PassageVector, Reembedding, Status, VectorStore
+from apps.knowledge.models import Entity, Passage, PassageVector, Reembedding, Status, VectorStore
 from apps.knowledge.reembedding.claims import Claim
 from apps.knowledge.search.indexing import has_index
 from apps.knowledge.walls import within
@@ -105,6 +105,8 @@ def change_over(claim: Claim) -> bool:
         VectorStore.objects.filter(pk=store.pk).update(
             embedding_model=row.model, dimensions=dimensions, is_indexed=has_index(store.pk, row.model)
         )
+        # What a graph's entities were compared by is the old model's; they get the new one's when they are next read.
+        Entity.objects.filter(account_id=claim.account_id, graph__store_id=store.pk).update(embedding=None)
         claim.rows().update(
             status=Status.COMPLETED,
             completed_at=now,

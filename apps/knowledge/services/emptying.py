@@ -1,10 +1,12 @@
-"""Removes what nobody sees any more: passages, vectors and postings of files and stores that were deleted."""
+"""Removes what nobody sees any more: passages, vectors, postings and what graphs have of files and stores that were
+deleted."""
 
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from apps.knowledge.graph.forgetting import delete_graphs_of, empty_deleted_graphs, forget_passages
 from apps.knowledge.models import Passage, PassageVector, Status, StoreFile, Term, VectorStore
 from apps.knowledge.search.indexing import drop_index
 from apps.knowledge.search.postings import remove_postings
@@ -27,7 +29,9 @@ def empty_deleted() -> int:
             with within(store.account_id):
                 Term.objects.filter(account_id=store.account_id, store=store).delete()
             drop_index(store)
+            delete_graphs_of(store.pk)
             VectorStore.objects.filter(pk=store.pk).update(emptied_at=timezone.now())
+    empty_deleted_graphs()
     return count
 
 
@@ -40,6 +44,7 @@ def _removed(document_id: int, account_id: int, store_id: int) -> bool:
         # Locked: no vector of another model comes to one of them meanwhile.
         ids = list(mine.order_by("position").select_for_update().values_list("pk", flat=True)[:BLOCK])
         if ids:
+            forget_passages(account_id=account_id, passage_ids=ids)
             remove_postings(account_id=account_id, passage_ids=ids)
             PassageVector.objects.filter(account_id=account_id, passage_id__in=ids).delete()
             Passage.objects.filter(account_id=account_id, pk__in=ids).delete()

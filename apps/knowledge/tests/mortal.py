@@ -1,5 +1,6 @@
-"""Workers that kill themselves. Each line on the standard input, PATTERN, N and WHEN by tabs, is one: it dies at the
-Nth statement of SQL that has PATTERN in it, before or after that is done; the answer is how it ended."""
+"""Workers that kill themselves, reading documents or, where `graph` is the argument, for graphs. Each line on the
+standard input, PATTERN, N and WHEN by tabs, is one: it dies at the Nth statement of SQL that has PATTERN in it, before
+or after that is done; the answer is how it ended."""
 
 import asyncio
 import os
@@ -15,8 +16,10 @@ django.setup()
 
 from django.db.backends.signals import connection_created  # noqa: E402
 
+from apps.knowledge.graph.running import run_waiting_graphs  # noqa: E402
 from apps.knowledge.services import remove_leftovers  # noqa: E402
 from apps.knowledge.services.running import run_waiting_documents, run_waiting_reembeddings  # noqa: E402
+from apps.knowledge.tests.graphs import reader  # noqa: E402
 from apps.knowledge.tests.world import Model  # noqa: E402
 
 
@@ -44,6 +47,9 @@ class Death:
 
 def live(pattern: str, number: str, when: str) -> None:
     connection_created.connect(Death(pattern, int(number), when).attach, weak=False)
+    if sys.argv[1:] == ["graph"]:
+        asyncio.run(run_waiting_graphs(reader, seconds=60))
+        return
     asyncio.run(run_waiting_documents(Model(), lambda *, name: None, seconds=60))
     asyncio.run(run_waiting_reembeddings(Model(), seconds=60))
     remove_leftovers()
