@@ -24,6 +24,7 @@ Marie Curie received the Nobel Prize in Stockholm. Curie founded the Radium Inst
 
 Ernest Rutherford worked at the University of Manchester. Hans Geiger worked with Ernest Rutherford in Manchester.
 Niels Bohr visited Ernest Rutherford in Manchester. Niels Bohr was born in Copenhagen.
+Later Bohr taught in Copenhagen.
 """
 SERIOUS = ("serious", "critical")
 
@@ -81,14 +82,14 @@ def test_a_graph_is_built_walked_and_undone(platform: Platform, page: Page, stor
     expect(page.get_by_role("heading", name="Passages that state it")).to_be_visible()
 
     page.goto(address)
-    page.get_by_label("From").fill("Niels Bohr")
-    page.get_by_label("To").fill("Hans Geiger")
+    page.get_by_label("From", exact=True).fill("Niels Bohr")
+    page.get_by_label("To", exact=True).fill("Hans Geiger")
     page.get_by_role("button", name="Find the way").click()
     expect(page.locator(".way")).to_contain_text("Ernest Rutherford")
 
     page.goto(address)
     merged = page.get_by_role("region", name="Entities taken for one, table")
-    expect(merged.get_by_role("row", name="Curie")).to_contain_text("Marie Curie")
+    expect(merged.get_by_role("row", name="Bohr")).to_contain_text("Niels Bohr")
     merged.get_by_role("button", name="Undo").first.click()
     expect(page.get_by_text("are two again, and stay so.")).to_be_visible()
     page.get_by_role("link", name="Delete").click()

@@ -40,10 +40,9 @@ const elements = (found) => [
   ...found.edges.map((edge) => ({ group: "edges", data: edge })),
 ];
 
-function arrange(nodes, options = {}) {
-  const animate = !calm.matches && options.randomize === false;
-  return nodes.layout({ name: "cose", animate: animate && "end", animationDuration: 350, nodeRepulsion: () => 14000, idealEdgeLength: () => 90, nodeOverlap: 16, padding: 28, fit: true, ...options });
-}
+const layout = (options) => ({
+  name: "cose", animate: false, animationDuration: 350, nodeRepulsion: () => 90000, idealEdgeLength: () => 120, nodeOverlap: 24, componentSpacing: 60, nodeDimensionsIncludeLabels: true, padding: 28, fit: true, ...options,
+});
 
 function legend() {
   const types = [...new Set(drawn.nodes().map((node) => node.data("type")))].sort();
@@ -95,7 +94,7 @@ async function add(found, around) {
   }
   drawn.add(fresh);
   legend();
-  const done = arrange(drawn.elements(), { randomize: false });
+  const done = drawn.layout(layout({ randomize: false, animate: !calm.matches && "end" }));
   const stopped = done.promiseOn("layoutstop");
   done.run();
   await stopped;
@@ -105,8 +104,7 @@ async function begin() {
   try {
     const found = await (await fetched(start)).json();
     drawn?.destroy();
-    drawn = cytoscape({ container: canvas, elements: elements(found), style: style(), layout: { name: "preset" }, minZoom: 0.15, maxZoom: 3, wheelSensitivity: 0.3 });
-    arrange(drawn.elements(), { randomize: true }).run();
+    drawn = cytoscape({ container: canvas, elements: elements(found), style: style(), layout: layout({ randomize: true }), minZoom: 0.15, maxZoom: 3 });
     legend();
     drawn.on("tap", "node", (event) => choose(event.target.id()));
     drawn.on("tap", (event) => { if (event.target === drawn) drawn.elements().removeClass("chosen near far"); });
