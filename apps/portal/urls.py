@@ -19,7 +19,17 @@ from apps.portal.views import (
     usage,
     webhooks,
 )
-from apps.portal.views.knowledge import attributes, chat, documents, model_changes, search, store_files, stores
+from apps.portal.views.knowledge import (
+    attributes,
+    chat,
+    documents,
+    entities,
+    graph,
+    model_changes,
+    search,
+    store_files,
+    stores,
+)
 
 app_name = "portal"
 
@@ -59,6 +69,18 @@ account_pages = [
     path("knowledge/<slug:store>/change/", stores.change_store, name="change_store"),
     path("knowledge/<slug:store>/delete/", stores.delete_store, name="delete_store"),
     path("knowledge/<slug:store>/model/", model_changes.change_model, name="change_store_model"),
+    path("knowledge/<slug:store>/graph/", graph.graph_page, name="graph"),
+    path("knowledge/<slug:store>/graph/picture/", graph.picture, name="graph_picture"),
+    path("knowledge/<slug:store>/graph/progress/", graph.progress, name="graph_progress"),
+    path("knowledge/<slug:store>/graph/estimate/", graph.show_estimate, name="graph_estimate"),
+    path("knowledge/<slug:store>/graph/build/", graph.build, name="build_graph"),
+    path("knowledge/<slug:store>/graph/stop/", graph.stop, name="stop_graph"),
+    path("knowledge/<slug:store>/graph/delete/", graph.delete, name="delete_graph"),
+    path("knowledge/<slug:store>/graph/path/", entities.way, name="graph_path"),
+    path("knowledge/<slug:store>/graph/merges/<slug:merge>/undo/", entities.undo, name="undo_merge"),
+    path("knowledge/<slug:store>/graph/entities/<slug:entity>/", entities.entity, name="entity"),
+    path("knowledge/<slug:store>/graph/entities/<slug:entity>/merge/", entities.merge, name="merge_entities"),
+    path("knowledge/<slug:store>/graph/relations/<slug:relation>/", entities.relation, name="relation"),
     path("knowledge/<slug:store>/upload/", store_files.upload, name="upload_files"),
     path("knowledge/<slug:store>/files/<slug:file>/", documents.document, name="document"),
     path("knowledge/<slug:store>/files/<slug:file>/attributes/", attributes.attributes, name="file_attributes"),
