@@ -197,5 +197,6 @@ def hit_card(hit: Hit) -> dict[str, Any]:
             "cosine": hit.cosine,
             "fused": round(hit.fused, 6),
             "rerank": hit.rerank,
+            "because": hit.because or None,
         },
     }

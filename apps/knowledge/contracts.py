@@ -136,7 +136,7 @@ class Wanted:
     """What is searched for. `filters`: OpenAI's, as they came and were checked.
 
     `ranker`: a model that reranks, "none", or "auto": the platform's, where the key may call it. `is_distinct`: of
-    passages that say nearly the same, the best alone.
+    passages that say nearly the same, the best alone. `widens`: along the store's graph, where it has one.
     """
 
     filters: dict[str, Any] | None = None
@@ -146,13 +146,14 @@ class Wanted:
     ranker: str = AUTO
     is_distinct: bool = True
     rewrites: bool = False
+    widens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A passage that was found, its score from 0 to 1, and what that is made of: BM25 (None: none of the words stands
     there) and the cosine of its vector with the question's, `fused` to one of both; and where a model reranked, its
-    relevance (`rerank`), which then is the score."""
+    relevance (`rerank`), which then is the score. `because`: what led to it along the graph, and not the search."""
 
     document_id: int
     passage_id: int
@@ -169,6 +170,7 @@ class Hit:
     cosine: float | None
     fused: float
     rerank: float | None = None
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

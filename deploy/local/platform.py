@@ -254,7 +254,7 @@ class Platform:
                 name="worker",
                 argv=[
                     *(sys.executable, "-m", "celery", "-A", "artemis_site", "worker", "--beat"),
-                    *("--concurrency", "4", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
+                    *("--concurrency", "6", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
                 ],
                 env=self.child_environment(PROMETHEUS_MULTIPROC_DIR=str(metrics)),
                 cwd=ROOT,

@@ -1,7 +1,7 @@
 """/v1/vector_stores: bodies and queries, by https://platform.openai.com/docs/api-reference/vector-stores
 
-Beyond OpenAI's: `embedding_model` of a store, `replaces` of a file; in ranking options `near_duplicates`, and that the
-`ranker` may be a model.
+Beyond OpenAI's: `embedding_model` of a store, `replaces` of a file; in ranking options `near_duplicates`, `graph`, and
+that the `ranker` may be a model.
 """
 
 from dataclasses import replace
@@ -119,6 +119,7 @@ class HybridSearch(Struct, forbid_unknown_fields=True):
 class RankingOptions(Struct, forbid_unknown_fields=True):
     ranker: Annotated[str, Meta(max_length=200)] | None = None
     near_duplicates: Literal["drop", "keep"] = "drop"
+    graph: Literal["ignore", "widen"] = "ignore"
     score_threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     hybrid_search: HybridSearch | None = None
 
@@ -178,4 +179,5 @@ def wanted_of(filters: dict[str, Any] | None, most: int, options: RankingOptions
         score_threshold=options.score_threshold or 0.0,
         ranker=options.ranker or AUTO,
         is_distinct=options.near_duplicates == "drop",
+        widens=options.graph == "widen",
     )

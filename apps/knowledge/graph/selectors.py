@@ -33,6 +33,10 @@ def graph_of_store(*, account_id: int, project_id: int, store_id: str) -> GraphF
     return graph_facts(store, Graph.objects.filter(account_id=account_id, store=store, deleted_at=None).first())
 
 
+def has_graph(*, account_id: int, store_id: int) -> bool:
+    return Graph.objects.filter(account_id=account_id, store_id=store_id, deleted_at=None).exists()
+
+
 def documents_of_graph(
     *, account_id: int, project_id: int, store_id: str, status: str = "", since: int = 0, limit: int
 ) -> list[DocumentProgress]:

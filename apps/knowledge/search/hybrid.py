@@ -50,7 +50,7 @@ def search_store(
         hits: list[Hit] = []
         step = max(wanted.most, LEAST_READ)
         for start in range(0, min(len(chosen), MOST_READ), step):
-            block = _hits(scope, chosen[start : start + step], found)
+            block = hits_of(scope, chosen[start : start + step], found)
             hits += [hit for hit in block if distinct is None or distinct.admits(hit)]
             if len(hits) >= wanted.most:
                 break
@@ -60,10 +60,10 @@ def search_store(
 def _scores(scope: Scope, query: str, vector: Sequence[float], wanted: Wanted) -> dict[int, Scores]:
     """Of the candidates of both legs, each scored by both."""
     terms = terms_of(scope, query) if wanted.weights.text else []
-    words = best_by_words(scope, terms, CANDIDATES) if terms else []
+    by_words = best_by_words(scope, terms, CANDIDATES)
     near = nearest(scope, vector, CANDIDATES) if wanted.weights.embedding else []
-    passages = list({*words, *near})
-    by_words, by_meaning = bm25(scope, terms, passages), cosines(scope, vector, passages)
+    by_words |= bm25(scope, terms, [passage for passage in near if passage not in by_words])
+    by_meaning = cosines(scope, vector, list({*by_words, *near}))
     weighed = fused(by_words, by_meaning if wanted.weights.embedding else {}, wanted.weights)
     return {
         passage: (score, by_words.get(passage), by_meaning.get(passage))
@@ -72,7 +72,8 @@ def _scores(scope: Scope, query: str, vector: Sequence[float], wanted: Wanted) -
     }
 
 
-def _hits(scope: Scope, passages: Sequence[int], scores: dict[int, Scores]) -> Iterator[Hit]:
+def hits_of(scope: Scope, passages: Sequence[int], scores: dict[int, Scores]) -> Iterator[Hit]:
+    """Of passages that can be found now, in their order. Within the account's walls."""
     rows = Passage.objects.filter(account_id=scope.account_id, store_id=scope.store_id, pk__in=passages)
     found = {row.pk: row for row in rows.select_related("document__file")}
     for passage in passages:

@@ -1,5 +1,5 @@
 """A question to vector stores, from its words to the passages: rewritten, embedded, searched for, without what says the
-same twice, reranked."""
+same twice, widened along the graph, reranked."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +14,7 @@ from apps.knowledge.services.embedding import vectors_of
 from apps.knowledge.services.reranking import MOST_RERANKED, ranker_of, reranked
 from apps.knowledge.services.rewriting import rewritten
 from apps.knowledge.services.searching import check_searchable, search
+from apps.knowledge.services.widening import further_hits, together
 
 MOST_TRIES = 3
 
@@ -31,6 +32,8 @@ async def find(question: Question) -> Results:
         queries = await rewritten(question)
     looked_for = replace(wanted, most=max(MOST_RERANKED, wanted.most), score_threshold=0.0) if ranker else wanted
     hits, duplicates = await _Search(question, queries, looked_for).through(stores)
+    if wanted.widens and hits:
+        hits = await _wider(stores, queries, hits, wanted, is_reranked=ranker is not None)
     failure = ""
     if ranker and hits:
         hits, failure = await reranked(hits, model=ranker, question=question, queries=queries)
@@ -41,6 +44,17 @@ async def find(question: Question) -> Results:
         ranker_failure=failure,
         duplicates=duplicates,
     )
+
+
+async def _wider(
+    stores: Sequence[StoreFacts], queries: Sequence[str], hits: list[Hit], wanted: Wanted, *, is_reranked: bool
+) -> list[Hit]:
+    further = list[Hit]()
+    for store in stores:
+        further += await in_thread(
+            partial(further_hits, store=store, queries=queries, hits=hits, wanted=wanted, most=wanted.most)
+        )
+    return [*hits, *further] if is_reranked else together(hits, further, most=wanted.most)
 
 
 class _Search:

@@ -86,9 +86,26 @@ def test_frequent_words_are_read_in_part_and_scored_whole(key: KeyFacts, store: 
         scope = scope_of(VectorStore.objects.get(), None)
         terms = lexical.terms_of(scope, query)
         best = lexical.best_by_words(scope, terms, 10, most_read=1, best=1)
-        scores = lexical.bm25(scope, terms, best)
-    assert best[0] == max(scores, key=lambda one: scores[one])
-    assert scores == {passage: whole[passage] for passage in scores}
+        scores = lexical.bm25(scope, terms, list(best))
+    assert next(iter(best)) == max(scores, key=lambda one: scores[one])
+    assert best == pytest.approx(scores)
+    assert best == pytest.approx({passage: whole[passage] for passage in scores})
+
+
+def test_a_filter_that_lets_few_through_leaves_none_of_them_out(key: KeyFacts, store: StoreFacts) -> None:
+    """Whether passages are told apart before they are ranked, or after so many as are enough as a rule."""
+    query = "fox wolf river stone"
+    late = {"type": "gte", "key": "year", "value": 2010}
+    with within(key.account_id):
+        row = VectorStore.objects.get()
+        scope, every = scope_of(row, late), scope_of(row, None)
+        terms = lexical.terms_of(scope, query)
+        narrow = lexical.best_by_words(scope, terms, 10)
+        # One of a thousand, as far as is known: too few are ranked at first, and then all.
+        wide = lexical.best_by_words(replace(scope, within=lexical.FEW + 1, passages=1), terms, 1)
+        exact = lexical.bm25(every, terms, list(narrow))
+    assert narrow == pytest.approx(exact) and len(narrow) == 1
+    assert list(wide) == list(narrow)
 
 
 def test_weights_choose_between_words_and_meaning(key: KeyFacts, store: StoreFacts) -> None:

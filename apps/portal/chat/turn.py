@@ -75,7 +75,7 @@ async def _turn(asking: Asking) -> Events:
         call,
         store_ids=[asking.where.store],
         queries=knowledge.questions_of(questions),
-        wanted=Wanted(most=MOST_PASSAGES),
+        wanted=Wanted(most=MOST_PASSAGES, widens=True),
     )
     html = await in_thread(partial(found_html, found, asking.where))
     yield {"type": "found", "html": html, "passages": len(found.hits), "forgotten": forgotten}

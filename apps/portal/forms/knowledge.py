@@ -121,6 +121,11 @@ class SearchForm(forms.Form):
         required=False,
         help_text="By a model that reads the question with each passage.",
     )
+    widens = forms.BooleanField(
+        label="Go on along the graph",
+        required=False,
+        help_text="A quarter of the results may be passages that what was found leads to.",
+    )
     key = forms.CharField(label="Attribute", max_length=64, required=False)
     operator = forms.ChoiceField(label="Comparison", choices=list(OPERATORS.items()), required=False)
     value = forms.CharField(label="Value", max_length=512, required=False, help_text="Several: with commas between.")
@@ -138,6 +143,7 @@ class SearchForm(forms.Form):
             most=values["most"] or 10,
             weights=weights,
             ranker=values["ranker"] or AUTO,
+            widens=values["widens"],
         )
 
 

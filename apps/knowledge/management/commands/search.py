@@ -26,11 +26,14 @@ class Command(ArtemisCommand):
         parser.add_argument("--account", required=True, help="slug of the account")
         parser.add_argument("--most", type=int, default=10, choices=range(1, 51), metavar="1-50")
         parser.add_argument("--ranker", default=AUTO, help="a model that reranks, or none (default: the platform's)")
+        parser.add_argument("--graph", action="store_true", help="go on along the store's graph")
         parser.add_argument("--rewrite", action="store_true", help="as a query for a search, by the platform's model")
 
     def answer(self, **options: Any) -> dict[str, Any]:
         store = one_store(account_id=account_id_of_slug(slug=options["account"]), name=options["store"])
-        wanted = Wanted(most=options["most"], ranker=options["ranker"], rewrites=options["rewrite"])
+        wanted = Wanted(
+            most=options["most"], ranker=options["ranker"], rewrites=options["rewrite"], widens=options["graph"]
+        )
         found = asyncio.run(runtime.at_work(_found(store, options["query"], wanted)))
         return {
             "store": store.public_id,
@@ -46,6 +49,8 @@ class Command(ArtemisCommand):
             where = f", page {row['page']}" if row["page"] else ""
             self.stdout.write(f"{row['score']:.3f}  {row['filename']}{where}")
             self.stdout.write(f"       {row['text'][:SHOWN]}")
+            if row["because"]:
+                self.stdout.write(f"       {row['because']}")
         if result["ranker_failure"]:
             self.stdout.write(f"Not reranked: {result['ranker_failure']}")
         if not result["hits"]:
@@ -73,6 +78,7 @@ def _row(hit: Hit) -> dict[str, Any]:
         "page": hit.page,
         "headings": list(hit.headings),
         "score": hit.score,
+        "because": hit.because,
         "bm25": hit.bm25,
         "cosine": hit.cosine,
         "fused": hit.fused,

@@ -15,6 +15,7 @@ from apps.catalog.selectors import models_for_account
 from apps.common.errors import ArtemisError
 from apps.knowledge import services
 from apps.knowledge.contracts import AUTO, Hit, Question, Results, StoreFacts, Wanted
+from apps.knowledge.graph.selectors import has_graph
 from apps.portal.access import POSTS_A_MINUTE, MemberRequest, limited, member_page
 from apps.portal.forms.knowledge import SearchForm
 from apps.portal.gateway import at_the_gateway
@@ -44,6 +45,7 @@ def search(request: MemberRequest, store: str) -> HttpResponse:
     form = SearchForm(given, rankers=_rankers(request))
     context: dict[str, Any] = {"store": facts, "key": key_of_store(request, facts), "form": form}
     context["may_search"] = may_search and facts.status != "expired"
+    context["has_graph"] = has_graph(account_id=facts.account_id, store_id=facts.id)
     # Another site's link fills in the form, and spends nothing.
     if context["may_search"] and request.headers.get("Sec-Fetch-Site") in OWN_PAGES and form.is_valid():
         context.update(_answered(facts, form, address_of(request)))
