@@ -1,13 +1,14 @@
 """What `make bench-retrieval` runs, in small: it reads a judged collection, fills stores and ranks."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from apps.common.redis import sync_redis
-from artemis_site.tests.platform import EMBEDDING_MODEL
+from artemis_site.tests.platform import EMBEDDING_MODEL, RERANK_MODEL
 from benchmarks.retrieval import quality, shelf, speed
 from benchmarks.retrieval.measures import ndcg, recall
 from inference.fake.control import FakeServer
@@ -56,7 +57,9 @@ def _collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_collection_is_ranked_and_a_large_store_is_measured(_collection: None) -> None:
+def test_a_collection_is_ranked_and_a_large_store_is_measured(
+    _collection: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     filled = quality.fill()
     assert (filled["documents"], filled["passages"], filled["failed"]) == (len(SUBJECTS), len(SUBJECTS), 0)
     for split in ("test", "train"):
@@ -64,6 +67,12 @@ def test_a_collection_is_ranked_and_a_large_store_is_measured(_collection: None)
         assert by_words["ndcg"] == by_words["recall"] == 1.0, "each subject is in one document alone"
         by_meaning = quality.rank(split, 1.0)
         assert 0 < by_meaning["ndcg"] < 1, "the fake engine's vectors mean nothing"
+
+    assert quality.build()["passages"] == len(SUBJECTS)
+    assert quality.rank("test", 0.0, "graph")["ndcg"] == 1.0, "what lies further on stands behind"
+    monkeypatch.setenv("RERANK_URL", f"{os.environ['EMBEDDINGS_URL']}/v1/rerank")
+    monkeypatch.setenv("RERANK_MODEL", RERANK_MODEL)
+    assert quality.rank("test", 0.0, "rerank")["recall"] == 1.0, "each question has one candidate alone"
 
     made = speed.fill(200)
     assert made["passages"] == 200

@@ -19,6 +19,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--collection", type=Path, default=SCIFACT, help="a folder in BEIR's form")
     parser.add_argument("--engine", default="minilm", help="a profile of an embeddings engine")
     parser.add_argument("--passages", type=int, default=100_000, help="of the large store; 0: none is made")
+    parser.add_argument("--rerank-url", default="", help="of an engine's /v1/rerank, for one row more")
+    parser.add_argument("--rerank-model", default="", help="as the engine calls it")
     parser.add_argument("--only-speed", action="store_true", help="leave the quality out")
     return parser.parse_args()
 
@@ -36,10 +38,12 @@ def main() -> int:
             "EMBEDDINGS_KEPT": str(ROOT / ".artemis" / "benchmarks" / "vectors.sqlite"),
             "EMBEDDING_MODEL": model,
             "COLLECTION": str(folder),
+            "RERANK_URL": options.rerank_url,
+            "RERANK_MODEL": options.rerank_model,
         }
         servers = replace(started, environment=started.environment | more)
         if not options.only_speed:
-            quality_table(servers, folder.name, model)
+            quality_table(servers, folder.name, model, reranks=bool(options.rerank_url))
         if options.passages:
             speed_tables(servers, options.passages)
     return 0  # whatever the timings: another machine has others

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.retrieval.collection import Judgements
 
+OF_NDCG, OF_RECALL = 10, 20  # places that count
 
-def ndcg(rankings: Mapping[str, Sequence[str]], judged: Judgements, at: int = 10) -> float:
+
+def ndcg(rankings: Mapping[str, Sequence[str]], judged: Judgements, at: int = OF_NDCG) -> float:
     return _mean(_ndcg(rankings.get(question, ()), relevant, at) for question, relevant in judged.items())
 
 
-def recall(rankings: Mapping[str, Sequence[str]], judged: Judgements, at: int = 20) -> float:
+def recall(rankings: Mapping[str, Sequence[str]], judged: Judgements, at: int = OF_RECALL) -> float:
     shares = []
     for question, relevance in judged.items():
         relevant = {document for document, grade in relevance.items() if grade > 0}

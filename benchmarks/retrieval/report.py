@@ -13,7 +13,7 @@ PUBLISHED = {
 LEAST_GAIN, MOST_P50, MOST_P95, LEAST_RECALL, LEAST_RATE = 0.02, 50.0, 150.0, 0.95, 500.0
 
 
-def quality_table(servers: Machine, collection: str, model: str) -> None:
+def quality_table(servers: Machine, collection: str, model: str, *, reranks: bool) -> None:
     filled = servers.stage(QUALITY, "fill")
     print(f"{collection}: {filled['documents']} documents, {filled['passages']} passages, {filled['failed']} failed;")
     print(f"uploaded in {filled['upload_seconds']:.0f} s, read in {filled['seconds']:.0f} s.\n", flush=True)
@@ -28,6 +28,14 @@ def quality_table(servers: Machine, collection: str, model: str) -> None:
     both = _ranked(servers, f"hybrid, {best} of meaning", best, "")
     if best != USUAL:
         _ranked(servers, f"hybrid, {USUAL} of meaning (the usual)", USUAL, "")
+    if reranks:
+        _ranked(servers, f"hybrid, {best} of meaning, reranked", best, "", "rerank")
+    built = servers.stage(QUALITY, "build")
+    _ranked(servers, f"hybrid, {best} of meaning, widened along the graph", best, "", "graph")
+    print(f"\nThe graph of {built['passages']} passages was built offline in {built['seconds']:.0f} s.", end=" ")
+    print("A quarter of twenty results may be what lies further on along it.")
+    if not reranks:
+        print("Not reranked: no engine that does was named (--rerank-url, --rerank-model).")
     gain = both - max(words, meaning)
     print(f"\nHybrid beats the better half by {gain:.3f}; {LEAST_GAIN} is wanted: {_verdict(gain >= LEAST_GAIN)}.\n")
 
@@ -60,8 +68,8 @@ def speed_tables(servers: Machine, passages: int) -> None:
     print(f"\nOf the nearest, {LEAST_RECALL} are wanted where 1 % is seen: {_verdict(ten['recall'] >= LEAST_RECALL)}.")
 
 
-def _ranked(servers: Machine, name: str, weight: float, published: str) -> float:
-    row = servers.stage(QUALITY, "rank", "test", weight)
+def _ranked(servers: Machine, name: str, weight: float, published: str, then: str = "") -> float:
+    row = servers.stage(QUALITY, "rank", "test", weight, then)
     print(f"| {name} | {_figure(row['ndcg'])} | {_figure(row['recall'])} | {published} | {row['ms']:.0f} |", flush=True)
     ndcg: float = row["ndcg"]
     return ndcg

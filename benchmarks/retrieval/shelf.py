@@ -12,7 +12,7 @@ from apps.accounts.services import create_account
 from apps.common.redis import sync_redis
 from apps.files.services import upload_file
 from apps.keys.contracts import KeyFacts, KeyPolicy
-from apps.keys.selectors import facts_of_secret
+from apps.keys.selectors import facts_of_key, facts_of_secret, keys_of_account
 from apps.keys.services import create_key
 from apps.keys.tokens import token_hash
 from apps.knowledge.contracts import Chunking, Embed, Hit, StoreFacts, ToAttach, ToEmbed, Wanted
@@ -55,6 +55,12 @@ def the_store(name: str) -> StoreFacts:
     """As it is now."""
     account = User.objects.get(email=f"{name}@example.com").memberships.get().account_id
     return stores_by_name(account_id=account, name=name)[0]
+
+
+def key_of(store: StoreFacts) -> KeyFacts:
+    return facts_of_key(
+        account_id=store.account_id, public_id=keys_of_account(account_id=store.account_id)[0].public_id
+    )
 
 
 def put(key: KeyFacts, store: StoreFacts, files: dict[str, bytes], chunking: Chunking = WHOLE) -> None:
