@@ -12,7 +12,7 @@ from apps.api.schemas.chat import ChatRequest
 from apps.gateway import services
 from apps.gateway.contracts import Answer, Call, EventStream, Write
 from apps.knowledge.contracts import Findings
-from apps.knowledge.services import with_passages
+from apps.knowledge.services import admitted, with_passages
 
 END, DATA = b"\n\n", b"data: "
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
@@ -26,6 +26,7 @@ async def complete(call: Call, parsed: ChatRequest) -> Answer:
     tool = chosen_tool(parsed.tools, parsed.tool_choice)
     if tool is None:
         return await services.complete(call)
+    call = await admitted(call)
     found = await findings(call, tool, parsed.questions)
     answer = await services.complete(with_passages(call, found))
     if answer.stream is not None:

@@ -20,6 +20,7 @@ from apps.common.errors import Invalid
 from apps.gateway import services as gateway
 from apps.gateway.contracts import Answer, Call
 from apps.keys.contracts import KeyFacts
+from apps.knowledge.services import admitted
 from apps.responses import selectors, services
 from apps.responses.contracts import Asked, Found
 
@@ -48,6 +49,7 @@ async def with_findings(call: Call, parsed: ResponsesRequest) -> tuple[Call, Ask
     """The same, with what the caller's vector stores have about it where that is asked for. Raises ArtemisError."""
     call, asked = asked_of(call, parsed)
     if tool := chosen_tool(parsed.tools, parsed.tool_choice):
+        call = await admitted(call)
         found = await findings(call, tool, parsed.questions)
         item = search_item(found, with_results=RESULTS in (parsed.include or ()))
         asked = replace(asked, found=Found(item=item, told=found.told, annotations=partial(annotations, found)))

@@ -4,6 +4,7 @@ each request comes in by the same door as a live one."""
 import asyncio
 import logging
 import multiprocessing.sharedctypes
+from dataclasses import replace
 from typing import Any
 
 from celery import shared_task
@@ -128,5 +129,6 @@ async def ask_for_response(errand: Errand) -> bytes:
         limits=errand.limits,
         prepaid=errand.prepaid,
     )
+    call = replace(call, counted=True)  # when it was taken on
     answered = await respond_in_background(*await with_findings(call, parsed), errand)
     return answered.body

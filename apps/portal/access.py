@@ -15,7 +15,7 @@ from django_ratelimit.decorators import ratelimit
 from apps.accounts import selectors
 from apps.accounts.contracts import AccountRow, Permission
 from apps.accounts.models import User
-from apps.common.errors import Forbidden, NotFound
+from apps.common.errors import Forbidden, Invalid, NotFound
 
 P = ParamSpec("P")
 POSTS_A_MINUTE = "60/m"
@@ -51,7 +51,7 @@ def person_page(view: Page) -> Page:
             return view(request, *args, **kwargs)
         except NotFound as error:
             raise Http404(error.message) from error
-        except Forbidden as error:
+        except (Forbidden, Invalid) as error:  # what is asked for is not to be had: it has expired, for one
             raise PermissionDenied(error.message) from error
 
     guarded = login_required(limited(POSTS_A_MINUTE, key="user", method="POST")(page))

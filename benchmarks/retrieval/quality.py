@@ -76,7 +76,7 @@ def rank(split: str, embedding_weight: float, then: str = "") -> dict[str, Any]:
 
 def _widened(store: StoreFacts, question: str, hits: Sequence[Hit], wanted: Wanted) -> list[Hit]:
     further = further_hits(store=store, queries=[question], hits=hits, wanted=wanted, most=wanted.most)
-    return together(hits, further, most=wanted.most)
+    return together(hits, further, wanted=wanted)
 
 
 def _reranked(store: StoreFacts, question: str, hits: Sequence[Hit], wanted: Wanted) -> list[Hit]:

@@ -55,6 +55,22 @@ def _name_anew(account_id: int, entity_ids: set[int]) -> None:
     )
 
 
+def forget_vectors(*, account_id: int, store_id: int) -> None:
+    """What a store's entities are compared by, once it has another embedding model: they get that one's when they are
+    next read."""
+    for graph in Graph.objects.filter(account_id=account_id, store_id=store_id, deleted_at=None):
+        last = 0
+        while True:
+            with within(account_id):
+                hold_graph(graph.pk)
+                rows = Entity.objects.filter(account_id=account_id, graph=graph, embedding__isnull=False, pk__gt=last)
+                ids = list(rows.order_by("pk").values_list("pk", flat=True)[:BLOCK])
+                Entity.objects.filter(account_id=account_id, pk__in=ids).update(embedding=None)
+            if not ids:
+                break
+            last = ids[-1]
+
+
 def empty_deleted_graphs() -> int:
     """How many were removed whole."""
     count = 0

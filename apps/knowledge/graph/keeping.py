@@ -71,6 +71,7 @@ def keep(claim: GraphClaim, block: Block, found: Found) -> None:
             passages_skipped=F("passages_skipped") + found.skipped,
             claims=0,
             tries=0,
+            moved_at=timezone.now(),
             claimed_until=timezone.now() + LEASE,
         )
 

@@ -15,12 +15,22 @@ from apps.knowledge.selectors import own_store
 LONGEST_ID = 60
 
 
-def own_graph(account_id: int, project_id: int, store_id: str) -> Graph:
-    """Raises NotFound, and Invalid where the store has expired."""
+def living_store(account_id: int, project_id: int, store_id: str) -> VectorStore:
+    """Raises NotFound, and Invalid where it has expired."""
     store = own_store(account_id, project_id, store_id)
-    graph = Graph.objects.filter(account_id=account_id, store=store, deleted_at=None).first()
     if store.expires_at is not None and store.expires_at <= timezone.now():
         raise Invalid(None, "This vector store has expired; make another one.", code="vector_store_expired")
+    return store
+
+
+def own_graph(account_id: int, project_id: int, store_id: str) -> Graph:
+    """Raises NotFound, and Invalid where the store has expired."""
+    return graph_in(living_store(account_id, project_id, store_id))
+
+
+def graph_in(store: VectorStore) -> Graph:
+    """Raises NotFound."""
+    graph = Graph.objects.filter(account_id=store.account_id, store=store, deleted_at=None).first()
     if graph is None:
         message = f"The vector store {store.public_id} has no graph; build one."
         raise NotFound(message, code="graph_not_found")

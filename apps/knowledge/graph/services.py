@@ -16,7 +16,16 @@ from apps.knowledge.graph.following import follow_store
 from apps.knowledge.graph.forgetting import empty_deleted_graphs, forget_passages
 from apps.knowledge.graph.locking import hold_graph
 from apps.knowledge.graph.merging import join, part
-from apps.knowledge.graph.owned import graph_facts, merge_facts, own_entity, own_graph, scope_of
+from apps.knowledge.graph.owned import (
+    graph_facts,
+    graph_in,
+    living_store,
+    merge_facts,
+    named,
+    own_entity,
+    own_graph,
+    scope_of,
+)
 from apps.knowledge.graph.selectors import graph_of_store
 from apps.knowledge.models import Graph, GraphDocument, Merge, MergeReason, Method, Status, VectorStore
 from apps.knowledge.selectors import own_store
@@ -34,7 +43,15 @@ __all__ = [
     "undo_merge",
 ]
 RUN, EMPTY = "knowledge.graph", "knowledge.empty"
-FRESH = {"claim": "", "claimed_until": None, "claims": 0, "tries": 0, "next_try_at": None, "waits_for": ""}
+FRESH = {
+    "claim": "",
+    "claimed_until": None,
+    "claims": 0,
+    "tries": 0,
+    "next_try_at": None,
+    "moved_at": None,
+    "waits_for": "",
+}
 
 
 def chat_model(key: KeyFacts, name: str) -> ModelFacts:
@@ -62,7 +79,7 @@ def build_graph(*, key: KeyFacts, store_id: str, method: str, model: str = "") -
         raise Invalid("model", "A graph that is built offline has no language model.")
     if method == Method.MODEL:
         chat_model(key, model)
-    store = own_store(key.account_id, key.project_id, store_id)
+    store = living_store(key.account_id, key.project_id, store_id)
     VectorStore.objects.select_for_update().get(pk=store.pk)
     graph = Graph.objects.filter(account_id=key.account_id, store=store, deleted_at=None).first()
     if graph and (graph.method, graph.model) != (method, model):
@@ -102,7 +119,7 @@ def turn_off(*, account_id: int, project_id: int, store_id: str) -> GraphFacts:
 @transaction.atomic
 def delete_graph(*, account_id: int, project_id: int, store_id: str) -> None:
     """No answer knows it from now on. Raises NotFound."""
-    _delete(own_graph(account_id, project_id, store_id))
+    _delete(graph_in(own_store(account_id, project_id, store_id)))
 
 
 def merge_entities(*, key: KeyFacts, store_id: str, kept: str, gone: str) -> MergeFacts:
@@ -115,7 +132,9 @@ def merge_entities(*, key: KeyFacts, store_id: str, kept: str, gone: str) -> Mer
         made = join(key.account_id, graph.pk, kept=first, gone=last, reason=MergeReason.HAND, key_id=key.key_id)
         if made is None:
             raise Invalid("gone", "These are one entity already.", code="already_merged", status=409)
-        return merge_facts([made])[0]
+        if not (told := merge_facts([made])):  # one of them is known by those alone that were merged into it
+            raise NotFound("One of these entities is in no document any more.", code="entity_not_found")
+        return told[0]
 
 
 def undo_merge(*, account_id: int, project_id: int, store_id: str, merge_id: str) -> MergeFacts:
@@ -123,8 +142,9 @@ def undo_merge(*, account_id: int, project_id: int, store_id: str, merge_id: str
     graph = own_graph(account_id, project_id, store_id)
     with within(account_id):
         hold_graph(graph.pk)
-        name = merge_id[:60] if merge_id.isprintable() else ""
-        rows = Merge.objects.filter(account_id=account_id, graph=graph, public_id=name).select_related("kept", "gone")
+        rows = Merge.objects.filter(account_id=account_id, graph=graph, public_id=named(merge_id)).select_related(
+            "kept", "gone"
+        )
         found = rows.first()
         told = merge_facts([found]) if found else []
         if found is None or not told:

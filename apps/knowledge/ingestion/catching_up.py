@@ -33,4 +33,4 @@ def keep_block(claim: Claim, row: StoreFile, ids: Sequence[int], vectors: Sequen
     with within(claim.account_id):
         hold(claim)
         add_vectors(row, ids, vectors)
-        claim.rows().update(claims=0, tries=0, claimed_until=timezone.now() + LEASE)
+        claim.rows().update(claims=0, tries=0, moved_at=timezone.now(), claimed_until=timezone.now() + LEASE)

@@ -16,7 +16,7 @@ from apps.knowledge.models import Status, StoreFile
 LEASE = timedelta(seconds=20)
 MOST_CLAIMS = 4  # of workers that said nothing more: the document ends whoever reads it
 MOST_TRIES = 6
-LONGEST = timedelta(hours=24)  # from being attached to being given up
+LONGEST = timedelta(hours=24)  # without anything done, to being given up
 ENDED_WORKERS = "Reading this document has ended the worker that did it, several times."
 
 
@@ -85,13 +85,14 @@ def renew(claim: Held) -> None:
 
 
 def let_go(claim: Held, *, seconds: float, reason: str, is_ours: bool) -> None:
-    """It is gone on with after so many seconds; given up after MOST_TRIES failures of ours (`is_ours`) or a day."""
+    """It is gone on with after so many seconds; given up after MOST_TRIES failures of ours (`is_ours`) or
+    a day in which nothing came of it."""
     now = timezone.now()
     row = claim.rows().first()
     if row is None:
         return
     tries = row.tries + is_ours
-    if tries >= MOST_TRIES or now - row.created_at >= LONGEST:
+    if tries >= MOST_TRIES or now - (row.moved_at or row.created_at) >= LONGEST:
         fail(claim, "server_error", f"Given up after {tries} tries: {reason}" if is_ours else f"Given up: {reason}")
         return
     claim.rows().update(

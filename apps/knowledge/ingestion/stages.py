@@ -104,6 +104,7 @@ def keep_block(claim: Claim, row: StoreFile, ids: Sequence[int], vectors: Sequen
             lexemes=F("lexemes") + lexemes,
             claims=0,
             tries=0,
+            moved_at=timezone.now(),
             claimed_until=timezone.now() + LEASE,
         )
 

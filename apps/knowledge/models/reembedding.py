@@ -35,6 +35,7 @@ class Reembedding(models.Model):
     claims = models.PositiveSmallIntegerField(default=0, help_text="Of workers that said nothing more of it")
     tries = models.PositiveSmallIntegerField(default=0, help_text="That ended in a failure of ours")
     next_try_at = models.DateTimeField(null=True)
+    moved_at = models.DateTimeField(null=True, help_text="When a part of it was done, the last time")
 
     class Meta:
         verbose_name = "re-embedding"

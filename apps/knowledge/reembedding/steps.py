@@ -14,9 +14,9 @@ from apps.common.errors import Invalid
 from apps.knowledge.ingestion.asking import BLOCK, within_tokens
 from apps.knowledge.ingestion.claims import LEASE, LostError
 from apps.knowledge.ingestion.reading import embedded_text
-from apps.knowledge.models import Entity, Passage, PassageVector, Reembedding, Status, VectorStore
+from apps.knowledge.models import Passage, PassageVector, Reembedding, Status, VectorStore
 from apps.knowledge.reembedding.claims import Claim
-from apps.knowledge.search.indexing import has_index
+from apps.knowledge.search.indexing import MOST_DIMENSIONS, has_index
 from apps.knowledge.walls import within
 
 GRACE = timedelta(seconds=30)  # for searches that had begun when the model changed
@@ -81,6 +81,7 @@ def keep_block(claim: Claim, block: Block, vectors: Sequence[Sequence[float]]) -
             reached=block.document_id,
             claims=0,
             tries=0,
+            moved_at=timezone.now(),
             claimed_until=timezone.now() + LEASE,
         )
 
@@ -89,8 +90,9 @@ def wants_index(claim: Claim) -> Reembedding | None:
     """The row, where an index is to be built before searches change over. Raises LostError."""
     with within(claim.account_id):
         row = _hold(claim)
-    is_large = row.store.passages >= settings.KNOWLEDGE_INDEX_FROM and row.dimensions is not None
-    return row if is_large and not has_index(row.store_id, row.model) else None
+    can_be = row.dimensions is not None and row.dimensions <= MOST_DIMENSIONS
+    is_wanted = can_be and row.store.passages >= settings.KNOWLEDGE_INDEX_FROM
+    return row if is_wanted and not has_index(row.store_id, row.model) else None
 
 
 def change_over(claim: Claim) -> bool:
@@ -105,8 +107,6 @@ def change_over(claim: Claim) -> bool:
         VectorStore.objects.filter(pk=store.pk).update(
             embedding_model=row.model, dimensions=dimensions, is_indexed=has_index(store.pk, row.model)
         )
-        # What a graph's entities were compared by is the old model's; they get the new one's when they are next read.
-        Entity.objects.filter(account_id=claim.account_id, graph__store_id=store.pk).update(embedding=None)
         claim.rows().update(
             status=Status.COMPLETED,
             completed_at=now,

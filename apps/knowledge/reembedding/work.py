@@ -1,5 +1,7 @@
 """One store's re-embedding, from wherever it stands, until searches have changed over, it failed, or has to wait."""
 
+from functools import partial
+
 from apps.common.cancelling import finished
 from apps.common.shifts import Shift
 from apps.knowledge.contracts import Embed, ToEmbed
@@ -10,6 +12,8 @@ from apps.knowledge.models import Reembedding
 from apps.knowledge.reembedding import claims, steps
 from apps.knowledge.reembedding.claims import Claim
 from apps.knowledge.search.indexing import build_index
+
+INDEX_PAUSE, INDEX_WAITS = 15.0, "The index of another store is built first."
 
 
 class ReembeddingWork(ClaimedWork[Claim, Reembedding]):
@@ -33,8 +37,12 @@ class ReembeddingWork(ClaimedWork[Claim, Reembedding]):
                     return
                 await self._embedded(claim, row, block, is_first=is_first)
                 is_first = False
-            if await patiently(lambda: self._index(claim)):
-                continue  # documents may have come meanwhile
+            if (wanted := await patiently(lambda: steps.wants_index(claim))) is not None:
+                if await patiently(lambda: build_index(wanted.store_id, wanted.model, int(wanted.dimensions or 0))):
+                    continue  # documents may have come meanwhile
+                waits = partial(claiming.let_go, claim, seconds=INDEX_PAUSE, reason=INDEX_WAITS, is_ours=False)
+                await patiently(waits)
+                return
             if await finished(patiently(lambda: steps.change_over(claim))):
                 return
 
@@ -54,12 +62,3 @@ class ReembeddingWork(ClaimedWork[Claim, Reembedding]):
         )
         vectors = await embedded_by_halves(self._embed, wanted)
         await finished(patiently(lambda: steps.keep_block(claim, block, vectors)))
-
-    @staticmethod
-    def _index(claim: Claim) -> bool:
-        """Builds the index that a large store needs. Whether one was built."""
-        row = steps.wants_index(claim)
-        if row is None:
-            return False
-        build_index(row.store_id, row.model, int(row.dimensions or 0))
-        return True

@@ -1,7 +1,7 @@
 """Makes, changes, fills, searches and empties vector stores. Reading documents stands apart (running.py): what reads
 them takes room that a gateway has no use for."""
 
-from apps.knowledge.services.asking import find_passages, questions_of, with_passages
+from apps.knowledge.services.asking import admitted, find_passages, questions_of, with_passages
 from apps.knowledge.services.documents import attach, attach_batch, cancel_batch, change_attributes, remove, remove_file
 from apps.knowledge.services.embedding import embedded, embedding_model, key_by_id, vectors_of
 from apps.knowledge.services.emptying import empty_deleted
@@ -12,6 +12,7 @@ from apps.knowledge.services.searching import search
 from apps.knowledge.services.stores import change_store, create_store, delete_expired_stores, delete_store, note_use
 
 __all__ = [
+    "admitted",
     "attach",
     "attach_batch",
     "cancel_batch",

@@ -11,7 +11,7 @@ from functools import partial
 from apps.common.database import in_thread
 from apps.common.errors import Invalid
 from apps.gateway.contracts import Call
-from apps.gateway.services import check_endpoint
+from apps.gateway.services import check_admission, check_endpoint
 from apps.keys.contracts import KeyFacts
 from apps.knowledge import selectors
 from apps.knowledge.contracts import Findings, Question, StoreFacts, Wanted
@@ -26,6 +26,14 @@ SHARE_OF_CONTEXT = 3  # passages take a third of what a model reads, at most
 def questions_of(asked: list[str]) -> list[str]:
     """Of what a user said, in order: the last, and the last two together, for a question may lean on the one before."""
     return [asked[-1], "\n".join(asked[-2:])] if len(asked) > 1 else asked
+
+
+async def admitted(call: Call) -> Call:
+    """Before anything is paid for a call that is completed later. Raises ArtemisError."""
+    if call.counted:
+        return call
+    await check_admission(call)
+    return replace(call, counted=True)
 
 
 async def find_passages(call: Call, *, store_ids: Sequence[str], queries: Sequence[str], wanted: Wanted) -> Findings:

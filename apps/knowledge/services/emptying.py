@@ -6,7 +6,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from apps.knowledge.graph.forgetting import delete_graphs_of, empty_deleted_graphs, forget_passages
+from apps.knowledge.graph.forgetting import empty_deleted_graphs, forget_passages
 from apps.knowledge.models import Passage, PassageVector, Status, StoreFile, Term, VectorStore
 from apps.knowledge.search.indexing import drop_index
 from apps.knowledge.search.postings import remove_postings
@@ -19,6 +19,7 @@ EMPTYING = 0x656D7074  # an advisory lock of PostgreSQL: one worker at a time re
 def empty_deleted() -> int:
     """How many files were removed whole."""
     count = 0
+    empty_deleted_graphs()  # first: nothing is to be taken out of them, passage by passage
     rows = StoreFile.objects.filter(deleted_at__isnull=False).order_by("pk")
     for pk, account_id, store_id in rows.values_list("pk", "account_id", "store_id").iterator(chunk_size=100):
         while not _removed(pk, account_id, store_id):
@@ -28,10 +29,9 @@ def empty_deleted() -> int:
         if not StoreFile.objects.filter(store=store).exists():
             with within(store.account_id):
                 Term.objects.filter(account_id=store.account_id, store=store).delete()
-            drop_index(store)
-            delete_graphs_of(store.pk)
+            if not drop_index(store):
+                continue
             VectorStore.objects.filter(pk=store.pk).update(emptied_at=timezone.now())
-    empty_deleted_graphs()
     return count
 
 
@@ -53,11 +53,12 @@ def _removed(document_id: int, account_id: int, store_id: int) -> bool:
         row = StoreFile.objects.select_for_update().filter(pk=document_id).first()
         if row is None:
             return True
+        # The files that replace it before the store, as where one of them is completed.
+        StoreFile.objects.filter(replaces=row).update(replaces=None)
         if row.status == Status.COMPLETED:
             VectorStore.objects.filter(pk=store_id).update(
                 passages=Greatest(F("passages") - row.passages_total, 0),
                 lexemes=Greatest(F("lexemes") - row.lexemes, 0),
             )
-        StoreFile.objects.filter(replaces=row).update(replaces=None)
         row.delete()
     return True

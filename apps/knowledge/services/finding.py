@@ -33,7 +33,7 @@ async def find(question: Question) -> Results:
     looked_for = replace(wanted, most=max(MOST_RERANKED, wanted.most), score_threshold=0.0) if ranker else wanted
     hits, duplicates = await _Search(question, queries, looked_for).through(stores)
     if wanted.widens and hits:
-        hits = await _wider(stores, queries, hits, wanted, is_reranked=ranker is not None)
+        hits = await _wider(stores, queries, hits, looked_for)
     failure = ""
     if ranker and hits:
         hits, failure = await reranked(hits, model=ranker, question=question, queries=queries)
@@ -47,14 +47,14 @@ async def find(question: Question) -> Results:
 
 
 async def _wider(
-    stores: Sequence[StoreFacts], queries: Sequence[str], hits: list[Hit], wanted: Wanted, *, is_reranked: bool
+    stores: Sequence[StoreFacts], queries: Sequence[str], hits: Sequence[Hit], wanted: Wanted
 ) -> list[Hit]:
     further = list[Hit]()
     for store in stores:
         further += await in_thread(
             partial(further_hits, store=store, queries=queries, hits=hits, wanted=wanted, most=wanted.most)
         )
-    return [*hits, *further] if is_reranked else together(hits, further, most=wanted.most)
+    return together(hits, further, wanted=wanted)
 
 
 class _Search:

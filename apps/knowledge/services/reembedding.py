@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from apps.common.queue import enqueue
 from apps.keys.contracts import KeyFacts
+from apps.knowledge.graph.forgetting import forget_vectors
 from apps.knowledge.models import PassageVector, Reembedding, Status, StoreFile, VectorStore
 from apps.knowledge.search.indexing import drop_index
 from apps.knowledge.walls import within
@@ -58,8 +59,10 @@ def remove_leftovers() -> int:
     for row in rows.select_related("store"):
         while (is_wanted := _removed(row)) is None:
             pass
-        if not is_wanted:
-            drop_index(row.store, model=row.leftover)
+        if not is_wanted and not drop_index(row.store, model=row.leftover):
+            continue
+        if not is_wanted and row.status == Status.COMPLETED:
+            forget_vectors(account_id=row.account_id, store_id=row.store_id)
         _settle(row)
         count += 1
     return count

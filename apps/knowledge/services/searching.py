@@ -30,7 +30,7 @@ def search(
         model=store.embedding_model,
         distinct=distinct,
     )
-    note_use(store_id=store.id)
+    note_use(store)
     return hits
 
 

@@ -12,11 +12,13 @@ from django.utils.crypto import get_random_string
 from apps.common.errors import LimitExceeded
 from apps.keys.contracts import KeyFacts
 from apps.knowledge.contracts import StoreFacts, ToAttach
+from apps.knowledge.graph.forgetting import delete_graphs_of
 from apps.knowledge.models import StoreFile, VectorStore
 from apps.knowledge.selectors import own_store, store_facts
 from apps.knowledge.services.documents import attach_to
 from apps.knowledge.services.reembedding import choose_model, end_reembeddings
 
+NOTED = timedelta(minutes=1)
 ONE_ACCOUNT = 0x76656374  # an advisory lock of PostgreSQL: one new store of an account at a time is counted
 
 
@@ -81,11 +83,11 @@ def change_store(
     return store_facts([row])[0]
 
 
-def note_use(*, store_id: int) -> None:
-    """A search puts off a store's end."""
-    row = VectorStore.objects.filter(pk=store_id).only("expires_days").get()
+def note_use(store: StoreFacts) -> None:
+    """A search puts off a store's end; one a minute is enough for that, each would cost a commit."""
     now = timezone.now()
-    VectorStore.objects.filter(pk=store_id).update(last_active_at=now, expires_at=_expiry(now, row.expires_days))
+    if now - store.last_active_at >= NOTED:
+        VectorStore.objects.filter(pk=store.id).update(last_active_at=now, expires_at=_expiry(now, store.expires_days))
 
 
 @transaction.atomic
@@ -110,6 +112,7 @@ def _delete(row: VectorStore) -> None:
     StoreFile.objects.filter(store=row, deleted_at=None).update(deleted_at=now)
     VectorStore.objects.filter(pk=row.pk).update(deleted_at=now)
     end_reembeddings(row)
+    delete_graphs_of(row.pk)
 
 
 def _expiry(since: Any, days: int | None) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from apps.knowledge.contracts import Hit, StoreFacts, Wanted
 from apps.knowledge.graph.widening import widened
 from apps.knowledge.models import VectorStore
-from apps.knowledge.search import hits_of, scope_of
+from apps.knowledge.search import Distinct, hits_of, scope_of
 from apps.knowledge.walls import within
 
 MOST_TOKENS = 4_000  # of all further passages
@@ -35,7 +35,13 @@ def further_hits(
         return [replace(hit, because=why[hit.passage_id]) for hit in told]
 
 
-def together(hits: Sequence[Hit], further: Sequence[Hit], *, most: int) -> list[Hit]:
-    """The first places are those of what was found; the last quarter at most is given to what lies further on."""
-    best = sorted(further, key=lambda hit: -hit.score)[: most // SHARE]
-    return [*hits[: most - len(best)], *best]
+def together(hits: Sequence[Hit], further: Sequence[Hit], *, wanted: Wanted) -> list[Hit]:
+    """The first places are those of what was found; the last quarter at most is given to what lies further on, is good
+    enough, and says something new."""
+    distinct = Distinct()
+    for hit in hits if wanted.is_distinct else ():
+        distinct.admits(hit)
+    good = (hit for hit in sorted(further, key=lambda hit: -hit.score) if hit.score >= wanted.score_threshold)
+    new = [hit for hit in good if not wanted.is_distinct or distinct.admits(hit)]
+    best = new[: wanted.most // SHARE]
+    return [*hits[: wanted.most - len(best)], *best]

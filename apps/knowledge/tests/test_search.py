@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import replace
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from apps.accounts.tests.cast import Cast
@@ -19,6 +21,7 @@ from apps.knowledge.search.fusion import fused
 from apps.knowledge.search.indexing import drop_index, has_index, index_large_stores
 from apps.knowledge.search.scope import scope_of
 from apps.knowledge.search.vectors import nearest
+from apps.knowledge.services import create_store
 from apps.knowledge.tests.world import a_store, found, make_key, put, read_all, vector_of
 from apps.knowledge.walls import within
 
@@ -222,3 +225,15 @@ def test_indexes_from_before_models_were_in_their_names_get_one(key: KeyFacts, s
     assert has_index(store.id, store.embedding_model)
     drop_index(VectorStore.objects.get())
     assert not has_index(store.id, store.embedding_model)
+
+
+def test_a_search_puts_off_a_stores_end(key: KeyFacts) -> None:
+    store = create_store(key=key, address="", embedding_model="luna", expires_days=3)
+    found(key, store, "fox")
+    rows = VectorStore.objects.filter(pk=store.id)
+    assert rows.get().last_active_at == store.last_active_at, "not at each search: that would cost a commit"
+    rows.update(last_active_at=timezone.now() - timedelta(hours=1), expires_at=timezone.now() + timedelta(days=2))
+    found(key, store, "fox")
+    row = rows.get()
+    assert timezone.now() - row.last_active_at < timedelta(minutes=1)
+    assert row.expires_at == row.last_active_at + timedelta(days=3)

@@ -1,11 +1,13 @@
 """A search that goes on along the graph: what lies further on stands behind, says why, and takes a quarter at most."""
 
+from dataclasses import replace
+
 import pytest
 
 from apps.accounts.tests.cast import Cast
 from apps.keys.contracts import KeyFacts
 from apps.knowledge.contracts import Hit, StoreFacts, Wanted
-from apps.knowledge.services.widening import SHARE, further_hits, together
+from apps.knowledge.services.widening import further_hits, together
 from apps.knowledge.tests.graphs import build, work
 from apps.knowledge.tests.world import a_store, found, make_key, put, read_all
 
@@ -60,6 +62,9 @@ def test_another_account_is_led_nowhere(key: KeyFacts, store: StoreFacts, cast: 
 
 def test_the_first_places_stay(key: KeyFacts, store: StoreFacts) -> None:
     hits = found(key, store, "Apple Beats Cook Curie", most=4)
-    best, worst = together(hits[:3], hits[3:], most=4), together(hits, hits[:0], most=4)
-    assert best == hits and worst == hits
-    assert together(hits, hits[3:], most=SHARE)[: SHARE - 1] == hits[:3]
+    four = Wanted(most=4)
+    assert together(hits, [], wanted=four) == hits
+    on = replace(hits[0], text="Something else was said of the moon.", score=0.3, because="because …")
+    assert together(hits, [on, replace(on, text="And of the sun, and of all stars.")], wanted=four) == [*hits[:3], on]
+    assert together(hits, [replace(on, text=hits[1].text)], wanted=four) == hits, "it says nothing new"
+    assert together(hits, [on], wanted=replace(four, score_threshold=0.4)) == hits, "it is not good enough"

@@ -70,6 +70,7 @@ async def turn(asking: Asking) -> Events:
 
 async def _turn(asking: Asking) -> Events:
     call, forgotten = await _call(asking)
+    call = await knowledge.admitted(call)
     questions = [*(one.question for one in asking.asked.turns), asking.asked.question]
     found = await knowledge.find_passages(
         call,

@@ -1,12 +1,14 @@
 """The attributes of a file in a vector store: names, and values of three kinds."""
 
+from math import isfinite
 from typing import Any
 
 from django import forms
 
 from apps.knowledge.contracts import Attributes
-from apps.portal.forms.knowledge import NUMBER, TRUTHS
+from apps.portal.forms.knowledge import TRUTHS
 
+WHOLE = 1e15  # below, a float has each digit of a whole number
 MOST, BLANK = 16, 3  # as OpenAI has it; rows that are offered beyond what is there
 KINDS = {"text": "Text", "number": "Number", "truth": "True or false"}
 
@@ -25,7 +27,7 @@ class AttributeForm(forms.Form):
             self.add_error("name", "This value has no name.")
         if not name or self.errors:
             return values
-        if kind == "number" and not NUMBER.fullmatch(text.strip()):
+        if kind == "number" and not _is_number(text):
             self.add_error("value", "Write a number, such as 2026 or -1.5.")
         elif kind == "truth" and text.strip().lower() not in TRUTHS:
             self.add_error("value", "Write true or false.")
@@ -75,4 +77,11 @@ def _kind(value: str | float | bool) -> str:
 def _written(value: str | float | bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE else str(value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False

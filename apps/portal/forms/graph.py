@@ -18,8 +18,10 @@ class BuildForm(forms.Form):
         help_text="A language model finds more and better, reads each passage once, and costs what its tokens cost.",
     )
 
-    def __init__(self, *args: Any, models: Sequence[str], **options: Any) -> None:
+    def __init__(self, *args: Any, models: Sequence[str], built_by: str = "", **options: Any) -> None:
+        """`built_by`: the model of the graph that there is; with another one it is built anew."""
         super().__init__(*args, **options)
+        self.initial["by"] = built_by or OFFLINE
         offline = (OFFLINE, "The platform itself, offline (English; free)")
         self.fields["by"].choices = [offline, *((name, name) for name in models)]  # type: ignore[attr-defined]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 TYPES = ("person", "organization", "place", "event", "product", "work", "concept", "other")
 TOGETHER = "appears with"
 """The relation of things that stand in one sentence, of which nothing more is known."""
-LONGEST_NAME, LONGEST_TYPE = 120, 60
+LONGEST_NAME, LONGEST_TYPE, LONGEST_KEY = 120, 60, 200
 MOST_NAMES, MOST_RELATIONS = 60, 120  # of one passage: more is a list of names, not a text about them
 _SPACE = re.compile(r"\s+")
 _AROUND = re.compile(r"^[\W_]+|[^\w.)!]+$")
@@ -78,7 +78,7 @@ def bounded(
     names: Iterable[Name], statements: Iterable[Statement], aliases: Iterable[tuple[Name, Name]] = ()
 ) -> Findings:
     """Each once, as many as a passage may have, and of names that have a key alone."""
-    kept = [name for name in dict.fromkeys(names) if key_of(name)][:MOST_NAMES]
+    kept = [name for name in dict.fromkeys(names) if 0 < len(key_of(name)) <= LONGEST_KEY][:MOST_NAMES]
     known = set(kept)
     best: dict[tuple[Name, str, Name], Statement] = {}
     for one in statements:

@@ -34,7 +34,7 @@ def graph_page(request: MemberRequest, store: str) -> HttpResponse:
     context: dict[str, Any] = {
         **_state(request, facts, graph),
         "form": form if request.GET else EntitiesForm(),
-        "build_form": BuildForm(models=[model.public_name for model in _models(request)]),
+        "build_form": BuildForm(models=_names(request), built_by=graph.model),
         "key": key_of_store(request, facts),
     }
     if graph.status != "none":
@@ -95,7 +95,11 @@ def show_estimate(request: MemberRequest, store: str) -> HttpResponse:
 @member_page(Permission.KEYS)
 def build(request: MemberRequest, store: str) -> HttpResponse:
     facts = store_of_request(request, store)
-    model = _model(request, request.POST.get("by", ""))
+    form = BuildForm(request.POST, models=_names(request))
+    if not form.is_valid():
+        messages.error(request, "This model is not on offer any more. Choose another one.")
+        return redirect("portal:graph", slug=request.account.slug, store=store)
+    model = _model(request, form.cleaned_data["by"])
     try:
         key = keys.facts_of_key(account_id=request.account.id, public_id=key_of_store(request, facts).public_id)
         services.build_graph(
@@ -143,6 +147,10 @@ def _state(request: MemberRequest, store: StoreFacts, graph: GraphFacts) -> dict
 
 def _models(request: MemberRequest) -> list[ModelFacts]:
     return [model for model in models_for_account(account_id=request.account.id) if model.kind == "chat"]
+
+
+def _names(request: MemberRequest) -> list[str]:
+    return [model.public_name for model in _models(request)]
 
 
 def _model(request: MemberRequest, name: str) -> ModelFacts | None:
