@@ -98,7 +98,7 @@ def bm25(scope: Scope, terms: Sequence[Term], passage_ids: Sequence[int]) -> dic
     """The exact scores of these passages; those that have none of the words are left out."""
     if not terms or not passage_ids:
         return {}
-    values = {
+    values: dict[str, Any] = {
         "passages": list(passage_ids),
         "terms": [term.id for term in terms],
         "weights": [term.weight(scope.passages) for term in terms],
