@@ -51,6 +51,7 @@ def _collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         monkeypatch.setenv("COLLECTION", str(tmp_path))
         sync_redis().flushdb()
         yield
+        shelf.embeddings().close()
         sync_redis().flushdb()
     for kept in (shelf.collection, shelf.embeddings):
         kept.cache_clear()

@@ -43,6 +43,10 @@ class Embeddings:
         self._client = httpx.Client(base_url=base_url, timeout=300)
         self._model = model
 
+    def close(self) -> None:
+        self._client.close()
+        self._kept.close()
+
     def of(self, texts: Sequence[str]) -> list[list[float]]:
         digests = [hashlib.sha256(f"{self._model}\0{text}".encode()).digest() for text in texts]
         found = {digest: vector for digest in digests if (vector := self._known(digest))}

@@ -27,7 +27,8 @@ PAGES = {
     "new_key": ("owner", "admin", "developer"), "rotate_key": ("owner", "admin", "developer"),
     "revoke_key": ("owner", "admin", "developer"), "project": ("owner", "admin"),
     "stores": EVERYBODY, "store": EVERYBODY, "store_progress": EVERYBODY, "search_store": EVERYBODY,
-    "document": EVERYBODY, "new_store": ("owner", "admin", "developer"),
+    "graph": EVERYBODY, "graph_estimate": EVERYBODY, "graph_progress": EVERYBODY, "document": EVERYBODY,
+    "new_store": ("owner", "admin", "developer"),
     "delete_store": ("owner", "admin", "developer"), "remove_file": ("owner", "admin", "developer"),
 }  # fmt: skip
 ACTIONS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
@@ -64,7 +65,7 @@ STORE, FILE = "vs_northwinds", "file-northwinds"
 def address(name: str, cast: Cast, key: str, invitation: int = 1) -> str:
     known: dict[str, Any] = {
         "public_id": key, "project": "default", "user_id": cast.bob.pk, "invitation_id": invitation, "plan": "pro",
-        "store": STORE, "file": FILE,
+        "store": STORE, "file": FILE, "entity": "ent_1", "relation": "rel_1", "merge": "mrg_1",
     }  # fmt: skip
     pattern = next(page for page in account_pages if page.name == name)
     wanted = {part: known[part] for part in pattern.pattern.converters}
