@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from apps.common.desk import ReadOnlyDesk
 from apps.knowledge import standing
-from apps.knowledge.models import Reembedding, Status, StoreFile, VectorStore
+from apps.knowledge.models import GraphDocument, Reembedding, Status, StoreFile, VectorStore
 
 OPEN = Q(files__deleted_at=None)
 URGENCY = Case(
@@ -149,6 +149,41 @@ class ReembeddingAdmin(ReadOnlyDesk):
 
     @admin.display(description="account", ordering="account__slug")
     def whose(self, row: Reembedding) -> SafeString:
+        return _account(row.account_id, row.account.slug)
+
+
+@admin.register(GraphDocument)
+class GraphDocumentAdmin(ReadOnlyDesk):
+    """Files on their way into a graph."""
+
+    list_display = ("file", "store", "method", "status", "why", "done", "whose", "tries", "created_at", "completed_at")
+    list_select_related = ("document__file", "graph__store", "account")
+    list_filter = ("status", "graph__method")
+    search_fields = ("=graph__store__public_id", "=document__file__public_id", "account__slug")
+    ordering = ("-pk",)
+
+    @admin.display(ordering="document__file__public_id")
+    def file(self, row: GraphDocument) -> str:
+        return row.document.file.public_id
+
+    @admin.display(ordering="graph__store")
+    def store(self, row: GraphDocument) -> str:
+        return row.graph.store.public_id
+
+    @admin.display(ordering="graph__method")
+    def method(self, row: GraphDocument) -> str:
+        return row.graph.model or row.graph.method
+
+    @admin.display(description="passages")
+    def done(self, row: GraphDocument) -> str:
+        return f"{row.passages_done} of {row.passages_total}"
+
+    @admin.display(description="why")
+    def why(self, row: GraphDocument) -> str:
+        return row.error_message or row.waits_for
+
+    @admin.display(description="account", ordering="account__slug")
+    def whose(self, row: GraphDocument) -> SafeString:
         return _account(row.account_id, row.account.slug)
 
 

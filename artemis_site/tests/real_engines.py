@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
+import pytest
 import yaml
 from anthropic.types import Usage as MessageUsage
 from openai import OpenAI
@@ -19,6 +20,7 @@ from openai.types.responses import ResponseUsage
 
 from artemis_site.tests.platform import RunningPlatform
 from deploy.local.platform import ROOT
+from deploy.local.ports import free_port
 from inference.selection import engine_home
 
 _SAMPLE = re.compile(r"^([a-z]+:\w+)(?:\{[^}]*\})? ([\d.e+]+)$", re.MULTILINE)
@@ -131,6 +133,20 @@ class EnginePlatform(RunningPlatform):
         for name, value in _SAMPLE.findall(text):
             samples[name] = samples.get(name, 0) + int(float(value))
         return samples
+
+
+@contextmanager
+def started(engine: RealEngine, folders: pytest.TempPathFactory) -> Iterator[EnginePlatform]:
+    home = folders.mktemp(engine.name)
+    for folder in (home, *home.parents[:2]):
+        folder.chmod(0o711)
+    platform = EnginePlatform(home, free_port(), engine)
+    try:
+        platform.start()
+        yield platform
+    finally:
+        status = platform.stop()
+    assert status == 0, platform.run_log()
 
 
 @dataclass

@@ -32,7 +32,7 @@ from apps.files.models import StoredFile
 from apps.keys import services as keys
 from apps.keys.contracts import IssuedKey, KeyPolicy
 from apps.keys.models import ApiKey
-from apps.knowledge.models import Passage, StoreFile, VectorStore
+from apps.knowledge.models import Graph, GraphDocument, Passage, Reembedding, StoreFile, VectorStore
 from apps.knowledge.walls import within
 from apps.responses.models import BackgroundRun, StoredResponse
 from apps.usage.models import UsageDay, UsageEvent, UsageHour
@@ -229,5 +229,8 @@ def _used(number: int, issued: IssuedKey, price: PriceVersion) -> None:
         Passage.objects.create(
             account_id=key.account_id, store=store, document=kept, position=0, text=SAID, tokens=5, digest=b"digest"
         )
+    Reembedding.objects.create(account_id=key.account_id, store=store, api_key=key, model="sun", waits_for="A limit.")
+    graph = Graph.objects.create(account_id=key.account_id, store=store, api_key=key, method="offline")
+    GraphDocument.objects.create(account_id=key.account_id, graph=graph, document=kept, passages_total=1)
     UsageHour.objects.create(**owners, hour=NOON, requests=1, input_tokens=10, output_tokens=5, cost=4_500)
     UsageDay.objects.create(**owners, day=NOON.date(), requests=1, input_tokens=10, output_tokens=5, cost=4_500)

@@ -11,8 +11,7 @@ from openai import OpenAI
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from artemis_site.tests.real_engines import LLAMACPP, EnginePlatform
-from deploy.local.ports import free_port
+from artemis_site.tests.real_engines import LLAMACPP, EnginePlatform, started
 
 pytestmark = pytest.mark.engine
 
@@ -26,16 +25,8 @@ KEEPERS = ("Nikias", "Doris", "Lysander", "Phoebe", "Agathon", "Kallisto")
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnginePlatform]:
-    home = tmp_path_factory.mktemp("documents")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o711)
-    platform = EnginePlatform(home, free_port(), LLAMACPP)
-    try:
-        platform.start()
+    with started(LLAMACPP, tmp_path_factory) as platform:
         yield platform
-    finally:
-        status = platform.stop()
-    assert status == 0, platform.run_log()
 
 
 @pytest.fixture(scope="module")

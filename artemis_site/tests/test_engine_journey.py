@@ -18,12 +18,11 @@ from artemis_site.tests.real_engines import (
     VLLM,
     EnginePlatform,
     Journey,
-    RealEngine,
     Tokens,
+    started,
     tokens_of_message,
     until,
 )
-from deploy.local.ports import free_port
 
 pytestmark = pytest.mark.engine
 
@@ -43,17 +42,8 @@ CITY = {
 @pytest.fixture(scope="module", params=[LLAMACPP, VLLM], ids=lambda engine: engine.name)
 def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnginePlatform]:
     """One engine after the other; a machine need not hold both."""
-    engine: RealEngine = request.param
-    home = tmp_path_factory.mktemp(engine.name)
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o711)
-    platform = EnginePlatform(home, free_port(), engine)
-    try:
-        platform.start()
+    with started(request.param, tmp_path_factory) as platform:
         yield platform
-    finally:
-        status = platform.stop()
-    assert status == 0, platform.run_log()
 
 
 @pytest.fixture(scope="module")

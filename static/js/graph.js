@@ -41,7 +41,7 @@ const elements = (found) => [
 ];
 
 const layout = (options) => ({
-  name: "cose", animate: false, animationDuration: 350, nodeRepulsion: () => 90000, idealEdgeLength: () => 120, nodeOverlap: 24, componentSpacing: 60, nodeDimensionsIncludeLabels: true, padding: 28, fit: true, ...options,
+  name: "cose", animate: false, animationDuration: 350, nodeRepulsion: () => 40000, idealEdgeLength: () => 100, nodeOverlap: 24, componentSpacing: 60, nodeDimensionsIncludeLabels: true, padding: 28, fit: true, ...options,
 });
 
 function legend() {
@@ -100,12 +100,24 @@ async function add(found, around) {
   await stopped;
 }
 
+// Names stay legible where the picture is small.
+let asked = 0;
+function scale() {
+  cancelAnimationFrame(asked);
+  asked = requestAnimationFrame(() => {
+    const size = 1 / Math.min(1, Math.max(drawn.zoom(), 0.35));
+    drawn.style().selector("node").style({ "font-size": 12 * size }).selector("edge.near").style({ "font-size": 10 * size }).update();
+  });
+}
+
 async function begin() {
   try {
     const found = await (await fetched(start)).json();
     drawn?.destroy();
     drawn = cytoscape({ container: canvas, elements: elements(found), style: style(), layout: layout({ randomize: true }), minZoom: 0.15, maxZoom: 3 });
     legend();
+    drawn.on("zoom", scale);
+    scale();
     drawn.on("tap", "node", (event) => choose(event.target.id()));
     drawn.on("tap", (event) => { if (event.target === drawn) drawn.elements().removeClass("chosen near far"); });
     frame.dataset.drawn = String(drawn.nodes().length);
@@ -126,7 +138,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-graph-do]");
   if (button && drawn) DO[button.dataset.graphDo]();
 });
-const restyle = () => drawn?.style(style());
+const restyle = () => { drawn?.style(style()); if (drawn) scale(); };
 new MutationObserver(restyle).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
 begin();

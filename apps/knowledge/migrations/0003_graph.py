@@ -97,6 +97,10 @@ class Migration(migrations.Migration):
                 ('document', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='knowledge.storefile')),
                 ('graph', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='documents', to='knowledge.graph')),
             ],
+            options={
+                'verbose_name': 'file of a graph',
+                'verbose_name_plural': 'files of graphs',
+            },
         ),
         migrations.CreateModel(
             name='Mention',

@@ -91,6 +91,8 @@ class GraphDocument(models.Model):
     moved_at = models.DateTimeField(null=True, help_text="When a part of it was done, the last time")
 
     class Meta:
+        verbose_name = "file of a graph"
+        verbose_name_plural = "files of graphs"
         constraints = [models.UniqueConstraint(fields=["graph", "document"], name="document_once_in_a_graph")]
         indexes = [
             models.Index(

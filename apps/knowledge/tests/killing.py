@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection
@@ -16,13 +17,13 @@ from apps.knowledge.models import Reembedding, StoreFile
 from apps.knowledge.reembedding.run import LOCK as REEMBEDDING_LOCK
 
 
-@pytest.fixture
-def killed() -> Iterator[Callable[[str, int, str], bool]]:
-    """Lets a worker live until it kills itself; whether it came so far."""
+@contextmanager
+def mortals(*arguments: str, free: Callable[[], None]) -> Iterator[Callable[[str, int, str], bool]]:
+    """What lets a worker live until it kills itself, and says whether it came so far. `free`: as `free` below."""
     name = connection.settings_dict
     url = f"postgres://{name['USER']}:{name['PASSWORD']}@{name['HOST']}:{name['PORT']}/{name['NAME']}"
     with subprocess.Popen(
-        [sys.executable, "-m", "apps.knowledge.tests.mortal"],
+        [sys.executable, "-m", "apps.knowledge.tests.mortal", *arguments],
         env={**os.environ, "DATABASE_URL": url},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -39,6 +40,12 @@ def killed() -> Iterator[Callable[[str, int, str], bool]]:
 
         yield live
         ask.close()
+
+
+@pytest.fixture
+def killed() -> Iterator[Callable[[str, int, str], bool]]:
+    with mortals(free=free) as live:
+        yield live
 
 
 def free() -> None:

@@ -2,16 +2,11 @@
 nobody had died."""
 
 import contextlib
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.tests.cast import Cast
@@ -25,6 +20,7 @@ from apps.knowledge.graph.running import LOCK
 from apps.knowledge.models import Entity, Evidence, GraphDocument, Mention, Merge, Relation
 from apps.knowledge.services import empty_deleted
 from apps.knowledge.tests.graphs import CURIE, build, named, reader, work
+from apps.knowledge.tests.killing import mortals
 from apps.knowledge.tests.world import a_store, make_key, put, read_all
 from apps.knowledge.walls import within
 
@@ -52,27 +48,8 @@ def key(cast: Cast) -> KeyFacts:
 
 @pytest.fixture
 def killed() -> Iterator[Callable[[str, int, str], bool]]:
-    """Lets a worker live until it kills itself; whether it came so far."""
-    name = connection.settings_dict
-    url = f"postgres://{name['USER']}:{name['PASSWORD']}@{name['HOST']}:{name['PORT']}/{name['NAME']}"
-    with subprocess.Popen(
-        [sys.executable, "-m", "apps.knowledge.tests.mortal", "graph"],
-        env={**os.environ, "DATABASE_URL": url},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as nursery:
-        assert nursery.stdin and nursery.stdout
-        ask, answers = nursery.stdin, nursery.stdout
-
-        def live(pattern: str, number: int, when: str) -> bool:
-            free()
-            ask.write(f"{pattern}\t{number}\t{when}\n")
-            ask.flush()
-            return int(answers.readline()) == -signal.SIGKILL
-
+    with mortals("graph", free=free) as live:
         yield live
-        ask.close()
 
 
 def free() -> None:
