@@ -216,7 +216,7 @@ def test_nothing_of_it_is_seen_from_another_account_or_project(
     graph.built()
     marie, relation = graph.entity("Marie Curie")["id"], graph.get("/relations")["data"][0]["id"]
     merge = graph.post("/merges", {"kept": marie, "gone": graph.entity("Warsaw")["id"]}, status=201)["id"]
-    stranger = desk.key(account=desk.call(make_account, "Stranger"))
+    stranger = desk.key(account=desk.call(make_account, "Stranger to graphs"))
     theirs = platform.client(stranger.secret).vector_stores.create(name="Mine").id
     Graph(platform, stranger, theirs).post(body={"method": "offline"})
     for other in (store, theirs):
