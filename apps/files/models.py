@@ -1,6 +1,7 @@
 """Files that callers upload or that we make for them: what they are. What is in them lies in the storage."""
 
 from django.db import models
+from django.utils import timezone
 
 from apps.accounts.models import Account, Project
 
@@ -30,7 +31,7 @@ class StoredFile(models.Model):
         help_text="Of its content, as long as the storage has that",
     )
     is_pending = models.BooleanField(default=False, db_default=False, help_text="Its content is still being stored")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 

@@ -86,13 +86,15 @@ def _check(purpose: str, size: int) -> None:
 
 
 def _new_row(account_id: int, project_id: int, name: str, purpose: Purpose, lifetime: timedelta | None) -> StoredFile:
+    now = timezone.now()
     return StoredFile(
         public_id=f"file-{get_random_string(24)}",
         account_id=account_id,
         project_id=project_id,
         name=name,
         purpose=purpose,
-        expires_at=timezone.now() + lifetime if lifetime else None,
+        created_at=now,
+        expires_at=now + lifetime if lifetime else None,
     )
 
 
