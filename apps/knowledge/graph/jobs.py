@@ -2,12 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from uuid import uuid4
 
-from django.conf import settings
-from django.db.models import F, Q, QuerySet, Window
-from django.db.models.functions import RowNumber
-from django.utils import timezone
+from django.db.models import QuerySet
 
 from apps.knowledge.graph.following import WANTED
 from apps.knowledge.ingestion import claims
@@ -29,33 +25,20 @@ class GraphClaim:
 
 
 def waiting(*, running: Collection[int], most: int) -> list[int]:
-    """Files to begin: the oldest of each account first, so many of an account at once."""
-    now = timezone.now()
-    due = GraphDocument.objects.filter(WANTED).filter(Q(next_try_at=None) | Q(next_try_at__lte=now))
-    placed = due.annotate(place=Window(RowNumber(), partition_by=F("account_id"), order_by=F("pk").asc()))
-    free = placed.filter(place__lte=settings.KNOWLEDGE_PARALLEL).order_by("place", "pk")
-    found = free.values_list("pk", "claimed_until")[:most]
-    return [pk for pk, until in found if pk not in running and (until is None or until <= now)]
+    """Files to begin."""
+    return claims.oldest_of(GraphDocument.objects.filter(WANTED), running=running, most=most)
 
 
 def unwanted(running: Collection[int]) -> set[int]:
     """Of those in hand, the ones whose file or graph was deleted or stopped meanwhile."""
-    wanted = GraphDocument.objects.filter(WANTED, pk__in=running)
-    return set(running) - set(wanted.values_list("pk", flat=True))
+    return claims.without(GraphDocument.objects.filter(WANTED), running)
 
 
 def take(job_id: int) -> tuple[GraphClaim, GraphDocument] | None:
     """None where another worker was quicker, or where there is nothing more to do."""
-    now, token = timezone.now(), uuid4().hex
-    free = Q(claimed_until=None) | Q(claimed_until__lte=now)
-    taken = GraphDocument.objects.filter(free, pk=job_id, status=Status.IN_PROGRESS).update(
-        claim=token, claimed_until=now + claims.LEASE, claims=F("claims") + 1, waits_for=""
-    )
-    if not taken:
-        return None
-    row = GraphDocument.objects.select_related("graph__store", "document").get(pk=job_id)
-    claim = GraphClaim(job_id, row.account_id, row.graph_id, row.document_id, token)
-    if row.claims > claims.MOST_CLAIMS:
-        claims.fail(claim, "server_error", ENDED_WORKERS)
-        return None
-    return claim, row
+    rows = GraphDocument.objects.filter(status=Status.IN_PROGRESS).select_related("graph__store", "document")
+    return claims.taken(rows, job_id, _claim, ended=ENDED_WORKERS)
+
+
+def _claim(row: GraphDocument, token: str) -> GraphClaim:
+    return GraphClaim(row.pk, row.account_id, row.graph_id, row.document_id, token)

@@ -1,9 +1,9 @@
 """Who has a document in hand: taken by compare-and-set, for seconds at a time, given back with a reason."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from django.conf import settings
@@ -11,7 +11,7 @@ from django.db.models import F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from apps.knowledge.models import Status, StoreFile
+from apps.knowledge.models import Claimable, Status, StoreFile
 
 LEASE = timedelta(seconds=20)
 MOST_CLAIMS = 4  # of workers that said nothing more: the document ends whoever reads it
@@ -31,6 +31,10 @@ class Held(Protocol):
         """The one row, while the claim holds."""
 
 
+Row = TypeVar("Row", bound=Claimable)
+Claimed = TypeVar("Claimed", bound=Held)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     document_id: int
@@ -39,41 +43,62 @@ class Claim:
 
     def rows(self) -> QuerySet[StoreFile]:
         """The one row, while the claim holds."""
-        return StoreFile.objects.filter(
-            pk=self.document_id, claim=self.token, status=Status.IN_PROGRESS, deleted_at=None
-        )
+        return _open_rows().filter(pk=self.document_id, claim=self.token)
 
 
 def waiting(*, running: Collection[int], most: int) -> list[int]:
-    """Documents to begin: the oldest of each account first, so many of an account at once."""
+    """Documents to begin."""
+    return oldest_of(_open_rows(), running=running, most=most)
+
+
+def unwanted(running: Collection[int]) -> set[int]:
+    """Of those in hand, the ones that were cancelled or deleted meanwhile."""
+    return without(_open_rows(), running)
+
+
+def take(document_id: int) -> tuple[Claim, StoreFile] | None:
+    """None where another worker was quicker, or where there is nothing more to do."""
+    rows = _open_rows().select_related("file", "store")
+    return taken(rows, document_id, lambda row, token: Claim(row.pk, row.account_id, token), ended=ENDED_WORKERS)
+
+
+def _open_rows() -> QuerySet[StoreFile]:
+    return StoreFile.objects.filter(status=Status.IN_PROGRESS, deleted_at=None)
+
+
+# Of all that is claimed so.
+
+
+def oldest_of(rows: QuerySet[Row], *, running: Collection[int], most: int) -> list[int]:
+    """Of these rows, those to begin: the oldest of each account first, so many of an account at once."""
     now = timezone.now()
-    open_rows = StoreFile.objects.filter(status=Status.IN_PROGRESS, deleted_at=None)
-    due = open_rows.filter(Q(next_try_at=None) | Q(next_try_at__lte=now))
+    due = rows.filter(Q(next_try_at=None) | Q(next_try_at__lte=now))
     placed = due.annotate(place=Window(RowNumber(), partition_by=F("account_id"), order_by=F("pk").asc()))
     free = placed.filter(place__lte=settings.KNOWLEDGE_PARALLEL).order_by("place", "pk")
     found = free.values_list("pk", "claimed_until")[:most]
     return [pk for pk, until in found if pk not in running and (until is None or until <= now)]
 
 
-def unwanted(running: Collection[int]) -> set[int]:
-    """Of those in hand, the ones that were cancelled or deleted meanwhile."""
-    wanted = StoreFile.objects.filter(pk__in=running, status=Status.IN_PROGRESS, deleted_at=None)
-    return set(running) - set(wanted.values_list("pk", flat=True))
+def without(rows: QuerySet[Row], running: Collection[int]) -> set[int]:
+    """Of those in hand, the ones that are none of these rows any more."""
+    return set(running) - set(rows.filter(pk__in=running).values_list("pk", flat=True))
 
 
-def take(document_id: int) -> tuple[Claim, StoreFile] | None:
-    """None where another worker was quicker, or where there is nothing more to do."""
+def taken(
+    rows: QuerySet[Row], number: int, claim_of: Callable[[Row, str], Claimed], *, ended: str
+) -> tuple[Claimed, Row] | None:
+    """One of these rows, with its claim. None where another worker was quicker, or where there is nothing more to do.
+    `ended`: what is told where it has ended MOST_CLAIMS workers."""
     now, token = timezone.now(), uuid4().hex
-    free = Q(claimed_until=None) | Q(claimed_until__lte=now)
-    taken = StoreFile.objects.filter(free, pk=document_id, status=Status.IN_PROGRESS, deleted_at=None).update(
-        claim=token, claimed_until=now + LEASE, claims=F("claims") + 1, waits_for=""
-    )
-    if not taken:
+    free = rows.filter(Q(claimed_until=None) | Q(claimed_until__lte=now), pk=number)
+    if not free.update(claim=token, claimed_until=now + LEASE, claims=F("claims") + 1, waits_for=""):
         return None
-    row = StoreFile.objects.select_related("file", "store").get(pk=document_id)
-    claim = Claim(document_id, row.account_id, token)
+    row = rows.filter(pk=number).first()
+    if row is None:  # nobody wants it any more
+        return None
+    claim = claim_of(row, token)
     if row.claims > MOST_CLAIMS:
-        fail(claim, "server_error", ENDED_WORKERS)
+        fail(claim, "server_error", ended)
         return None
     return claim, row
 

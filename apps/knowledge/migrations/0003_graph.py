@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 ('error_code', models.CharField(blank=True, max_length=20)),
                 ('error_message', models.CharField(blank=True, max_length=500)),
                 ('note', models.CharField(blank=True, help_text='What its owner should know of what was found', max_length=500)),
-                ('waits_for', models.CharField(blank=True, max_length=500)),
+                ('waits_for', models.CharField(blank=True, help_text='Why it does not go on at the moment', max_length=500)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('completed_at', models.DateTimeField(null=True)),
                 ('claim', models.CharField(blank=True, max_length=32)),

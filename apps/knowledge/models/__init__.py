@@ -1,5 +1,6 @@
 """Vector stores and what is in them."""
 
+from apps.knowledge.models.claimed import Claimable, Status
 from apps.knowledge.models.graph import (
     Entity,
     EntityType,
@@ -14,9 +15,10 @@ from apps.knowledge.models.graph import (
 )
 from apps.knowledge.models.passages import Passage, PassageVector, Posting, Term
 from apps.knowledge.models.reembedding import Reembedding
-from apps.knowledge.models.stores import FileBatch, Stage, Status, StoreFile, VectorStore
+from apps.knowledge.models.stores import FileBatch, Stage, StoreFile, VectorStore
 
 __all__ = [
+    "Claimable",
     "Entity",
     "EntityType",
     "Evidence",

@@ -12,8 +12,9 @@ from pgvector.django import HalfVectorField
 
 from apps.accounts.models import Account
 from apps.keys.models import ApiKey
+from apps.knowledge.models.claimed import Claimable
 from apps.knowledge.models.passages import Passage
-from apps.knowledge.models.stores import Status, StoreFile, VectorStore
+from apps.knowledge.models.stores import StoreFile, VectorStore
 
 
 class Method(models.TextChoices):
@@ -67,28 +68,16 @@ class Graph(models.Model):
         return f"graph of {self.store_id}"
 
 
-class GraphDocument(models.Model):
-    """A file whose passages are read for a graph. `claim`: as of a file of a store."""
+class GraphDocument(Claimable):
+    """A file whose passages are read for a graph."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
     graph = models.ForeignKey(Graph, on_delete=models.CASCADE, related_name="documents", db_index=False)
     document = models.ForeignKey(StoreFile, on_delete=models.CASCADE, related_name="+")
-    status = models.CharField(max_length=12, choices=Status, default=Status.IN_PROGRESS)
     passages_total = models.PositiveIntegerField(default=0)
     passages_done = models.PositiveIntegerField(default=0)
     passages_skipped = models.PositiveIntegerField(default=0, help_text="Of which the model's answer was of no use")
-    error_code = models.CharField(max_length=20, blank=True)
-    error_message = models.CharField(max_length=500, blank=True)
     note = models.CharField(max_length=500, blank=True, help_text="What its owner should know of what was found")
-    waits_for = models.CharField(max_length=500, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    completed_at = models.DateTimeField(null=True)
-    claim = models.CharField(max_length=32, blank=True)
-    claimed_until = models.DateTimeField(null=True)
-    claims = models.PositiveSmallIntegerField(default=0, help_text="Of workers that said nothing more of it")
-    tries = models.PositiveSmallIntegerField(default=0, help_text="That ended in a failure of ours")
-    next_try_at = models.DateTimeField(null=True)
-    moved_at = models.DateTimeField(null=True, help_text="When a part of it was done, the last time")
 
     class Meta:
         verbose_name = "file of a graph"

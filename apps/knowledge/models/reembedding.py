@@ -4,14 +4,12 @@ from django.db import models
 
 from apps.accounts.models import Account
 from apps.keys.models import ApiKey
-from apps.knowledge.models.stores import Status, VectorStore
+from apps.knowledge.models.claimed import Claimable
+from apps.knowledge.models.stores import VectorStore
 
 
-class Reembedding(models.Model):
-    """Each change of a store's model is a row of its own: what was paid for one is never taken for another's.
-
-    `claim` is the worker that has it in hand, until `claimed_until`; nobody else may write anything of it.
-    """
+class Reembedding(Claimable):
+    """Each change of a store's model is a row of its own: what was paid for one is never taken for another's."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
     store = models.ForeignKey(VectorStore, on_delete=models.PROTECT, related_name="reembeddings", db_index=False)
@@ -19,23 +17,11 @@ class Reembedding(models.Model):
     address = models.CharField(max_length=60, blank=True, help_text="Whence it was asked for: the key's networks apply")
     model = models.CharField(max_length=200, help_text="That the store is to have")
     dimensions = models.PositiveIntegerField(null=True, help_text="Of its vectors, once there is one")
-    status = models.CharField(max_length=12, choices=Status, default=Status.IN_PROGRESS)
     passages_done = models.PositiveIntegerField(default=0)
     reached = models.BigIntegerField(default=0, help_text="The document in whose passages it is")
-    error_code = models.CharField(max_length=20, blank=True)
-    error_message = models.CharField(max_length=500, blank=True)
-    waits_for = models.CharField(max_length=500, blank=True, help_text="Why it does not go on at the moment")
-    created_at = models.DateTimeField(auto_now_add=True)
-    completed_at = models.DateTimeField(null=True)
     leftover = models.CharField(max_length=200, blank=True, help_text="A model whose vectors nobody needs any more")
     leftover_from = models.DateTimeField(null=True, help_text="Searches that began before may still need them")
     grown = models.IntegerField(default=0, help_text="Bytes by which its vectors are larger than those of the leftover")
-    claim = models.CharField(max_length=32, blank=True)
-    claimed_until = models.DateTimeField(null=True)
-    claims = models.PositiveSmallIntegerField(default=0, help_text="Of workers that said nothing more of it")
-    tries = models.PositiveSmallIntegerField(default=0, help_text="That ended in a failure of ours")
-    next_try_at = models.DateTimeField(null=True)
-    moved_at = models.DateTimeField(null=True, help_text="When a part of it was done, the last time")
 
     class Meta:
         verbose_name = "re-embedding"

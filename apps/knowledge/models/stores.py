@@ -6,15 +6,7 @@ from django.db import models
 from apps.accounts.models import Account, Project
 from apps.files.models import StoredFile
 from apps.keys.models import ApiKey
-
-
-class Status(models.TextChoices):
-    """Of a file in a store, by OpenAI's names."""
-
-    IN_PROGRESS = "in_progress", "In progress"
-    COMPLETED = "completed", "Completed"
-    CANCELLED = "cancelled", "Cancelled"
-    FAILED = "failed", "Failed"
+from apps.knowledge.models.claimed import Claimable
 
 
 class Stage(models.TextChoices):
@@ -80,11 +72,8 @@ class FileBatch(models.Model):
         return self.public_id
 
 
-class StoreFile(models.Model):
-    """A file in a store. One that is deleted stays until its passages are gone; no answer knows it any more.
-
-    `claim` is the worker that has it in hand, until `claimed_until`; nobody else may write anything of it.
-    """
+class StoreFile(Claimable):
+    """A file in a store. One that is deleted stays until its passages are gone; no answer knows it any more."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
     store = models.ForeignKey(VectorStore, on_delete=models.PROTECT, related_name="files")
@@ -97,11 +86,7 @@ class StoreFile(models.Model):
     is_auto = models.BooleanField(default=True, help_text="The chunking strategy was left to us")
     max_tokens = models.PositiveIntegerField()
     overlap = models.PositiveIntegerField()
-    status = models.CharField(max_length=12, choices=Status, default=Status.IN_PROGRESS)
     stage = models.CharField(max_length=12, choices=Stage, default=Stage.READING)
-    error_code = models.CharField(max_length=20, blank=True)
-    error_message = models.CharField(max_length=500, blank=True)
-    waits_for = models.CharField(max_length=500, blank=True, help_text="Why it does not go on at the moment")
     media_type = models.CharField(max_length=120, blank=True)
     pages = models.PositiveIntegerField(null=True)
     language = models.CharField(max_length=8, blank=True)
@@ -110,15 +95,7 @@ class StoreFile(models.Model):
     passages_done = models.PositiveIntegerField(default=0)
     lexemes = models.PositiveBigIntegerField(default=0)
     usage_bytes = models.BigIntegerField(default=0)
-    created_at = models.DateTimeField(auto_now_add=True)
-    completed_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
-    claim = models.CharField(max_length=32, blank=True)
-    claimed_until = models.DateTimeField(null=True)
-    claims = models.PositiveSmallIntegerField(default=0, help_text="Of workers that said nothing more of it")
-    tries = models.PositiveSmallIntegerField(default=0, help_text="That ended in a failure of ours")
-    next_try_at = models.DateTimeField(null=True)
-    moved_at = models.DateTimeField(null=True, help_text="When a part of it was done, the last time")
 
     class Meta:
         verbose_name = "file of a store"

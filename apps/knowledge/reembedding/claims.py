@@ -2,12 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from uuid import uuid4
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from apps.knowledge.ingestion.claims import LEASE, MOST_CLAIMS, fail
+from apps.knowledge.ingestion.claims import taken, without
 from apps.knowledge.models import Reembedding, Status
 
 ENDED_WORKERS = "Embedding this store anew has ended the worker that did it, several times."
@@ -42,18 +41,13 @@ def waiting(*, running: Collection[int], most: int) -> list[int]:
 
 def unwanted(running: Collection[int]) -> set[int]:
     """Of those in hand, the ones that somebody has put an end to."""
-    return set(running) - set(open_rows().filter(pk__in=running).values_list("pk", flat=True))
+    return without(open_rows(), running)
 
 
 def take(number: int) -> tuple[Claim, Reembedding] | None:
     """None where another worker was quicker, or where there is nothing more to do."""
-    now, token = timezone.now(), uuid4().hex
-    free = open_rows().filter(Q(claimed_until=None) | Q(claimed_until__lte=now), pk=number)
-    if not free.update(claim=token, claimed_until=now + LEASE, claims=F("claims") + 1, waits_for=""):
-        return None
-    row = Reembedding.objects.select_related("store").get(pk=number)
-    claim = Claim(number, row.account_id, row.store_id, token)
-    if row.claims > MOST_CLAIMS:
-        fail(claim, "server_error", ENDED_WORKERS)
-        return None
-    return claim, row
+    return taken(open_rows().select_related("store"), number, _claim, ended=ENDED_WORKERS)
+
+
+def _claim(row: Reembedding, token: str) -> Claim:
+    return Claim(row.pk, row.account_id, row.store_id, token)
