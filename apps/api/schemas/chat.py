@@ -1,6 +1,6 @@
 """POST /v1/chat/completions, by https://platform.openai.com/docs/api-reference/chat/create"""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -18,7 +18,7 @@ from apps.api.schemas.fields import (
     StreamOptions,
     Temperature,
 )
-from apps.api.schemas.file_search import FileSearchTool, without_search
+from apps.api.schemas.file_search import FileSearchTool, Searching
 from apps.knowledge.services import questions_of
 
 
@@ -92,7 +92,7 @@ class ResponseFormat(Struct, forbid_unknown_fields=True):
     json_schema: JSONSchema | None = None
 
 
-class ChatRequest(Request, kw_only=True):
+class ChatRequest(Searching, Request, kw_only=True):
     LOCAL: ClassVar[frozenset[str]] = Request.LOCAL | {
         "metadata",
         "prompt_cache_key",
@@ -139,13 +139,6 @@ class ChatRequest(Request, kw_only=True):
     @property
     def output_limit(self) -> int | None:
         return self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
-
-    @property
-    def searches(self) -> bool:
-        return any(isinstance(tool, FileSearchTool) for tool in self.tools or ())
-
-    def for_engines(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return without_search(payload) if self.searches else payload
 
     @property
     def questions(self) -> list[str]:

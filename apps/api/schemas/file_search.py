@@ -24,6 +24,20 @@ class FileSearchTool(Struct, tag_field="type", tag="file_search", forbid_unknown
         return wanted_of(self.filters, self.max_num_results or USUAL_RESULTS, self.ranking_options)
 
 
+class Searching:
+    """Of a request with `tools`."""
+
+    __slots__ = ()
+    tools: Any
+
+    @property
+    def searches(self) -> bool:
+        return any(isinstance(tool, FileSearchTool) for tool in self.tools or ())
+
+    def for_engines(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return without_search(payload) if self.searches else payload
+
+
 def without_search(payload: dict[str, Any]) -> dict[str, Any]:
     """What an engine is sent: it knows nothing of this tool, or of a choice that only this tool is left for."""
     tools = [tool for tool in payload.get("tools") or () if tool.get("type") != KIND]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from apps.api.schemas.fields import EndUser, JSONObject, Positive, Probability, Request, Temperature
-from apps.api.schemas.file_search import FileSearchTool, without_search
+from apps.api.schemas.file_search import FileSearchTool, Searching
 from apps.common.errors import Invalid
 from apps.knowledge.services import questions_of
 
@@ -150,7 +150,7 @@ def _forms(item: Item) -> list[JSONObject]:
     return [form for part in told for form in (*(part.annotations or ()), *(part.logprobs or ()))]
 
 
-class ResponsesRequest(Request, kw_only=True):
+class ResponsesRequest(Searching, Request, kw_only=True):
     LOCAL: ClassVar[frozenset[str]] = Request.LOCAL | {
         "background",
         "include",
@@ -204,13 +204,6 @@ class ResponsesRequest(Request, kw_only=True):
     @property
     def output_limit(self) -> int | None:
         return self.max_output_tokens
-
-    @property
-    def searches(self) -> bool:
-        return any(isinstance(tool, FileSearchTool) for tool in self.tools or ())
-
-    def for_engines(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return without_search(payload) if self.searches else payload
 
     @property
     def questions(self) -> list[str]:

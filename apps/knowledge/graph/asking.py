@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from apps.common.database import in_thread
-from apps.common.errors import Invalid, Unavailable
+from apps.common.errors import Invalid
 from apps.gateway import services
 from apps.gateway.contracts import Call
-from apps.keys.selectors import current_secret_hash
+from apps.knowledge.answers import text_of_chat
 from apps.knowledge.graph.contracts import TYPES, ToExtract
 from apps.knowledge.graph.language.findings import Findings, Name, Statement, bounded, key_of, relation_type, tidy
+from apps.knowledge.services.embedding import key_by_id
 
 ENDPOINT, KIND = "chat.completions", "chat"
 LONGEST_ANSWER = 1500  # tokens
@@ -83,19 +83,6 @@ class _Found(msgspec.Struct):
     relations: list[_Relation] = []
 
 
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-
-
-class _Answer(msgspec.Struct):
-    choices: list[_Choice]
-
-
-_decode = msgspec.json.Decoder(_Answer).decode
 _decode_found = msgspec.json.Decoder(_Found).decode
 
 
@@ -107,8 +94,7 @@ def messages_for(text: str, headings: tuple[str, ...]) -> list[dict[str, str]]:
 async def extracted(wanted: ToExtract) -> str:
     """By a key that is known, without its secret; admitted, metered and billed as a live request. Raises
     ArtemisError."""
-    secret_hash = await in_thread(lambda: current_secret_hash(key_id=wanted.key_id))
-    key = await services.authorize(secret_hash, address=wanted.address)
+    key = await key_by_id(wanted.key_id, address=wanted.address)
     key, model = await services.model_for(key, name=wanted.model, endpoint=ENDPOINT, address=wanted.address)
     if model.kind != KIND:
         raise Invalid("model", f"{wanted.model} is a model for {model.kind}, not for chat.")
@@ -130,10 +116,7 @@ async def extracted(wanted: ToExtract) -> str:
             schemas="graph",
         )
     )
-    try:
-        return _decode(answered.body).choices[0].message.content or ""
-    except (msgspec.DecodeError, msgspec.ValidationError, IndexError) as error:
-        raise Unavailable("The model's answer could not be read.", code="model_unavailable") from error
+    return text_of_chat(answered.body)
 
 
 def findings_of(answer: str, text: str) -> Findings:

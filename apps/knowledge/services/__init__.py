@@ -3,13 +3,13 @@ them takes room that a gateway has no use for."""
 
 from apps.knowledge.services.asking import admitted, find_passages, questions_of, with_passages
 from apps.knowledge.services.documents import attach, attach_batch, cancel_batch, change_attributes, remove, remove_file
-from apps.knowledge.services.embedding import embedded, embedding_model, key_by_id, vectors_of
+from apps.knowledge.services.embedding import embedded, embedding_model, key_by_id
 from apps.knowledge.services.emptying import empty_deleted
 from apps.knowledge.services.finding import find
-from apps.knowledge.services.quoting import citations, quoted, without_numbers
+from apps.knowledge.services.quoting import citations, without_numbers
 from apps.knowledge.services.reembedding import remove_leftovers
 from apps.knowledge.services.searching import search
-from apps.knowledge.services.stores import change_store, create_store, delete_expired_stores, delete_store, note_use
+from apps.knowledge.services.stores import change_store, create_store, delete_expired_stores, delete_store
 
 __all__ = [
     "admitted",
@@ -28,14 +28,11 @@ __all__ = [
     "find",
     "find_passages",
     "key_by_id",
-    "note_use",
     "questions_of",
-    "quoted",
     "remove",
     "remove_file",
     "remove_leftovers",
     "search",
-    "vectors_of",
     "with_passages",
     "without_numbers",
 ]

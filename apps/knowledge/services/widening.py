@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from apps.knowledge.contracts import Hit, StoreFacts, Wanted
+from apps.knowledge.graph.selectors import has_graph
 from apps.knowledge.graph.widening import widened
 from apps.knowledge.models import VectorStore
 from apps.knowledge.search import Distinct, hits_of, scope_of
@@ -18,19 +19,20 @@ def further_hits(
     *, store: StoreFacts, queries: Sequence[str], hits: Sequence[Hit], wanted: Wanted, most: int
 ) -> list[Hit]:
     """At most so many, each of which says why it is there. None where the store has no graph. Raises Invalid."""
+    if not has_graph(account_id=store.account_id, store_id=store.id):
+        return []
     with within(store.account_id):
         scope = scope_of(VectorStore.objects.get(pk=store.id, account_id=store.account_id), wanted.filters)
-    found = widened(
-        account_id=store.account_id,
-        store_id=store.id,
-        question="\n".join(queries),
-        passages=[(hit.passage_id, hit.score) for hit in hits],
-        most_tokens=MOST_TOKENS,
-        most=most,
-        documents=scope.documents,
-    )
-    why = {one.passage_id: one.reason for one in found}
-    with within(store.account_id):
+        found = widened(
+            account_id=store.account_id,
+            store_id=store.id,
+            question="\n".join(queries),
+            passages=[(hit.passage_id, hit.score) for hit in hits],
+            most_tokens=MOST_TOKENS,
+            most=most,
+            documents=scope.documents,
+        )
+        why = {one.passage_id: one.reason for one in found}
         told = hits_of(scope, list(why), {one.passage_id: (one.score, None, None) for one in found})
         return [replace(hit, because=why[hit.passage_id]) for hit in told]
 

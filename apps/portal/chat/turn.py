@@ -19,7 +19,6 @@ from apps.common.errors import ArtemisError, Invalid, Unavailable
 from apps.common.money import format_usd
 from apps.gateway import services as gateway
 from apps.gateway.contracts import Call, EventStream
-from apps.keys.selectors import current_secret_hash
 from apps.knowledge import services as knowledge
 from apps.knowledge.contracts import Findings, Wanted
 from apps.portal.chat.asked import Asked, recent
@@ -94,8 +93,7 @@ async def _turn(asking: Asking) -> Events:
 async def _call(asking: Asking) -> tuple[Call, int]:
     """The request, and how many turns of the conversation had no room in it. Raises ArtemisError."""
     asked, address = asking.asked, asking.address
-    secret_hash = await in_thread(partial(current_secret_hash, key_id=asking.key_id))
-    key = await gateway.authorize(secret_hash, address=address)
+    key = await knowledge.key_by_id(asking.key_id, address=address)
     key, model = await gateway.model_for(key, name=asked.model, endpoint=ENDPOINT, address=address)
     if model.kind != "chat":
         raise Invalid("model", f"{model.public_name} is a model for {model.kind}; choose one for chats.")

@@ -1,5 +1,6 @@
 """The attributes of a file in a vector store: names, and values of three kinds."""
 
+import re
 from math import isfinite
 from typing import Any
 
@@ -8,6 +9,7 @@ from django import forms
 from apps.knowledge.contracts import Attributes
 from apps.portal.forms.knowledge import TRUTHS
 
+NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 WHOLE = 1e15  # below, a float has each digit of a whole number
 MOST, BLANK = 16, 3  # as OpenAI has it; rows that are offered beyond what is there
 KINDS = {"text": "Text", "number": "Number", "truth": "True or false"}
@@ -81,7 +83,4 @@ def _written(value: str | float | bool) -> str:
 
 
 def _is_number(text: str) -> bool:
-    try:
-        return isfinite(float(text))
-    except ValueError:
-        return False
+    return NUMBER.fullmatch(text.strip()) is not None and isfinite(float(text))

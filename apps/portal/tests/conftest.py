@@ -5,7 +5,9 @@ from django.core.cache import cache
 from django.test import Client
 
 from apps.accounts.models import User
-from apps.accounts.tests.cast import cast
+from apps.accounts.tests.cast import Cast, cast
+from apps.keys.contracts import KeyFacts
+from apps.knowledge.tests.world import make_key
 
 __all__ = ["cast"]
 
@@ -23,3 +25,14 @@ def signed_in() -> Callable[[User], Client]:
         return client
 
     return client_of
+
+
+@pytest.fixture
+def alice(cast: Cast, signed_in: Callable[[User], Client]) -> Client:
+    return signed_in(cast.alice)
+
+
+@pytest.fixture
+def key(cast: Cast) -> KeyFacts:
+    """Of Northwind's."""
+    return make_key(cast.northwind.id)

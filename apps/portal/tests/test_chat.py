@@ -26,16 +26,6 @@ EVIL = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def alice(cast: Cast, signed_in: Callable[[User], Client]) -> Client:
-    return signed_in(cast.alice)
-
-
-@pytest.fixture
-def key(cast: Cast) -> KeyFacts:
-    return make_key(cast.northwind.id)
-
-
-@pytest.fixture
 def store(key: KeyFacts) -> StoreFacts:
     store = a_store(key, "Sky")
     shelve(store, put(key, store, "Text."), MOON)

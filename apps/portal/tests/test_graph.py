@@ -28,16 +28,6 @@ HOSTILE = {
 
 
 @pytest.fixture
-def alice(cast: Cast, signed_in: Callable[[User], Client]) -> Client:
-    return signed_in(cast.alice)
-
-
-@pytest.fixture
-def key(cast: Cast) -> KeyFacts:
-    return make_key(cast.northwind.id)
-
-
-@pytest.fixture
 def store(key: KeyFacts) -> StoreFacts:
     """With a graph that a model made, as far as it is known here."""
     store = a_store(key, "Lives")

@@ -1,11 +1,8 @@
 """Keys on the portal: every limit is kept, every refusal says why."""
 
-from collections.abc import Callable
-
 import pytest
 from django.test import Client
 
-from apps.accounts.models import User
 from apps.accounts.tests.cast import Cast
 from apps.keys.models import ApiKey
 
@@ -20,11 +17,6 @@ LIMITS = {
     "monthly_budget": "12.5",
     "expires_at": "2099-01-02T03:04",
 }
-
-
-@pytest.fixture
-def alice(cast: Cast, signed_in: Callable[[User], Client]) -> Client:
-    return signed_in(cast.alice)
 
 
 def test_all_limits_are_kept(alice: Client) -> None:

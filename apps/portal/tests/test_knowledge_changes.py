@@ -16,16 +16,6 @@ from apps.portal.tests.shelf import MOON, shelve
 
 
 @pytest.fixture
-def alice(cast: Cast, signed_in: Callable[[User], Client]) -> Client:
-    return signed_in(cast.alice)
-
-
-@pytest.fixture
-def key(cast: Cast) -> KeyFacts:
-    return make_key(cast.northwind.id)
-
-
-@pytest.fixture
 def store(key: KeyFacts) -> StoreFacts:
     return a_store(key, "Sky")
 

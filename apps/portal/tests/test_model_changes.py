@@ -12,18 +12,8 @@ from apps.keys.contracts import KeyFacts
 from apps.knowledge.contracts import StoreFacts
 from apps.knowledge.models import Reembedding
 from apps.knowledge.services import change_store
-from apps.knowledge.tests.world import MODEL, a_store, make_key, put
+from apps.knowledge.tests.world import MODEL, a_store, put
 from apps.portal.tests.shelf import MOON, shelve
-
-
-@pytest.fixture
-def alice(cast: Cast, signed_in: Callable[[User], Client]) -> Client:
-    return signed_in(cast.alice)
-
-
-@pytest.fixture
-def key(cast: Cast) -> KeyFacts:
-    return make_key(cast.northwind.id)
 
 
 @pytest.fixture

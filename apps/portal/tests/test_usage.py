@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -11,7 +10,6 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
 
-from apps.accounts.models import User
 from apps.accounts.services import create_project
 from apps.accounts.tests.cast import Cast
 from apps.keys.contracts import KeyPolicy
@@ -36,11 +34,6 @@ def key(cast: Cast) -> ApiKey:
         created_by_id=None,
     )
     return ApiKey.objects.get(public_id=issued.public_id)
-
-
-@pytest.fixture
-def alice(cast: Cast, signed_in: Callable[[User], Client]) -> Client:
-    return signed_in(cast.alice)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " =", "\n"])

@@ -20,12 +20,12 @@ from apps.api.management.graph_outputs import (
     MergeListSerializer,
     MergeSerializer,
 )
+from apps.api.schemas.vector_stores import ENDPOINT
 from apps.common.errors import LimitExceeded
 from apps.gateway.services import check_endpoint
 from apps.keys.contracts import KeyFacts
 from apps.knowledge.graph import selectors, services
 
-ENDPOINT = "vector_stores"  # as keys allow it
 TAGS = ["graph"]
 
 
