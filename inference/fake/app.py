@@ -49,6 +49,13 @@ class FakeApp:
             ("GET", "/fake/counters"): self._counters,
         }
 
+    def begin_to_stop(self) -> None:
+        self._engine.is_stopping = True
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._engine.journal.running + self._engine.journal.waiting
+
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] == "lifespan":
             await asgi.accept_lifespan(receive, send)

@@ -22,6 +22,7 @@ Work = Callable[[Fields, Script, Entry, Delivery], Awaitable[None]]
 
 MAX_BODY_BYTES = 64 << 20
 BUSY = "The engine is currently busy and cannot accept new requests. Please try again later or on a different instance."
+STOPPING = "The engine is shutting down and cannot accept new requests."
 POLICY = "Your request was rejected as a result of our safety system (fake engine)."
 MALFORMED_REQUEST = (KeyError, IndexError, TypeError, AttributeError, ValueError)
 
@@ -40,6 +41,7 @@ class Engine:
         self.journal = Journal()
         self.scripts = ScriptBook(settings.script)
         self.queue_rejections = 0
+        self.is_stopping = False
         self._read_before: set[bytes] = set()
         self._slots = asyncio.Semaphore(settings.max_running)
         self._bearer = f"Bearer {settings.api_key}"
@@ -88,6 +90,8 @@ class Engine:
         script = self.scripts.default
         delivery: Delivery | None = None
         try:
+            if self.is_stopping:
+                raise RefusedError(503, STOPPING)
             fields = await self._read(entry, scope, receive)
             if not self.scripts.is_empty:
                 script = self.scripts.take(last_user_message(fields))
