@@ -156,6 +156,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(ARTEMIS_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "drain usage events": {"task": "usage.drain_events", "schedule": 1.0, "options": {"expires": 5}},
     "sample engines": {"task": "catalog.sample_engines", "schedule": 60.0, "options": {"expires": 30}},
+    "watch engines": {"task": "catalog.watch_engines", "schedule": 10.0, "options": {"expires": 10}},
+    "warm up engines that return": {"task": "catalog.warm_up", "schedule": 5.0, "options": {"expires": 5}},
     "make months of usage events": {"task": "usage.make_months", "schedule": 3600.0, "options": {"expires": 3600}},
     "post usage": {"task": "billing.post_usage", "schedule": 60.0, "options": {"expires": 60}},
     "expire credit": {"task": "billing.expire_credit", "schedule": 60.0, "options": {"expires": 60}},
