@@ -154,7 +154,7 @@ async def complete(call: Call) -> Answer:
     if guess.forwarded_limit:
         payload[call.output_limit_field] = guess.forwarded_limit
     until = account.clock + call.limits.total
-    attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload, until=until)
+    attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload, until=until, slots=runtime.slots)
     outcome, code = "cancelled", ""
     try:
         opened = await attempts.open(meter)

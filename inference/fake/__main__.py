@@ -26,6 +26,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--shutdown-timeout", type=float, default=0.0, help="seconds for what runs at SIGTERM; as vLLM's, by one worker"
     )
+    parser.add_argument("--enable-sleep-mode", action="store_true", help="/sleep, /wake_up and /is_sleeping, as vLLM's")
+    parser.add_argument("--slot", default="", help="a file that stands for a GPU with room for one that is awake")
+    parser.add_argument("--wake-seconds", type=float, default=0.0)
     parser.add_argument("--dimensions", type=int, default=384)
     parser.add_argument("--output-tokens", type=int, default=16)
     parser.add_argument("--tokens-per-second", type=float)
@@ -44,6 +47,9 @@ def settings(options: argparse.Namespace) -> Settings:
         max_running=options.max_running,
         max_queued=options.max_queued,
         dimensions=options.dimensions,
+        sleep_mode=options.enable_sleep_mode,
+        slot=options.slot,
+        wake_seconds=options.wake_seconds,
         script=Script(
             output_tokens=options.output_tokens,
             tokens_per_second=options.tokens_per_second,
