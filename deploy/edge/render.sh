@@ -13,8 +13,10 @@ newer() {
         awk -F. -v a="$1" -v b="$2" -v c="$3" '{ exit !($1 * 1e6 + $2 * 1e3 + $3 >= a * 1e6 + b * 1e3 + c) }'
 }
 
-export HERE="$here" HTTP2_PARAMETER='' HTTP2_DIRECTIVE='' NJS_MODULE='' TLS='' ANY_NAME='' FIRST_NAME=''
+export HERE="$here" HTTP2_PARAMETER='' HTTP2_DIRECTIVE='' NJS_MODULE='' TLS='' ANY_NAME='' FIRST_NAME='' LAST_CALL=''
 if newer 1 25 1; then HTTP2_DIRECTIVE=on; else HTTP2_PARAMETER=' http2'; fi
+
+if newer 1 27 4; then LAST_CALL=on; fi
 
 modules=$(printf '%s' "$built" | tr ' ' '\n' | sed -n 's/^--modules-path=//p')
 if [ -n "$modules" ] && [ -e "$modules/ngx_http_js_module.so" ]; then

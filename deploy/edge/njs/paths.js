@@ -18,11 +18,11 @@ function isAnthropic(path) {
     return path === '/v1/messages' || path.startsWith('/v1/messages/');
 }
 
-// For the log. Only plain words are kept of a path: what has a digit in it or is long may be an id, a name or, in links
-// to files, invitations and new passwords, a secret.
+// For the log. Only short words in small letters are kept of a path: anything else may be an id, a name or, in links to
+// files, invitations and new passwords, a secret.
 function logged(r) {
     const parts = path(r).slice(0, 512).split('/').slice(0, 12);
-    return parts.map((part) => (/^[A-Za-z._-]{0,24}$/.test(part) || part === 'v1' ? part : '*')).join('/');
+    return parts.map((part) => (/^[a-z._-]{0,24}$/.test(part) || part === 'v1' ? part : '*')).join('/');
 }
 
 export default { path, isApi, isAnthropic, logged };

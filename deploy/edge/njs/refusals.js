@@ -33,48 +33,62 @@ const REFUSALS = {
 };
 
 // At /-edge/refusal/<status>, where an error_page leads.
-function answer(r) {
-    let status = Number(r.uri.split('/').pop());
+function asked(r) {
+    const status = Number(r.uri.split('/').pop());
     const path = paths.path(r);
     const refusal = REFUSALS[status] || REFUSALS[500];
-    if (refusal.wait) {
-        r.headersOut['Retry-After'] = String(refusal.wait);
-    }
-    r.headersOut['Cache-Control'] = 'no-store';
-    if (!paths.isApi(path)) {
-        pages.send(r, status);
-        return;
+    // A request whose line could not be read has no path; a program sent it, then, and no browser.
+    if (r.variables.request_uri && !paths.isApi(path)) {
+        return { kind: 'page', status: status, refusal: refusal, path: path };
     }
     // The only fault of nginx's own on the API's paths is that the key check did not answer.
-    status = status === 500 ? 503 : status;
-    if (status === 401) {
-        r.headersOut['WWW-Authenticate'] = 'Bearer realm="artemis"';
+    const told = status === 500 ? 503 : status;
+    return paths.isAnthropic(path)
+        ? { kind: 'anthropic', status: told === 503 ? 529 : told, refusal: refusal, path: path }
+        : { kind: 'openai', status: told, refusal: refusal, path: path };
+}
+
+function head(r) {
+    const one = asked(r);
+    r.status = one.status;
+    r.headersOut['Cache-Control'] = 'no-store';
+    if (one.refusal.wait) {
+        r.headersOut['Retry-After'] = String(one.refusal.wait);
     }
-    if (refusal.wait) {
-        r.headersOut['x-should-retry'] = 'true';
-    }
-    const told = sentence(r, status, refusal, path);
-    const id = r.variables.edge_request_id;
-    let body;
-    if (paths.isAnthropic(path)) {
-        status = status === 503 ? 529 : status;
-        r.headersOut['request-id'] = id;
-        body = anthropic(status, told, id);
-    } else {
-        body = openai(status, told, id);
+    if (one.kind === 'page') {
+        pages.head(r);
+        return;
     }
     r.headersOut['Content-Type'] = 'application/json';
-    r.return(status, JSON.stringify(body));
+    if (one.refusal.wait) {
+        r.headersOut['x-should-retry'] = 'true';
+    }
+    if (one.status === 401) {
+        r.headersOut['WWW-Authenticate'] = 'Bearer realm="artemis"';
+    }
+    if (one.kind === 'anthropic') {
+        r.headersOut['request-id'] = r.variables.edge_request_id;
+    }
+}
+
+function body(r) {
+    const one = asked(r);
+    const id = r.variables.edge_request_id;
+    if (one.kind === 'page') {
+        return pages.body(one.status, id);
+    }
+    const told = sentence(r, one);
+    return JSON.stringify(one.kind === 'anthropic' ? anthropic(one.status, told, id) : openai(one.status, told, id));
 }
 
 // What the gateway's key check said, where it refused; else our own.
-function sentence(r, status, refusal, path) {
+function sentence(r, one) {
     const code = r.variables.refusal_code;
-    if ((status === 401 || status === 403) && code) {
-        return { code: code, text: decodeURIComponent(r.variables.refusal_message || '') || refusal.text };
+    if ((one.status === 401 || one.status === 403) && code) {
+        return { code: code, text: decodeURIComponent(r.variables.refusal_message || '') || one.refusal.text };
     }
-    const text = status === 404 ? "There is no '" + path.slice(0, 100) + "' here; see /docs." : refusal.text;
-    return { code: refusal.code, text: text };
+    const text = one.status === 404 ? "There is no '" + one.path.slice(0, 100) + "' here; see /docs." : one.refusal.text;
+    return { code: one.refusal.code, text: text };
 }
 
 function openai(status, told, id) {
@@ -89,4 +103,4 @@ function anthropic(status, told, id) {
     return { type: 'error', error: error, request_id: id };
 }
 
-export default { answer };
+export default { body, head };

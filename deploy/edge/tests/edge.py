@@ -37,6 +37,11 @@ def missing() -> str:
 needs_nginx = pytest.mark.skipif(bool(missing()), reason=missing() or "nginx is here")
 
 
+def version() -> tuple[int, ...]:
+    said = subprocess.run([NGINX, "-v"], capture_output=True, text=True, check=False).stderr
+    return tuple(int(part) for part in said.strip().rpartition("/")[2].split()[0].split("."))
+
+
 @dataclass
 class Edge:
     """One nginx; `settings` are EDGE_* without the prefix."""
@@ -80,8 +85,8 @@ class Edge:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
         return inherited | {f"EDGE_{name}": value for name, value in given.items()}
 
-    def start(self) -> None:
-        if not self.certificate.exists():
+    def start(self, *, certificate: bool = True) -> None:
+        if certificate and not self.certificate.exists():
             self.renew_certificate()
         with (self.folder / "access.log").open("ab") as out, (self.folder / "error.log").open("ab") as errors:
             self.process = subprocess.Popen(
@@ -117,6 +122,11 @@ class Edge:
     def reload(self) -> None:
         assert self.process
         self.process.send_signal(signal.SIGHUP)
+
+    def workers(self) -> set[int]:
+        """The pids of nginx's workers, old ones included that still finish."""
+        master = int((self.folder / "run" / "nginx.pid").read_text())
+        return {int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()}
 
     def context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.certificate))
