@@ -68,11 +68,13 @@ def verdict(seen: Seen, out: BinaryIO) -> None:
 class Backend:
     """`with Backend() as backend: …; backend.seen`. `answer` and `authorize` may be changed while it runs."""
 
-    def __init__(self, answer: Answer = echo, authorize: Answer = verdict, port: int = 0) -> None:
+    def __init__(
+        self, answer: Answer = echo, authorize: Answer = verdict, port: int = 0, host: str = "127.0.0.1"
+    ) -> None:
         self.answer = answer
         self.authorize = authorize
         self.everything: list[Seen] = []
-        self._port = port
+        self.port, self.host = port, host
 
     @property
     def seen(self) -> list[Seen]:
@@ -86,7 +88,7 @@ class Backend:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._port}"
+        return f"{self.host}:{self.port}"
 
     def reset(self) -> None:
         self.answer, self.authorize = echo, verdict
@@ -121,8 +123,8 @@ class Backend:
             block_on_close = False
 
         self._open: set[Any] = set()
-        self._server = Server(("127.0.0.1", self._port), Handler)
-        self._port = self._server.server_address[1]
+        self._server = Server((self.host, self.port), Handler)
+        self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def kill(self) -> None:

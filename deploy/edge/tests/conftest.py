@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.edge.tests.backend import Backend
-from deploy.edge.tests.edge import Edge, missing
+from deploy.edge.tests.edge import MISSING, NGINXES, Edge
 
 
 @pytest.fixture(scope="session")
@@ -15,8 +15,8 @@ def planes() -> Iterator[tuple[Backend, Backend]]:
 @pytest.fixture(scope="session")
 def running_edge(planes: tuple[Backend, Backend], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     """With limits that a test reaches only by meaning to, and times that can be waited for."""
-    if missing():
-        pytest.skip(missing())
+    if not NGINXES:
+        pytest.skip(MISSING)
     gateway, portal = planes
     settings = {
         "HEADER_SECONDS": "2",

