@@ -29,7 +29,10 @@ render || exit 78
 # nginx's own messages quote requests, whose addresses may hold secrets: they are cut where the quotation begins.
 rm -f "$errors"
 mkfifo -m 600 "$errors"
-sed -u -e 's/, request: .*//' -e 's/, referrer: .*//' <"$errors" >&2 &
+while IFS= read -r line; do
+    line=${line%%, request: *}
+    printf '%s\n' "${line%%, referrer: *}" >&2
+done <"$errors" &
 "$EDGE_NGINX" -e stderr -p "$EDGE_RUN_FOLDER" -c "$conf" -g 'daemon off;' 2>"$errors" &
 nginx=$!
 

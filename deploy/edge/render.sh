@@ -13,7 +13,7 @@ newer() {
         awk -F. -v a="$1" -v b="$2" -v c="$3" '{ exit !($1 * 1e6 + $2 * 1e3 + $3 >= a * 1e6 + b * 1e3 + c) }'
 }
 
-export HERE="$here" HTTP2_PARAMETER='' HTTP2_DIRECTIVE='' NJS_MODULE='' TLS='' ANY_NAME='' FIRST_NAME='' LAST_CALL=''
+export HERE="$here" HTTP2_PARAMETER='' HTTP2_DIRECTIVE='' NJS_MODULE='' TLS='' ANY_NAME='' FIRST_NAME='' LAST_CALL='' IPV6='' LOG_ADDRESSES=''
 if newer 1 25 1; then HTTP2_DIRECTIVE=on; else HTTP2_PARAMETER=' http2'; fi
 
 if newer 1 27 4; then LAST_CALL=on; fi
@@ -35,6 +35,9 @@ case " $EDGE_SERVER_NAME " in
     *' _ '*) ANY_NAME=on ;;
 esac
 FIRST_NAME=${EDGE_SERVER_NAME%% *}
+
+[ "$EDGE_IPV6" = off ] || IPV6=on
+[ "$EDGE_LOG_ADDRESSES" = off ] || LOG_ADDRESSES=on
 
 resolve=''
 if [ -n "$EDGE_RESOLVER" ]; then

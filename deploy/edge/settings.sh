@@ -1,5 +1,6 @@
 # The settings of the edge: what there is, what it is by default, and which values nginx can be given.
-# Read by render.sh and entrypoint.sh. Whatever is unknown or unfit is refused in one sentence.
+# Read by render.sh and, before it, by entrypoint.sh: read twice, a setting stays what it is. Whatever is unknown or unfit
+# is refused in one sentence.
 
 say() { printf 'edge: %s\n' "$1" >&2; }
 refuse() { say "$1"; exit 78; }
@@ -41,7 +42,6 @@ switch() {
         on | off) ;;
         *) refuse "$1 is on or off, not '$value'." ;;
     esac
-    [ "$value" = on ] || export "$1="
 }
 
 # path NAME: absolute, of characters that mean nothing to nginx; or empty

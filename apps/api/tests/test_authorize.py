@@ -1,4 +1,4 @@
-"""What /internal/authorize says of credentials that cannot be a key's; real keys: artemis_site/tests/test_edge_keys.py."""
+"""What /internal/authorize says of what cannot be a key; of real ones: artemis_site/tests/test_edge_keys.py."""
 
 from typing import Any
 from urllib.parse import unquote

@@ -4,7 +4,6 @@ import ipaddress
 from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 from apps.api.request_ids import request_id_of
 
@@ -12,7 +11,7 @@ MADE = "req_0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)
-def behind_an_edge(settings: SettingsWrapper) -> None:
+def behind_an_edge(settings: Any) -> None:
     settings.TRUSTED_PROXIES = [ipaddress.ip_network("10.0.0.0/8")]
     settings.REQUEST_IDS_FROM_PROXY = True
 
@@ -57,6 +56,6 @@ def test_nobody_else_chooses_one(peer: str | None) -> None:
     assert told(MADE, peer=peer) != MADE
 
 
-def test_nobody_at_all_where_it_is_not_switched_on(settings: SettingsWrapper) -> None:
+def test_nobody_at_all_where_it_is_not_switched_on(settings: Any) -> None:
     settings.REQUEST_IDS_FROM_PROXY = False
     assert told(MADE) != MADE

@@ -86,6 +86,7 @@ def test_what_a_caller_says_of_itself_goes_no_further(edge: Edge) -> None:
         "X-Request-Id: chosen",
         "x_forwarded_for: 1.2.3.4",
         "traceparent: 00-zz",
+        "Upgrade: h2c",
     ]
     headers = seen(exchange(edge, get("/docs/", *lies))[1])["headers"]
     assert headers["x-forwarded-for"] == "127.0.0.1"
@@ -93,7 +94,16 @@ def test_what_a_caller_says_of_itself_goes_no_further(edge: Edge) -> None:
     assert headers["x-forwarded-host"] == headers["host"] == "localhost"
     assert headers["x-request-id"].startswith("req_")
     assert headers.keys().isdisjoint(
-        ["x-forwarded-port", "x-real-ip", "forwarded", "proxy", "traceparent", "x_forwarded_for", "connection"]
+        [
+            "x-forwarded-port",
+            "x-real-ip",
+            "forwarded",
+            "proxy",
+            "traceparent",
+            "x_forwarded_for",
+            "connection",
+            "upgrade",
+        ]
     )
 
 
