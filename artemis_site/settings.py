@@ -36,6 +36,9 @@ ALLOWED_HOSTS = env.list(
 )
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 TRUSTED_PROXIES = networks(env.list("TRUSTED_PROXIES", default=[]), "TRUSTED_PROXIES")
+# Only where each of these is one of ours (deploy/edge), which makes ids itself: with an id that was billed before, a
+# request is free.
+REQUEST_IDS_FROM_PROXY = env.bool("REQUEST_IDS_FROM_PROXY", False)
 
 if PRODUCTION:
     refuse_unfit_production(
