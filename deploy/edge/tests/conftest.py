@@ -6,6 +6,12 @@ from deploy.edge.tests.backend import Backend
 from deploy.edge.tests.edge import MISSING, NGINXES, Edge
 
 
+@pytest.fixture(scope="session", autouse=True)
+def has_nginx() -> None:
+    if not NGINXES:
+        pytest.skip(MISSING)
+
+
 @pytest.fixture(scope="session")
 def planes() -> Iterator[tuple[Backend, Backend]]:
     with Backend() as gateway, Backend() as portal:
@@ -15,8 +21,6 @@ def planes() -> Iterator[tuple[Backend, Backend]]:
 @pytest.fixture(scope="session")
 def running_edge(planes: tuple[Backend, Backend], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     """With limits that a test reaches only by meaning to, and times that can be waited for."""
-    if not NGINXES:
-        pytest.skip(MISSING)
     gateway, portal = planes
     settings = {
         "HEADER_SECONDS": "2",

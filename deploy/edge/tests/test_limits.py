@@ -9,9 +9,8 @@ from typing import BinaryIO
 import pytest
 
 from deploy.edge.tests.backend import Backend, Seen, echo
-from deploy.edge.tests.edge import Edge, needs_nginx
+from deploy.edge.tests.edge import Edge
 
-pytestmark = needs_nginx
 QUIET, FLOOD = "127.0.2.1", "127.0.2.2"
 RATE, BURST = 5, 10
 CONNECTIONS = 8

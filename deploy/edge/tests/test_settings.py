@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.edge.tests.edge import FOLDER, NGINX, NGINXES, Edge, needs_nginx, version
+from deploy.edge.tests.edge import FOLDER, NGINX, NGINXES, Edge, version
 
-pytestmark = needs_nginx
 NEEDED = {"SERVER_NAME": "ai.example.com", "GATEWAY_UPSTREAM": "127.0.0.1:1", "PORTAL_UPSTREAM": "127.0.0.1:2"}
 
 
