@@ -10,6 +10,7 @@ from pathlib import Path
 
 import inference
 from inference.environments.install import HEARTBEAT_SECONDS, Progress, alone, install, named, run_with_progress
+from inference.liveness import MakesProgress
 from inference.probes import http_get, http_ready
 from inference.process import ManagedProcess, ProcessError, ProcessSpec, Report
 from inference.profiles import EngineProfile, Launch
@@ -97,6 +98,7 @@ async def launch(
             log_path=log_path or home / "logs" / f"engine-{profile.name}.log",
             ready=http_ready(f"{base_url}/health"),
             ready_timeout=profile.startup_seconds,
+            alive=MakesProgress(base_url, api_key),
             signal_group=False,  # vLLM takes its workers down itself, in order
         ),
         report=report,

@@ -55,10 +55,13 @@ class LoadBoard:
         self._in_flight: dict[str, int] = {}
         self._sent: dict[str, int] = {}
 
-    def update(self, loads: Mapping[str, Load]) -> None:
+    def update(self, loads: Mapping[str, Load]) -> set[str]:
+        """Those who tell something again, after they told nothing."""
+        back = set(loads) - set(self._loads)
         self._loads = loads
         self._read_at = time.monotonic()
         self._sent.clear()
+        return back
 
     def began(self, deployment_id: str) -> None:
         self._in_flight[deployment_id] = self._in_flight.get(deployment_id, 0) + 1

@@ -186,10 +186,16 @@ class EngineRouter:
             self._prefixes.note(prefix, chosen.id)
         return chosen
 
-    def soonest(self, model_group: str) -> float:
-        """Seconds until a deployment of the group may be asked."""
+    def soonest(self, model_group: str, *, tried: Collection[str] = ()) -> float:
+        """Seconds until a deployment of the group may be asked, of those that were not `tried`; 0 where all were."""
         group = self._groups.get(model_group, ())
-        return min((self._circuits[one.id].seconds_left for one in group), default=0.0)
+        return min((self._circuits[one.id].seconds_left for one in group if one.id not in tried), default=0.0)
+
+    def are_back(self, names: Iterable[str]) -> None:
+        """Engines that were away tell of themselves again: whoever asks next finds out."""
+        for name in names:
+            if name in self._circuits:
+                self._circuits[name].look_again()
 
     def began(self, deployment: Deployment) -> datetime:
         """To be called as a try begins; the answer is for `ended`."""

@@ -31,6 +31,11 @@ class Vitals:
         return ""
 
 
+def tells_progress(page: str) -> bool:
+    """Whether these /metrics count each token as it is made: vLLM's do, llama.cpp's count an answer at its end."""
+    return "vllm:generation_tokens_total" in page
+
+
 def observed(before: Vitals | None, *, at: float, running: int, output: int) -> Vitals:
     """What is known after this look. A counter that fell is of a new process, of which nothing is known."""
     if before is None or output < before.output or at <= before.at:

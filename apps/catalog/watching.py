@@ -11,7 +11,7 @@ from apps.catalog.models import ModelKind
 from apps.catalog.selectors import engines
 from inference.counters import parse_token_counters
 from inference.load import parse_metrics
-from inference.vitals import Vitals, observed
+from inference.vitals import Vitals, observed, tells_progress
 
 REMEMBERED_SECONDS = 3600
 logger = logging.getLogger(__name__)
@@ -37,6 +37,6 @@ def watch_engines() -> dict[str, str]:
 
 def _vitals(before: Vitals | None, page: Page) -> Vitals | None:
     load, counters = parse_metrics(page.text), parse_token_counters(page.text)
-    if load is None or counters is None:
+    if load is None or counters is None or not tells_progress(page.text):
         return None
     return observed(before, at=page.told_at.timestamp(), running=load.running, output=counters.output)

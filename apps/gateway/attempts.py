@@ -15,7 +15,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -52,6 +52,7 @@ logger = logging.getLogger(__name__)
 AFTER_OTHERS = 100  # vLLM takes lower numbers first; 0 is usual
 MOST_TRIES = 6
 MOST_WAITS = 2
+MOST_HELD, HELD_STEP = 1.5, 0.1  # seconds that a caller is kept waiting for a circuit, and how often it looks
 LONGEST_WAIT = 2.5  # seconds that a caller is kept waiting for an engine that is busy
 FULL_SECONDS = 0.5  # for which an engine is left alone that says it is full, and not for how long
 MOST_KILLS = 2
@@ -122,6 +123,7 @@ class Attempts:
     """Wakes engines that share a GPU by turns; without it such an engine is asked as any other."""
     _gives_one: bool = False
     _waits: int = 0
+    _held: float = 0.0
     _kills: int = 0
     _prefix: Prefix | None = None
 
@@ -147,16 +149,19 @@ class Attempts:
         return [model.public_name for model in found if model is not None and model.account_id in mine]
 
     async def _search(self, groups: list[str], meter: Meter, without: Collection[str]) -> Opened:
+        tried: dict[str, set[str]] = {group: set(without) for group in groups}
         while True:
             # First where nobody waits, Claude included; only then into the shortest queue.
-            tried: dict[str, set[str]] = {group: set(without) for group in groups}
             for may_queue in (False, True):
                 for group in groups:
                     if opened := await self._first_of(group, meter, tried[group], may_queue=may_queue):
                         return opened
             if self._gives_one and not self.made:
                 raise Invalid("n", f"{self.call.model.public_name} gives one answer a request; ask several times.")
-            wait = self._wait_worth_while(groups)
+            wait = self._wait_for_a_circuit(tried)
+            if wait is None:
+                wait = self._wait_worth_while(groups)
+                tried = {group: set(without) for group in groups}
             if wait is None:
                 raise self._exhausted()
             await asyncio.sleep(wait)
@@ -209,6 +214,17 @@ class Attempts:
             if self._kills >= MOST_KILLS:
                 raise DeadlyRequestError
         return opened
+
+    def _wait_for_a_circuit(self, tried: Mapping[str, Collection[str]]) -> float | None:
+        """Seconds, where somebody who was not asked may be in a moment: one that is back, and being probed."""
+        left = min(MOST_HELD - self._held, self.until - time.monotonic())
+        waits = [self.router.soonest(group, tried=already) for group, already in tried.items()]
+        soonest = min((wait for wait in waits if wait > 0), default=inf)
+        if soonest > left or self.made >= MOST_TRIES:
+            return None
+        wait = min(soonest, HELD_STEP) * random.uniform(0.8, 1.0)
+        self._held += wait
+        return wait
 
     def _wait_worth_while(self, groups: list[str]) -> float | None:
         """Seconds after which it makes sense to ask all again: only where an engine said that it is busy."""

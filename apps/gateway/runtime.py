@@ -132,7 +132,7 @@ class Runtime:
     async def _look_at_engines(self) -> None:
         offer = self.offers.known
         if offer is not None:
-            await self.watch.look(offer.router.deployments())
+            offer.router.are_back(await self.watch.look(offer.router.deployments()))
 
     async def settle(self, arguments: list[Any]) -> None:
         """A second settlement of a request changes nothing. Raises RedisError where Redis does not take it."""

@@ -1,5 +1,7 @@
 """An engine that makes no progress, by looks at what it counts."""
 
+from inference.fake.control import FakeServer
+from inference.liveness import MakesProgress
 from inference.vitals import SLOW_SECONDS, STUCK_SECONDS, Vitals, observed
 
 EVERY = 10.0
@@ -59,3 +61,21 @@ def test_a_restart_is_a_new_engine() -> None:
     engine.goes_on(50, speed=0)
     engine.output = 0
     assert engine.goes_on(50, speed=0) == ""
+
+
+async def test_the_supervisors_probe(fake: FakeServer) -> None:
+    progress = MakesProgress(fake.base_url, None, stuck_seconds=0)
+    fake.set_metrics(num_requests_running=2, generation_tokens_total=10)
+    assert await progress()
+    fake.set_metrics(num_requests_running=2, generation_tokens_total=11)
+    assert await progress()
+    assert not await progress(), "no token since, and requests run"
+    assert await progress(), "of the next process nothing is known"
+
+
+async def test_an_engine_that_tells_nothing_is_not_well_either() -> None:
+    with FakeServer() as engine:
+        progress = MakesProgress(engine.base_url, None, silent_seconds=0)
+        assert await progress()
+        engine.kill()
+        assert not await progress()
