@@ -15,8 +15,11 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,ta
     python3.11 -m venv --without-pip /opt/venv \
  && python3.11 -m pip --python /opt/venv/bin/python install --no-compile --no-deps --only-binary :all: \
     --require-hashes --requirement /build/requirements.lock
-# Modules compiled ahead, for a root that nobody writes to. Checked against nothing: times differ from build to build.
-RUN python3.11 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
+# Packages' own tests and the pages of LiteLLM's proxy serve nobody here. Modules are compiled ahead, for a root that
+# nobody writes to, and checked against nothing, since times differ from build to build.
+RUN find /opt/venv/lib -depth -type d -name tests -exec rm -r {} + \
+ && rm -rf /opt/venv/lib/python3.11/site-packages/litellm/proxy/_experimental/out \
+ && python3.11 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
 WORKDIR /app
 COPY LICENSE manage.py ./
