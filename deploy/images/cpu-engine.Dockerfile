@@ -24,7 +24,7 @@ RUN chmod -R u=rwX,go=rX . \
 
 FROM ${BASE}
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends python3.11 \
+ && apt-get install --yes --no-install-recommends libgomp1 python3.11 \
  && PYTHONHASHSEED=0 python3.11 -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3.11 \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
  && echo "artemis:x:10001:10001::/nonexistent:/usr/sbin/nologin" >> /etc/passwd \
