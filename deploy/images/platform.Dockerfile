@@ -40,14 +40,15 @@ RUN chmod -R u=rwX,go=rX . \
 
 FROM ${BASE}
 # tini, since a reader of documents whose worker was killed is left to process 1, and Celery buries only its own children.
-# The standard library is compiled as above: its times, too, may be set anew.
+# The standard library is compiled as above: its times, too, may be set anew. Folders on which volumes are put exist
+# beforehand, since Docker gives a new volume the owner that it finds there.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates python3.11 tini \
  && PYTHONHASHSEED=0 python3.11 -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3.11 \
- && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /etc/ld.so.cache~ \
+ && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
  && echo "artemis:x:10001:10001::/var/lib/artemis:/usr/sbin/nologin" >> /etc/passwd \
  && echo "artemis:x:10001:" >> /etc/group \
- && install -d -m 0750 -o 10001 -g 10001 /var/lib/artemis
+ && for folder in "" /files /metrics-worker; do install -d -m 0750 -o 10001 -g 10001 /var/lib/artemis$folder; done
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 
