@@ -203,7 +203,7 @@ def test_models_are_those_of_the_engines(file: str, profiles: dict[str, str], tm
     offered = yaml.safe_load(text)["model_list"]
     for service, entry, wanted in zip(profiles, offered, expected, strict=True):
         wanted["litellm_params"]["api_base"] = f"http://{service}:8000/v1"
-        for price in [name for name in wanted["model_info"] if name.endswith("_token") or name.endswith("_cost")]:
+        for price in [name for name in wanted["model_info"] if name.endswith(("_token", "_cost"))]:
             assert float(entry["model_info"].pop(price)) == float(wanted["model_info"].pop(price))
         assert entry == wanted
 
