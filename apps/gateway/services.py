@@ -1,6 +1,6 @@
 """The only way to an engine: authenticate, admit, route, relay, settle."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -30,6 +30,7 @@ from apps.keys.contracts import KeyFacts
 
 __all__ = [
     "authenticate",
+    "authenticate_now",
     "authorize",
     "check_admission",
     "check_endpoint",
@@ -45,6 +46,7 @@ __all__ = [
 ]
 MOST_READS = 8
 RECENT_SECONDS = 1.0
+READINESS = ("redis", "postgres", "catalog")
 Rates = TypeVar("Rates")
 
 
@@ -63,6 +65,12 @@ async def authorize(secret_hash: str, *, address: str) -> KeyFacts:
         return access.checked(await keys.get(secret_hash), address)
     except (Unauthenticated, Forbidden):
         return access.checked(await keys.get(secret_hash, at_most=RECENT_SECONDS), address)
+
+
+async def authenticate_now(token: str, *, address: str) -> KeyFacts:
+    """The same by what is true now, for a door that passes no admission and remembers the answer."""
+    key, _ = await _true_now(await authenticate(token, address=address), await current().offers.get(), address)
+    return key
 
 
 async def model_for(key: KeyFacts, *, name: str, endpoint: str, address: str) -> tuple[KeyFacts, ModelFacts]:
@@ -153,7 +161,7 @@ async def complete(call: Call) -> Answer:
     if guess.forwarded_limit:
         payload[call.output_limit_field] = guess.forwarded_limit
     until = account.clock + call.limits.total
-    attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload, until=until)
+    attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload, until=until, slots=runtime.slots)
     outcome, code = "cancelled", ""
     try:
         opened = await attempts.open(meter)
@@ -292,18 +300,33 @@ async def rate_headers(key: KeyFacts) -> Mapping[str, str]:
     return rates.headers() if rates else {}
 
 
-async def readiness() -> dict[str, bool]:
+async def readiness(*, without: Collection[str] = ()) -> dict[str, bool]:
     """Whether what the gateway needs answers: Redis, PostgreSQL, and a catalog with something on offer.
 
-    A Redis that is full, or a replica, answers a PING, and is of no use: it must take something.
+    `without`: names among READINESS that are not asked. A Redis that is full, or a replica, answers a PING, and is of
+    no use: it must take something.
     """
-    runtime = current()
+    checks = {"redis": _redis_takes, "postgres": _postgres_answers, "catalog": _has_models}
+    return {name: await checks[name]() for name in READINESS if name not in without}
+
+
+async def _redis_takes() -> bool:
     try:
-        redis_answers = bool(await runtime.redis.set("art:ready", 1, ex=60))
+        return bool(await current().redis.set("art:ready", 1, ex=60))
     except RedisError:
-        redis_answers = False
+        return False
+
+
+async def _postgres_answers() -> bool:
     try:
-        offer = await runtime.offers.read()
+        await current().offers.read()
     except Unavailable:
-        return {"redis": redis_answers, "postgres": False, "catalog": False}
-    return {"redis": redis_answers, "postgres": True, "catalog": bool(offer.catalog.models)}
+        return False
+    return True
+
+
+async def _has_models() -> bool:
+    try:
+        return bool((await current().offers.get()).catalog.models)
+    except Unavailable:
+        return False
