@@ -113,10 +113,7 @@ def test_every_setting_is_one_that_the_platform_reads() -> None:
 
 
 def test_every_setting_of_the_edge_is_one_that_it_reads() -> None:
-    declared = DEPLOY / "edge" / "settings.sh"
-    if not declared.exists():
-        pytest.skip("deploy/edge is not there")
-    known = set(re.findall(r"^setting (EDGE_\w+)", declared.read_text(), re.M))
+    known = set(re.findall(r"^setting (EDGE_\w+)", (DEPLOY / "edge" / "settings.sh").read_text(), re.M))
     assert SERVICES["edge"]["environment"].keys() <= known
 
 
@@ -147,6 +144,20 @@ def test_every_file_that_it_names_is_there() -> None:
             else:
                 assert source in COMPOSE["volumes"], source
         assert set(service["networks"]) <= COMPOSE["networks"].keys()
+
+
+def test_every_module_that_it_runs_reaches_the_image() -> None:
+    modules = {
+        command[command.index("-m") + 1]
+        for service in PLATFORM.values()
+        for command in (service.get("command", []), service.get("healthcheck", {}).get("test", []))
+        if "-m" in command
+    }
+    assert modules == {"deploy.alive"}
+    for module in modules:
+        source = module.replace(".", "/") + ".py"
+        assert (ROOT / source).is_file()
+        assert Path(source).match("deploy/*.py")  # which .dockerignore lets through and the Dockerfile copies
 
 
 def test_new_volumes_belong_to_who_writes_to_them() -> None:
