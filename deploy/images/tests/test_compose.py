@@ -140,7 +140,7 @@ def test_every_file_that_it_names_is_there() -> None:
         for volume in service.get("volumes", []):
             source = default(volume).partition(":")[0]
             if source.startswith("."):
-                assert source == "./tls" or (DEPLOY / source).is_file(), source
+                assert source in ("./tls", "./models") or (DEPLOY / source).is_file(), source
             else:
                 assert source in COMPOSE["volumes"], source
         assert set(service["networks"]) <= COMPOSE["networks"].keys()
