@@ -275,7 +275,7 @@ CONTENT_SECURITY_POLICY = {
 # Pages
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = ARTEMIS_HOME / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", str(ARTEMIS_HOME / "static")))  # an image collects them as it is built
 # What is in files: file:///a/folder, which all machines must have in common (a network file system), since any gateway
 # takes an upload and any gateway or worker reads it; or s3://bucket/prefix?endpoint=https://host&region=eu-central-1
 # (&addressing=path where the server wants it), whose keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or from
