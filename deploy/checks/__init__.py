@@ -1,0 +1,1 @@
+"""Reads what stands in deploy/ as a cluster would, without one: renders, validates, answers who may speak to whom."""

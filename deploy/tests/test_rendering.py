@@ -1,0 +1,64 @@
+"""Every overlay builds, whole and layer by layer, and every object in it is one that its API would take."""
+
+import copy
+
+import pytest
+
+from deploy.checks import rendering, schemas
+from deploy.checks.rendering import ENVIRONMENTS, LAYERS, SHARED, name_of
+
+PARTS = [
+    *((environment, "overlays", layer) for environment in ENVIRONMENTS for layer in ("", *LAYERS)),
+    *((environment, "flux", "") for environment in ENVIRONMENTS),
+    *((environment, "shared", folder) for environment in ENVIRONMENTS for folder in SHARED),
+]
+
+
+def objects(environment: str, kind: str, part: str) -> list[rendering.Object]:
+    if kind == "overlays":
+        return rendering.overlay(environment, part)
+    return rendering.flux(environment) if kind == "flux" else rendering.shared(environment, part)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: "-".join(filter(None, part)))
+def test_builds_and_validates(part: tuple[str, str, str]) -> None:
+    found = objects(*part)
+    assert found
+    assert [complaint for thing in found for complaint in schemas.complaints(thing)] == []
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_layers_are_the_whole(environment: str) -> None:
+    """Nothing is applied twice, and nothing only when all is built at once."""
+    layers = [name_of(thing) for layer in LAYERS for thing in rendering.overlay(environment, layer)]
+    assert sorted(layers) == sorted(name_of(thing) for thing in rendering.overlay(environment))
+    assert len(layers) == len(set(layers))
+
+
+def test_validation_can_fail() -> None:
+    """Of every kind that is used: a field that its API does not know, a wrong type, and a kind without a schema."""
+    seen = {}
+    for part in PARTS:
+        for thing in objects(*part):
+            seen.setdefault((thing["apiVersion"], thing["kind"]), thing)
+    assert len(seen) > 20
+    for thing in seen.values():
+        wrong = copy.deepcopy(thing)
+        inner = wrong["spec"] if "spec" in wrong else wrong
+        inner["noSuchField"] = 1
+        assert any("noSuchField" in complaint for complaint in schemas.complaints(wrong)), name_of(thing)
+    unknown = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}}
+    assert list(schemas.complaints(unknown)) == ["Thing/a: deploy/schemas knows no example.com/v1 Thing"]
+
+
+def test_a_complaint_says_where() -> None:
+    (thing,) = [one for one in rendering.flux("production") if name_of(one) == "Kustomization/secrets"]
+    thing["spec"]["decryption"]["provider"] = "rot13"
+    assert list(schemas.complaints(thing)) == [
+        "Kustomization/secrets: spec.decryption.provider: 'rot13' is not one of ['sops']"
+    ]
+
+
+def test_a_setting_without_a_value_is_an_error() -> None:
+    with pytest.raises(rendering.RenderingError, match="nowhere"):
+        rendering.substituted("a: ${nowhere}", {})
