@@ -1,4 +1,4 @@
-"""Validates objects against the schemas of Kubernetes and of the controllers; a field that nobody knows is a complaint."""
+"""Validates objects against the schemas of Kubernetes and its controllers: a field that nobody knows is a complaint."""
 
 import functools
 import json
