@@ -3,9 +3,17 @@
 import os
 
 from celery import Celery
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artemis_site.settings")
 
 app = Celery("artemis")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add("artemis_site.liveness:Canary")
+
+
+@app.task(name="canary")
+def canary() -> None:
+    """See artemis_site/liveness.py."""
+    settings.WORKER_ALIVE_FILE.touch()

@@ -148,6 +148,10 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a task of minutes must not keep others waiting that another child could do
+WORKER_CANARY_SECONDS = env.float("WORKER_CANARY_SECONDS", 20.0)
+WORKER_ALIVE_FILE, BEAT_ALIVE_FILE = ARTEMIS_HOME / "worker.alive", ARTEMIS_HOME / "beat.alive"  # deploy.alive looks
+CELERY_BEAT_SCHEDULER = "artemis_site.liveness.Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(ARTEMIS_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "drain usage events": {"task": "usage.drain_events", "schedule": 1.0, "options": {"expires": 5}},
