@@ -11,7 +11,7 @@ import yaml
 
 DEPLOY = Path(__file__).resolve().parents[1]
 KUBECTL = Path(sys.executable).with_name("kubectl")
-ENVIRONMENTS = ("production",)
+ENVIRONMENTS = ("development", "staging", "production")
 LAYERS = ("common", "data", "migrations", "platform", "engines", "edge")
 SHARED = ("infrastructure", "automation", "notifications")
 """Folders of deploy/flux that every environment applies."""
