@@ -1,6 +1,9 @@
 """What holds for every workload of every environment: confinement, bounds, probes, budgets, places, endings."""
 
+import importlib.util
+
 import pytest
+from django.core.management import get_commands
 
 from deploy.checks import rendering
 from deploy.checks.network import Network, Pod
@@ -119,6 +122,27 @@ def test_ends_gracefully(environment: str, workload: Workload) -> None:
         for argument in container.get("args", []):
             if argument.startswith("--shutdown-timeout="):
                 assert grace > 15 + int(argument.partition("=")[2])
+
+
+@each_workload
+def test_its_commands_exist(environment: str, workload: Workload) -> None:
+    """Of the platform's image: modules, files and management commands are in this repository."""
+    for container in workload.all_containers:
+        if not container["image"].partition(":")[0].endswith("artemis-platform"):
+            continue
+        actions = [container.get("lifecycle", {}).get("preStop"), container.get("livenessProbe")]
+        for words in (container["args"], *(one["exec"]["command"] for one in actions if one and "exec" in one)):
+            match words:
+                case ["python", "-m", module, *_]:
+                    assert importlib.util.find_spec(module)
+                case ["python", "manage.py", command, *_]:
+                    assert command in get_commands()
+                case ["gunicorn", "-c", file]:
+                    assert (DEPLOY.parent / file).exists()
+                case ["celery", "-A", module, ("worker" | "beat"), *_]:
+                    assert importlib.util.find_spec(module)
+                case _:
+                    pytest.fail(f"unknown: {words}")
 
 
 @each_workload
