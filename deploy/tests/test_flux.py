@@ -41,7 +41,10 @@ def test_each_layer_is_waited_for_and_pruned(environment: str) -> None:
         assert spec["prune"] is True
         assert spec["sourceRef"] == {"kind": "GitRepository", "name": "artemis"}
         assert spec["timeout"]
-        assert spec["postBuild"]["substituteFrom"] == [{"kind": "ConfigMap", "name": "settings"}]
+        if name == "secrets":
+            assert "postBuild" not in spec, "a password may look like a variable"
+        else:
+            assert spec["postBuild"]["substituteFrom"] == [{"kind": "ConfigMap", "name": "settings"}]
         folder = (DEPLOY.parent / spec["path"]).resolve()
         assert (folder / "kustomization.yaml").exists()
         expected = DEPLOY / ("flux" if name in SHARED else f"overlays/{environment}") / name

@@ -9,6 +9,7 @@ from deploy.checks import rendering
 from deploy.checks.network import Address, End, Network, Pod
 from deploy.checks.rendering import ENVIRONMENTS
 from deploy.checks.workloads import workloads
+from deploy.tests.test_workloads import everything
 
 OUTSIDE = {
     "dns": Pod({"k8s-app": "kube-dns"}, "kube-system"),
@@ -122,6 +123,18 @@ def test_a_database_elsewhere() -> None:
         assert not network.allows(pod, Address("10.9.1.8"), 6379)
         assert not network.allows(pod, Address("10.9.0.5"), 6379)
         assert not network.allows(pod, Address("10.9.2.5"), 5432)
+
+
+def test_litellms_proxy_is_an_engine() -> None:
+    network, pods = Network.of(everything("production")), workloads(everything("production"))
+    known = {one.name: Pod(one.labels) for one in pods} | OUTSIDE
+    for source in ("gateway", "portal", "worker", "prometheus"):
+        assert network.allows(known[source], known["litellm"], 8000), source
+    for source in ("edge", "beat", "migration-job", "redis", "vllm-qwen3-4b", "internet", "stranger"):
+        assert not network.allows(known[source], known["litellm"], 8000), source
+    assert network.allows(known["litellm"], known["internet"], 443)
+    for target in ("neighbour", "cluster", "metadata", "gateway", "redis"):
+        assert not network.allows(known["litellm"], known[target], 443), target
 
 
 POLICY = {

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -142,3 +143,17 @@ def test_the_edge_reads_what_it_is_given(environment: str) -> None:
     given = set(variables(environment, edge))
     assert len(given) > 7
     assert given <= known
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_edge_renders_with_it(environment: str, tmp_path: Path) -> None:
+    """By its own script, which refuses a setting that it does not know, or that is none."""
+    script = DEPLOY / "edge" / "render.sh"
+    if not script.exists() or not shutil.which("nginx"):
+        pytest.skip("deploy/edge or nginx is not here")
+    (edge,) = [one for one in workloads(rendering.overlay(environment)) if one.name == "edge"]
+    folders = {"EDGE_RUN_FOLDER": str(tmp_path), "EDGE_CACHE_FOLDER": str(tmp_path)}
+    given = {"PATH": os.environ["PATH"], **variables(environment, edge), **folders}
+    done = subprocess.run(["sh", script], env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"server_name {rendering.settings(environment)['host']};" in done.stdout
