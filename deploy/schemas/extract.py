@@ -21,7 +21,6 @@ KINDS = {
         ("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
         ("source.toolkit.fluxcd.io/v1", "GitRepository"),
         ("source.toolkit.fluxcd.io/v1", "HelmRepository"),
-        ("source.toolkit.fluxcd.io/v1", "OCIRepository"),
         ("helm.toolkit.fluxcd.io/v2", "HelmRelease"),
         ("image.toolkit.fluxcd.io/v1", "ImageRepository"),
         ("image.toolkit.fluxcd.io/v1", "ImagePolicy"),
@@ -29,17 +28,12 @@ KINDS = {
         ("notification.toolkit.fluxcd.io/v1beta3", "Provider"),
         ("notification.toolkit.fluxcd.io/v1beta3", "Alert"),
     ),
-    "@kubernetes-models/keda": (
-        ("keda.sh/v1alpha1", "ScaledObject"),
-        ("keda.sh/v1alpha1", "TriggerAuthentication"),
-    ),
+    "@kubernetes-models/keda": (("keda.sh/v1alpha1", "ScaledObject"),),
     "@kubernetes-models/cert-manager": (
         ("cert-manager.io/v1", "Certificate"),
-        ("cert-manager.io/v1", "ClusterIssuer"),
         ("cert-manager.io/v1", "Issuer"),
     ),
     "@kubernetes-models/prometheus-operator": (
-        ("monitoring.coreos.com/v1", "ServiceMonitor"),
         ("monitoring.coreos.com/v1", "PodMonitor"),
         ("monitoring.coreos.com/v1", "PrometheusRule"),
     ),
