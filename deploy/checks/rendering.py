@@ -15,6 +15,7 @@ ENVIRONMENTS = ("development", "staging", "production")
 LAYERS = ("common", "data", "migrations", "platform", "engines", "edge")
 SHARED = ("infrastructure", "automation", "notifications")
 """Folders of deploy/flux that every environment applies."""
+FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 Object = dict[str, Any]
@@ -33,6 +34,7 @@ def text(folder: Path) -> str:
     return done.stdout
 
 
+@functools.cache
 def settings(environment: str) -> dict[str, str]:
     document = yaml.safe_load((DEPLOY / "flux" / environment / "settings.yaml").read_text())
     data: dict[str, str] = document["data"]
@@ -47,19 +49,22 @@ def substituted(rendered: str, values: dict[str, str]) -> list[Object]:
             raise RenderingError(f"There is no setting {match[1]}.")
         return values[match[1]]
 
-    return [found for found in yaml.safe_load_all(VARIABLE.sub(value, rendered)) if found]
+    return [found for found in yaml.load_all(VARIABLE.sub(value, rendered), FAST) if found]
 
 
+@functools.cache
 def overlay(environment: str, layer: str = "") -> list[Object]:
-    """The objects of a layer, or of all of them."""
+    """The objects of a layer, or of all of them. Whoever changes one copies it first: it is made once."""
     return substituted(text(DEPLOY / "overlays" / environment / layer), settings(environment))
 
 
+@functools.cache
 def flux(environment: str) -> list[Object]:
     """What Flux itself applies for an environment: the settings, the source, the layers."""
     return substituted(text(DEPLOY / "flux" / environment), {})
 
 
+@functools.cache
 def shared(environment: str, folder: str) -> list[Object]:
     return substituted(text(DEPLOY / "flux" / folder), settings(environment))
 

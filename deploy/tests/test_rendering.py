@@ -53,8 +53,9 @@ def test_validation_can_fail() -> None:
 
 def test_a_complaint_says_where() -> None:
     (thing,) = [one for one in rendering.flux("production") if name_of(one) == "Kustomization/secrets"]
-    thing["spec"]["decryption"]["provider"] = "rot13"
-    assert list(schemas.complaints(thing)) == [
+    wrong = copy.deepcopy(thing)
+    wrong["spec"]["decryption"]["provider"] = "rot13"
+    assert list(schemas.complaints(wrong)) == [
         "Kustomization/secrets: spec.decryption.provider: 'rot13' is not one of ['sops']"
     ]
 

@@ -1,5 +1,6 @@
 """What holds for every workload of every environment: confinement, bounds, probes, budgets, places, endings."""
 
+import functools
 import importlib.util
 
 import pytest
@@ -14,11 +15,11 @@ OPTIONAL = ("litellm", "keda/engines")
 """Components that no overlay takes; they must be as good."""
 
 
+@functools.cache
 def everything(environment: str) -> list[Object]:
     objects = rendering.overlay(environment)
     if environment == "production":
-        for name in OPTIONAL:
-            objects += with_component(name)
+        return [*objects, *(one for name in OPTIONAL for one in with_component(name))]
     return objects
 
 
