@@ -38,9 +38,11 @@ class Network:
         return cls([one for one in objects if one["kind"] == "NetworkPolicy"])
 
     def allows(self, source: End, target: End, port: int, protocol: str = "TCP") -> bool:
-        return self._one_way("Egress", source, target, port, protocol) and self._one_way(
-            "Ingress", target, source, port, protocol
-        )
+        return self._one_way("Egress", source, target, port, protocol) and self.lets_in(source, target, port, protocol)
+
+    def lets_in(self, source: End, target: End, port: int, protocol: str = "TCP") -> bool:
+        """The target's side alone."""
+        return self._one_way("Ingress", target, source, port, protocol)
 
     def isolates(self, pod: Pod, direction: str) -> bool:
         return bool(self._selecting(pod, direction))

@@ -92,6 +92,21 @@ def test_the_table(environment: str) -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_each_end_keeps_its_own_door(environment: str) -> None:
+    """Nobody is let in whom only their own bounds keep away."""
+    network = Network.of(rendering.overlay(environment))
+    known, allowed = ends(environment), table(environment)
+    own = {name: end for name, end in known.items() if name not in OUTSIDE}
+    wrong = [
+        (source, target, port)
+        for (source, one), (target, other), port in itertools.product(own.items(), own.items(), PORTS)
+        if network.lets_in(one, other, port) and (source, target, port) not in allowed
+    ]
+    # Callers come from anywhere; instances let in those that are about to become one.
+    assert {one for one in wrong if one[1] != "edge"} == {("postgres-job", "postgres", 8000)}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_without_a_policy_it_shows(environment: str) -> None:
     """Each policy but the default is needed: without it the table is another."""
     objects = rendering.overlay(environment)
