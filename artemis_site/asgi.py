@@ -23,7 +23,7 @@ from artemis_site.bodies import BoundedBodies  # noqa: E402
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 sys.set_int_max_str_digits(640)  # the least that there is: of 4,000 digits, one takes 0.4 ms, and a body has thousands
-LEAN_PATHS = frozenset({"healthz", "readyz", "metrics"})
+LEAN_PATHS = frozenset({"healthz", "readyz", "metrics", "internal"})
 
 portal = BoundedBodies(get_asgi_application())  # type: ignore[arg-type]
 v1 = V1Handler(

@@ -36,6 +36,9 @@ ALLOWED_HOSTS = env.list(
 )
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 TRUSTED_PROXIES = networks(env.list("TRUSTED_PROXIES", default=[]), "TRUSTED_PROXIES")
+# Only where each of these is one of ours (deploy/edge), which makes ids itself: with an id that was billed before, a
+# request is free.
+REQUEST_IDS_FROM_PROXY = env.bool("REQUEST_IDS_FROM_PROXY", False)
 
 if PRODUCTION:
     refuse_unfit_production(
@@ -156,6 +159,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(ARTEMIS_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "drain usage events": {"task": "usage.drain_events", "schedule": 1.0, "options": {"expires": 5}},
     "sample engines": {"task": "catalog.sample_engines", "schedule": 60.0, "options": {"expires": 30}},
+    "watch engines": {"task": "catalog.watch_engines", "schedule": 10.0, "options": {"expires": 10}},
+    "warm up engines that return": {"task": "catalog.warm_up", "schedule": 5.0, "options": {"expires": 5}},
     "make months of usage events": {"task": "usage.make_months", "schedule": 3600.0, "options": {"expires": 3600}},
     "post usage": {"task": "billing.post_usage", "schedule": 60.0, "options": {"expires": 60}},
     "expire credit": {"task": "billing.expire_credit", "schedule": 60.0, "options": {"expires": 60}},

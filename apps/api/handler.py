@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from typing import Any, cast
@@ -12,6 +11,7 @@ from django.urls import Resolver404, get_resolver
 
 from apps.api.errors import dialect_of
 from apps.api.http import Request, Response
+from apps.api.request_ids import request_id_of
 from apps.common.asgi import WHEN_GONE
 
 Message = MutableMapping[str, Any]
@@ -44,7 +44,7 @@ class V1Handler:
         self._body_seconds = body_seconds
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        request_id = f"req_{secrets.token_hex(12)}"
+        request_id = request_id_of(scope)
         if scope["method"] == "POST" and self._takes_uploads(scope["path"]):
             response = await self._response(scope, b"", request_id, receive)
             if response.status in CUT_SHORT:

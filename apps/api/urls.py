@@ -8,12 +8,14 @@ from apps.api import organization, responses, store_files, vector_stores, views
 from apps.api.batches import BatchCancelView, BatchesView, BatchView
 from apps.api.files import FileContentView, FilesView, FileView
 from apps.api.health import healthz, readyz
+from apps.api.internal import authorize
 from apps.api.metrics import metrics
 from apps.api.rerank import RerankView
 
 healthy: Any = healthz  # Django's types know only its own answers
 ready: Any = readyz
 measured: Any = metrics
+authorized: Any = authorize
 
 urlpatterns = [
     path("v1/chat/completions", views.ChatCompletionsView.as_view()),
@@ -53,4 +55,5 @@ urlpatterns = [
     path("healthz", healthy),
     path("readyz", ready),
     path("metrics", measured),
+    path("internal/authorize", authorized),
 ]

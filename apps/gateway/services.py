@@ -30,6 +30,7 @@ from apps.keys.contracts import KeyFacts
 
 __all__ = [
     "authenticate",
+    "authenticate_now",
     "authorize",
     "check_admission",
     "check_endpoint",
@@ -64,6 +65,12 @@ async def authorize(secret_hash: str, *, address: str) -> KeyFacts:
         return access.checked(await keys.get(secret_hash), address)
     except (Unauthenticated, Forbidden):
         return access.checked(await keys.get(secret_hash, at_most=RECENT_SECONDS), address)
+
+
+async def authenticate_now(token: str, *, address: str) -> KeyFacts:
+    """The same by what is true now, for a door that passes no admission and remembers the answer."""
+    key, _ = await _true_now(await authenticate(token, address=address), await current().offers.get(), address)
+    return key
 
 
 async def model_for(key: KeyFacts, *, name: str, endpoint: str, address: str) -> tuple[KeyFacts, ModelFacts]:
@@ -154,7 +161,7 @@ async def complete(call: Call) -> Answer:
     if guess.forwarded_limit:
         payload[call.output_limit_field] = guess.forwarded_limit
     until = account.clock + call.limits.total
-    attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload, until=until)
+    attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload, until=until, slots=runtime.slots)
     outcome, code = "cancelled", ""
     try:
         opened = await attempts.open(meter)

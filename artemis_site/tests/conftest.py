@@ -6,10 +6,13 @@ from playwright.sync_api import Page
 
 from artemis_site.tests.browser import opened_page, sign_in
 from artemis_site.tests.desk import Desk
+from artemis_site.tests.edges import edge_before
 from artemis_site.tests.errands import Key, renew_catalog
 from artemis_site.tests.messages import TRANSLATED, client_of, load_engine
+from artemis_site.tests.planes import Plane
 from artemis_site.tests.platform import Platform
 from artemis_site.tests.report import ROWS, table
+from deploy.edge.tests.edge import Edge
 from deploy.local.ports import free_port
 from inference.fake.control import FakeServer
 
@@ -50,6 +53,21 @@ def platform(running_platform: Platform, desk: Desk) -> Iterator[Platform]:
 def desk(running_platform: Platform) -> Iterator[Desk]:
     with Desk(running_platform.environment()) as desk:
         yield desk
+
+
+@pytest.fixture(scope="session")
+def plane(running_platform: Platform) -> Iterator[Plane]:
+    """Of the running platform, and behind the edge."""
+    with Plane(running_platform) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def edge(plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """With limits that no test reaches by chance."""
+    many = {"ADDRESS_RATE": "10000", "KEY_RATE": "10000", "KEY_SECONDS": "2"}
+    with edge_before(plane, tmp_path_factory.mktemp("edge"), **many) as edge:
+        yield edge
 
 
 @pytest.fixture

@@ -528,7 +528,8 @@ def add_foreign_model(platform: Platform, desk: Desk) -> None:
     desk.call(give_model, FOREIGN_MODEL, desk.call(make_account, f"Others {token_hex(4)}"))
 
 
-def send(platform: Platform, case: Case, keys: dict[str, str]) -> WireAnswer:
+def filled_in(case: Case, keys: dict[str, str]) -> bytes:
+    """The request as bytes."""
     headers = [("Content-Type", case.content_type)] if case.content_type else []
     if case.key:
         headers.append(("Authorization", f"Bearer {keys[case.key]}"))
@@ -537,7 +538,11 @@ def send(platform: Platform, case: Case, keys: dict[str, str]) -> WireAnswer:
         filled = value.replace(b"{good}", good) if isinstance(value, bytes) else value.replace("{good}", good.decode())
         headers.append((name, filled))
     path = case.path.replace("{good}", keys["good"])
-    return exchange(platform.port, request_bytes(path, case.body, method=case.method, headers=tuple(headers)))
+    return request_bytes(path, case.body, method=case.method, headers=tuple(headers))
+
+
+def send(platform: Platform, case: Case, keys: dict[str, str]) -> WireAnswer:
+    return exchange(platform.port, filled_in(case, keys))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
