@@ -67,8 +67,8 @@ def table(environment: str) -> set[tuple[str, str, int]]:
         (controlled, addresses, (443, 6443)),  # Kubernetes' API, whose address only who runs the cluster knows; backups
         ((*PLATFORM, "migration-job"), ("redis",), (6379,)),
         (("edge",), ("acme",), (8089,)),
-        (("prometheus", "grafana"), ("pooler",), (9127,)),
-        (("prometheus", "grafana"), ("postgres",), (9187,)),
+        (("prometheus",), ("pooler",), (9127,)),
+        (("prometheus",), ("postgres",), (9187,)),
     ]
     return {found for row in rows for found in itertools.product(*row)}
 

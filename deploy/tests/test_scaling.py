@@ -80,5 +80,6 @@ def test_prometheus_scrapes_what_is_asked_for(environment: str) -> None:
                 ports = {port["name"] for one in workload.containers for port in one["ports"]}
                 assert {one["port"] for one in monitor["spec"]["podMetricsEndpoints"]} <= ports
     assert scraped == {"gateway", "portal", "vllm-qwen3-4b", "embeddings"}
+    assert set(of_kind(objects, "PodMonitor")) == {"platform", "engines", "postgres", "postgres-pooler"}
     (endpoint,) = of_kind(objects, "PodMonitor")["platform"]["spec"]["podMetricsEndpoints"]
     assert endpoint["authorization"]["credentials"] == {"name": "metrics", "key": "METRICS_TOKEN"}
