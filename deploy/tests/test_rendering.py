@@ -1,11 +1,13 @@
 """Every overlay builds, whole and layer by layer, and every object in it is one that its API would take."""
 
 import copy
+from pathlib import Path
 
 import pytest
 
 from deploy.checks import rendering, schemas
 from deploy.checks.rendering import ENVIRONMENTS, LAYERS, SHARED, name_of
+from deploy.checks.workloads import of_kind
 
 PARTS = [
     *((environment, "overlays", layer) for environment in ENVIRONMENTS for layer in ("", *LAYERS)),
@@ -63,3 +65,30 @@ def test_a_complaint_says_where() -> None:
 def test_a_setting_without_a_value_is_an_error() -> None:
     with pytest.raises(rendering.RenderingError, match="nowhere"):
         rendering.substituted("a: ${nowhere}", {})
+
+
+MORE = {"postgres_network": "10.9.0.0/24", "redis_network": "10.9.1.7/32"}
+"""Settings of what no overlay takes."""
+EXAMPLES = sorted(path for path in (rendering.DEPLOY / "tests" / "kustomize").iterdir())
+
+
+@pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
+def test_what_no_overlay_takes_validates(folder: Path) -> None:
+    objects = rendering.substituted(rendering.text(folder), rendering.settings("production") | MORE)
+    assert [complaint for thing in objects for complaint in schemas.complaints(thing)] == []
+
+
+def test_a_restored_cluster_does_not_write_over_its_backups() -> None:
+    folder = rendering.DEPLOY / "tests" / "kustomize" / "restore"
+    objects = rendering.substituted(rendering.text(folder), rendering.settings("production"))
+    spec = of_kind(objects, "Cluster")["postgres"]["spec"]
+    (before,) = spec["externalClusters"]
+    source, target = before["barmanObjectStore"], spec["backup"]["barmanObjectStore"]
+    assert spec["bootstrap"].keys() == {"recovery"}
+    assert spec["bootstrap"]["recovery"]["source"] == before["name"]
+    assert isinstance(spec["bootstrap"]["recovery"]["recoveryTarget"]["targetTime"], str)
+    assert source["destinationPath"] == target["destinationPath"]
+    assert source["serverName"] != target["serverName"]
+    plain = of_kind(rendering.overlay("production", "data"), "Cluster")["postgres"]
+    assert "serverName" not in plain["spec"]["backup"]["barmanObjectStore"]  # then it is the cluster's name:
+    assert source["serverName"] == plain["metadata"]["name"]
