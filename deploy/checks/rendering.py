@@ -15,10 +15,19 @@ ENVIRONMENTS = ("development", "staging", "production")
 LAYERS = ("common", "data", "migrations", "platform", "engines", "edge")
 SHARED = ("infrastructure", "automation", "notifications")
 """Folders of deploy/flux that every environment applies."""
-FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 Object = dict[str, Any]
+
+
+class Loader(yaml.CSafeLoader):
+    """Reads as Kubernetes does, to which what looks like a time is a text."""
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 class RenderingError(Exception):
@@ -49,7 +58,7 @@ def substituted(rendered: str, values: dict[str, str]) -> list[Object]:
             raise RenderingError(f"There is no setting {match[1]}.")
         return values[match[1]]
 
-    return [found for found in yaml.load_all(VARIABLE.sub(value, rendered), FAST) if found]
+    return [found for found in yaml.load_all(VARIABLE.sub(value, rendered), Loader) if found]
 
 
 @functools.cache
