@@ -61,8 +61,8 @@ def table(environment: str) -> set[tuple[str, str, int]]:
         ((*CALLS_OUT, *scraped), ENGINES, (8000,)),
         (CALLS_OUT, public, (80, 443, 8443)),
         (fetching, public, (443,)),
-        (PLATFORM, ("pooler",), (5432,)),
-        (("pooler", "migration-job", "postgres", "postgres-job", "cnpg-operator"), ("postgres",), (5432,)),
+        (("gateway", "portal", "beat"), ("pooler",), (5432,)),
+        (("pooler", "worker", "migration-job", "postgres", "postgres-job", "cnpg-operator"), ("postgres",), (5432,)),
         (("postgres", "cnpg-operator"), ("postgres",), (8000,)),
         (controlled, addresses, (443, 6443)),  # Kubernetes' API, whose address only who runs the cluster knows; backups
         ((*PLATFORM, "migration-job"), ("redis",), (6379,)),

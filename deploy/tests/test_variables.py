@@ -91,10 +91,11 @@ def test_planes(environment: str) -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_migrations_speak_to_the_database_itself(environment: str) -> None:
+def test_who_holds_locks_for_a_session_goes_past_the_pooler(environment: str) -> None:
+    """Migrations, and workers who build indexes."""
     for workload in of_platform(environment):
         given = variables(environment, workload)
-        if workload.kind == "Job":
+        if workload.name in ("worker", "migration-job"):
             assert "@postgres-rw:5432/" in given["DATABASE_URL"]
             assert "DATABASE_POOLER" not in given
         else:
