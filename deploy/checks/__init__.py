@@ -1,1 +1,1 @@
-"""Checks of what a roll-out must not break: migrations suit the release that still runs."""
+"""Reads what stands in deploy/ as a cluster would, without one, and holds migrations to what a roll-out allows."""
