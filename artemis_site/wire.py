@@ -18,6 +18,16 @@ LAST_CALL_SECONDS = 2.0
 CLOSING = (b"connection", b"close")
 
 
+class Draining:
+    """Whether this process is about to be told to stop (deploy.drain), or stops: each answer is its connection's last.
+
+    So a proxy's kept connections have gone elsewhere before the process does.
+    """
+
+    is_asked = False
+    is_stopping = False
+
+
 class CorkedTransport:
     """Holds an answer's head back until the body's first part, or until the event loop has turned."""
 
@@ -57,6 +67,7 @@ class CorkedHttpProtocol(HttpToolsProtocol):
         super().connection_made(cast(asyncio.Transport, CorkedTransport(transport, self.loop)))
 
     def on_message_begin(self) -> None:
+        self._keep_or_close()
         super().on_message_begin()
         cast(dict[str, Any], self.scope)[WHEN_GONE] = self._when_gone
 
@@ -68,9 +79,15 @@ class CorkedHttpProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Called for each connection when the server begins to stop. From now on every answer says that it is the
         connection's last; one that nobody asks anything is closed a little later."""
-        if CLOSING not in self.server_state.default_headers:
-            self.server_state.default_headers = [*self.server_state.default_headers, CLOSING]
+        Draining.is_stopping = True
+        self._keep_or_close()
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(LAST_CALL_SECONDS, super().shutdown)
         else:
             super().shutdown()
+
+    def _keep_or_close(self) -> None:
+        headers, closes = self.server_state.default_headers, Draining.is_asked or Draining.is_stopping
+        if closes != (CLOSING in headers):
+            kept = [header for header in headers if header != CLOSING]
+            self.server_state.default_headers = [*kept, CLOSING] if closes else kept

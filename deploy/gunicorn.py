@@ -8,7 +8,7 @@ from typing import Any
 
 from uvicorn_worker import UvicornWorker
 
-from artemis_site.wire import CorkedHttpProtocol
+from artemis_site.wire import CorkedHttpProtocol, Draining
 
 # Prometheus' numbers, a few files a worker; prometheus_client reads the variable as it is imported.
 _home = Path(os.environ.get("ARTEMIS_HOME", Path(__file__).resolve().parent.parent / ".artemis")).expanduser()
@@ -16,6 +16,7 @@ METRICS = Path(
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(_home / f"metrics-{os.environ.get('ARTEMIS_PORT', '8000')}"))
 )
 METRICS.mkdir(parents=True, exist_ok=True)
+DRAINING = _home / "draining"  # made by deploy.drain
 
 
 from prometheus_client import values  # noqa: E402
@@ -45,7 +46,7 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH1
 def on_starting(server: Any) -> None:
     """Begins at zero, unless an older master whose workers still count is being replaced (USR2)."""
     if not server.master_pid:
-        (_home / "draining").unlink(missing_ok=True)  # of a process that was stopped in this home before
+        DRAINING.unlink(missing_ok=True)  # of a process that was stopped in this home before
         for file in METRICS.glob("*.db"):
             file.unlink()
 
@@ -76,14 +77,20 @@ class Worker(UvicornWorker):  # type: ignore[misc]
     }
 
     async def _serve(self) -> None:
-        beating = asyncio.create_task(self._beat())
+        tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._watch_draining())]
         try:
             await super()._serve()
         finally:
-            beating.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def _beat(self) -> None:
         """uvicorn no longer tells the master that it lives once it stops: the last streams would be cut with it."""
         while True:
             self.notify()
             await asyncio.sleep(max(0.1, self.timeout / 2))
+
+    async def _watch_draining(self) -> None:
+        while True:
+            Draining.is_asked = DRAINING.exists()
+            await asyncio.sleep(0.5)

@@ -1,6 +1,7 @@
 """What tests have done inside the running platform; see `desk.py`, which sends them there."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
@@ -208,6 +209,13 @@ def bill_of(public_id: str) -> Bill:
     scopes = (f"key:{key.pk}", f"project:{key.project_id}", f"account:{key.account_id}")
     held = [int(value or 0) for value in sync_redis().mget(*(f"art:held:{scope}" for scope in scopes))]
     return Bill(rows, open_holds(key_ids=[key.pk]), held)
+
+
+def counted(public_id: str) -> dict[tuple[str, int], int]:
+    """How many requests of a key are recorded, by outcome and output tokens; also where they are thousands."""
+    drain_events()
+    events = UsageEvent.objects.filter(api_key__public_id=public_id).values_list("outcome", "output_tokens")
+    return dict(Counter(events))
 
 
 @transaction.atomic

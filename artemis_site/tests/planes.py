@@ -4,7 +4,8 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 import httpx
@@ -20,17 +21,23 @@ class Plane:
 
     platform: Platform
     plane: str = "all"
-
-    def __post_init__(self) -> None:
-        self.port = free_port()
+    host: str = "127.0.0.1"
+    home: Path | None = None
+    """Where it is drained, where it is not the platform's own."""
+    port: int = field(default_factory=free_port)
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def environment(self) -> dict[str, str]:
+        home = self.home or self.platform.home
+        home.mkdir(exist_ok=True)
         return {
             **self.platform.environment(),
+            **_servers(self.platform),
+            "ARTEMIS_HOME": str(home),
+            "ARTEMIS_BIND": self.host,
             "ARTEMIS_PORT": str(self.port),
             "ARTEMIS_PLANE": self.plane,
             "WEB_CONCURRENCY": "1",
@@ -64,3 +71,8 @@ class Plane:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(30)
+
+
+def _servers(platform: Platform) -> dict[str, str]:
+    """Where PostgreSQL and Redis are, which a platform's processes find in its home otherwise."""
+    return dict(line.split("=", 1) for line in (platform.home / "platform.env").read_text().splitlines())

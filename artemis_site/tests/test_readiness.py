@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from artemis_site.tests.platform import SMALL_MODEL, Platform
+from artemis_site.tests.test_limits import wait_for
 from deploy.local.platform import ROOT
 
 
@@ -38,5 +39,10 @@ def test_who_drains_is_not_ready_and_answers(platform: Platform) -> None:
         answer = ready(platform, query)
         assert (answer.status_code, answer.json()["status"]) == (503, "draining")
     assert httpx.get(f"{platform.base_url}/healthz").status_code == 200
+    wait_for(lambda: httpx.get(f"{platform.base_url}/healthz").headers.get("connection") == "close")
     request = {"model": SMALL_MODEL, "messages": [{"role": "user", "content": "Hello"}]}
     assert platform.post("/v1/chat/completions", json=request).status_code == 200
+
+
+def test_connections_are_kept_again_afterwards(platform: Platform) -> None:
+    wait_for(lambda: "connection" not in httpx.get(f"{platform.base_url}/healthz").headers)
