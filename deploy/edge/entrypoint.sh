@@ -56,10 +56,13 @@ watch_certificate() {
 watch_certificate &
 watching=$!
 
-status=0
-while kill -0 "$nginx" 2>/dev/null; do
+# A signal for which there is a trap interrupts the waiting (more than 128); whoever has been waited for is unknown (127).
+status=129
+while [ "$status" -gt 128 ]; do
+    last=$status
     status=0
     wait "$nginx" || status=$?
 done
+[ "$status" -ne 127 ] || status=$last
 kill "$watching" 2>/dev/null || :
 exit "$status"

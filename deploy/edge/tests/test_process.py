@@ -67,3 +67,16 @@ def can_connect(edge: Edge) -> bool:
         return edge.answers()
     except AssertionError:
         return False
+
+
+def test_it_does_not_outlive_an_nginx_that_dies(
+    gateway: Backend, portal: Backend, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    edge = Edge(tmp_path_factory.mktemp("dying"), gateway.address, portal.address)
+    edge.start()
+    assert edge.process
+    workers = edge.workers()
+    os.kill(int((edge.folder / "run" / "nginx.pid").read_text()), signal.SIGKILL)
+    assert edge.process.wait(10) == 128 + signal.SIGKILL
+    for worker in workers:  # which have nobody to tell them
+        os.kill(worker, signal.SIGKILL)
