@@ -56,13 +56,16 @@ watch_certificate() {
 watch_certificate &
 watching=$!
 
-# A signal for which there is a trap interrupts the waiting (more than 128); whoever has been waited for is unknown (127).
-status=129
-while [ "$status" -gt 128 ]; do
-    last=$status
+# A signal for which there is a trap interrupts the waiting, with a status of its own, above 128.
+while :; do
     status=0
     wait "$nginx" || status=$?
+    kill -0 "$nginx" 2>/dev/null || break
 done
-[ "$status" -ne 127 ] || status=$last
+if [ "$status" -gt 128 ]; then
+    last=0
+    wait "$nginx" || last=$?
+    [ "$last" -eq 127 ] || status=$last  # 127: it has been told already
+fi
 kill "$watching" 2>/dev/null || :
 exit "$status"

@@ -1,5 +1,6 @@
 """The edge as a container runs it: as nobody in particular, and let go of with time for what is open."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -77,6 +78,9 @@ def test_it_does_not_outlive_an_nginx_that_dies(
     assert edge.process
     workers = edge.workers()
     os.kill(int((edge.folder / "run" / "nginx.pid").read_text()), signal.SIGKILL)
-    assert edge.process.wait(10) == 128 + signal.SIGKILL
-    for worker in workers:  # which have nobody to tell them
-        os.kill(worker, signal.SIGKILL)
+    try:
+        assert edge.process.wait(10) == 128 + signal.SIGKILL
+    finally:
+        for worker in workers:  # which have nobody to tell them
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
