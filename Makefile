@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 BIN := .venv/bin
+# For every release of Python 3.11, the oldest included: Debian's is 3.11.2, on which redis needs a package more.
+OLDEST := --python-version 3.11
 
 .PHONY: help run test test-engine check format lint types contracts migrations deploy-check bench bench-billing bench-retrieval lock manage clean
 
@@ -48,8 +50,10 @@ bench-retrieval: ## how good and how fast search over documents is, by a judged 
 
 lock: ## resolve the dependencies anew, within pyproject.toml's bounds
 	@$(PYTHON) deploy/local/bootstrap.py dev
-	$(BIN)/uv pip compile pyproject.toml --generate-hashes --no-header -o requirements.lock -q
-	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock --generate-hashes --no-header -o requirements-dev.lock -q
+	$(BIN)/uv pip compile pyproject.toml $(OLDEST) --generate-hashes --no-header -o requirements.lock -q
+	$(BIN)/uv pip compile --group pyproject.toml:local $(OLDEST) -c requirements.lock --generate-hashes --no-header -o requirements-local.lock -q
+	$(BIN)/uv pip compile pyproject.toml --group dev $(OLDEST) -c requirements.lock -c requirements-local.lock --generate-hashes --no-header \
+		-o requirements-dev.lock -q
 	for name in litellm ferrogw; do $(BIN)/uv pip compile benchmarks/contestants/$$name.in --generate-hashes --no-header \
 		-o benchmarks/contestants/$$name.lock -q || exit 1; done
 	cd benchmarks/contestants/portkey && npm install --package-lock-only --loglevel error

@@ -1,11 +1,22 @@
 """Celery, fed by Redis; tasks are enqueued by name and stand in each app's `tasks.py`."""
 
 import os
+from pathlib import Path
 
 from celery import Celery
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artemis_site.settings")
+if metrics := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # without it the first counter ends the worker
+    Path(metrics).mkdir(parents=True, exist_ok=True)
 
 app = Celery("artemis")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add("artemis_site.liveness:Canary")
+
+
+@app.task(name="canary")
+def canary() -> None:
+    """See artemis_site/liveness.py."""
+    settings.WORKER_ALIVE_FILE.touch()

@@ -151,10 +151,16 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a task of minutes must not keep others waiting that another child could do
+WORKER_CANARY_SECONDS = env.float("WORKER_CANARY_SECONDS", 20.0)
+WORKER_ALIVE_FILE, BEAT_ALIVE_FILE = ARTEMIS_HOME / "worker.alive", ARTEMIS_HOME / "beat.alive"  # deploy.alive looks
+CELERY_BEAT_SCHEDULER = "artemis_site.liveness.Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(ARTEMIS_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "drain usage events": {"task": "usage.drain_events", "schedule": 1.0, "options": {"expires": 5}},
     "sample engines": {"task": "catalog.sample_engines", "schedule": 60.0, "options": {"expires": 30}},
+    "watch engines": {"task": "catalog.watch_engines", "schedule": 10.0, "options": {"expires": 10}},
+    "warm up engines that return": {"task": "catalog.warm_up", "schedule": 5.0, "options": {"expires": 5}},
     "make months of usage events": {"task": "usage.make_months", "schedule": 3600.0, "options": {"expires": 3600}},
     "post usage": {"task": "billing.post_usage", "schedule": 60.0, "options": {"expires": 60}},
     "expire credit": {"task": "billing.expire_credit", "schedule": 60.0, "options": {"expires": 60}},
@@ -269,7 +275,7 @@ CONTENT_SECURITY_POLICY = {
 # Pages
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = ARTEMIS_HOME / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", str(ARTEMIS_HOME / "static")))  # an image collects them as it is built
 # What is in files: file:///a/folder, which all machines must have in common (a network file system), since any gateway
 # takes an upload and any gateway or worker reads it; or s3://bucket/prefix?endpoint=https://host&region=eu-central-1
 # (&addressing=path where the server wants it), whose keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or from

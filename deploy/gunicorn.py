@@ -45,6 +45,7 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH1
 def on_starting(server: Any) -> None:
     """Begins at zero, unless an older master whose workers still count is being replaced (USR2)."""
     if not server.master_pid:
+        (_home / "draining").unlink(missing_ok=True)  # of a process that was stopped in this home before
         for file in METRICS.glob("*.db"):
             file.unlink()
 

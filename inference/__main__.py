@@ -1,4 +1,4 @@
-"""`python -m inference install|serve|lock|list`: engines without the rest of the platform."""
+"""`python -m inference install|serve|exec|lock|list`: engines without the rest of the platform."""
 
 import argparse
 import asyncio
@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from inference.environments.install import InstallError
 from inference.environments.lock import OVERRIDES, relock
-from inference.launcher import launch, prepare
+from inference.launcher import become, launch, prepare
 from inference.process import ProcessError
 from inference.profiles import PROFILES
 from inference.selection import UnknownEngineError, engine_home, names, profile
@@ -37,6 +38,7 @@ async def serve(options: argparse.Namespace) -> int:
             host=options.host,
             port=options.port,
             api_key=os.environ.get("ARTEMIS_ENGINE_KEY"),
+            threads=options.threads,
             progress=say,
             report=lambda name, event: say(f"{name} {event}"),
         )
@@ -52,6 +54,18 @@ async def serve(options: argparse.Namespace) -> int:
     say("stopping")
     await engine.stop()
     return 0
+
+
+async def run_in_place(options: argparse.Namespace) -> NoReturn:
+    """For an image, which brought the environment along: who started this process watches over the engine."""
+    become(
+        profile(options.profile),
+        home=options.home,
+        host=options.host,
+        port=options.port,
+        api_key=os.environ.get("ARTEMIS_ENGINE_KEY"),
+        threads=options.threads,
+    )
 
 
 async def install(options: argparse.Namespace) -> int:
@@ -74,14 +88,17 @@ async def show(options: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m inference", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for run in (install, serve):
-        command = commands.add_parser(run.__name__)
+    for name, run in (("install", install), ("serve", serve), ("exec", run_in_place)):
+        command = commands.add_parser(name)
         command.add_argument("profile", help=", ".join(names()))
         command.add_argument("--home", type=Path, default=engine_home(Path(os.environ.get("ARTEMIS_HOME", ".artemis"))))
         command.set_defaults(run=run)
-        if run is serve:
+        if run is not install:
             command.add_argument("--host", default="127.0.0.1")
             command.add_argument("--port", type=int, required=True)
+            command.add_argument(
+                "--threads", type=int, help="all of the machine's by default, whatever a container may use"
+            )
     command = commands.add_parser("lock")
     command.add_argument("names", nargs="*", metavar="NAME")
     command.set_defaults(run=lock)

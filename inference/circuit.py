@@ -52,9 +52,16 @@ class Circuit:
         return left if left > 0 or self.allows() else 1.0
 
     def began(self) -> None:
-        """A request goes there: the probe, where the circuit is open."""
+        """A request goes there: the probe, where one is due. Others, begun before it opened, decide nothing."""
+        now = time.monotonic()
+        if self._open_until is not None and now >= self._open_until:
+            self._probing_since = now
+
+    def look_again(self) -> None:
+        """There is a sign of life: the next request may probe, however long it was to wait."""
         if self._open_until is not None:
-            self._probing_since = time.monotonic()
+            self._open_until = min(self._open_until, time.monotonic())
+            self._reopened = 0
 
     def succeeded(self) -> None:
         if self._open_until is not None:

@@ -122,23 +122,33 @@ class EngineClient:
 
     async def get(self, url: str, *, api_key: str = "", seconds: float) -> bytes:
         """A page of an engine, such as its /metrics. Raises EngineError."""
+        return await self._exchange("GET", url, None, api_key, seconds)
+
+    async def post(self, url: str, body: bytes, *, api_key: str = "", seconds: float) -> bytes:
+        """JSON, or nothing, to one of an engine's own routes. Raises EngineError."""
+        return await self._exchange("POST", url, body, api_key, seconds)
+
+    async def _exchange(self, method: str, url: str, body: bytes | None, api_key: str, seconds: float) -> bytes:
         parts = urlsplit(url)
         origin = Origin.of(url)
-        lines = [f"GET {parts.path} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
         if api_key:
             lines.append(f"Authorization: Bearer {api_key}")
+        if body is not None:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
         connection = await self._pool.get(origin, connect_seconds=seconds)
         try:
-            connection.send("\r\n".join([*lines, "", ""]).encode(), total_seconds=seconds)
+            connection.send("\r\n".join([*lines, "", ""]).encode() + (body or b""), total_seconds=seconds)
             status = await connection.head(seconds)
-            body = await connection.rest()
+            answer = await connection.rest()
         except BaseException:
             connection.abort()
             raise
         self._pool.put(origin, connection)
         if status != 200:
-            raise EngineRefused(status, body, None)
-        return body
+            raise EngineRefused(status, answer, None)
+        return answer
 
 
 @lru_cache(maxsize=1024)

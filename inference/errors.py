@@ -5,6 +5,7 @@ EngineError
 ├── EngineUnreachable  no connection, or it broke
 ├── EngineTimeout      silent for longer than it may be
 ├── EngineGarbled      what came is not what the protocol says
+├── EngineAsleep       it shares a GPU by turns, and could not be woken within its time
 └── AnswerDiffers      asked again, it said something else than was said before; no fault of its own
 """
 
@@ -43,3 +44,7 @@ class EngineGarbled(EngineError):
 
 class AnswerDiffers(EngineError):
     status = 502
+
+
+class EngineAsleep(EngineError):
+    status = 503

@@ -7,9 +7,20 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import inference
-from inference.environments.install import HEARTBEAT_SECONDS, Progress, alone, install, named, run_with_progress
+from inference.environments.install import (
+    HEARTBEAT_SECONDS,
+    InstallError,
+    Progress,
+    alone,
+    environment_python,
+    install,
+    named,
+    run_with_progress,
+)
+from inference.liveness import MakesProgress
 from inference.probes import http_get, http_ready
 from inference.process import ManagedProcess, ProcessError, ProcessSpec, Report
 from inference.profiles import EngineProfile, Launch
@@ -79,15 +90,9 @@ async def launch(
     Raises ProcessError (with the log's last lines) or InstallError. `report` hears of crashes and restarts.
     """
     home = home.resolve()
-    python = await prepare(profile, home=home, progress=progress)
+    await prepare(profile, home=home, progress=progress)
     base_url = f"http://{host}:{port}"
-    where = Launch(
-        python=python,
-        host=host,
-        port=port,
-        model_folder=model_folder(profile, home),
-        threads=threads or os.cpu_count() or 2,
-    )
+    where = _place(profile, home=home, host=host, port=port, threads=threads)
     process = ManagedProcess(
         ProcessSpec(
             name=f"engine {profile.name}",
@@ -97,6 +102,7 @@ async def launch(
             log_path=log_path or home / "logs" / f"engine-{profile.name}.log",
             ready=http_ready(f"{base_url}/health"),
             ready_timeout=profile.startup_seconds,
+            alive=MakesProgress(base_url, api_key),
             signal_group=False,  # vLLM takes its workers down itself, in order
         ),
         report=report,
@@ -112,6 +118,33 @@ async def launch(
         raise
     progress(f"{profile.name}: the engine answers at {base_url}")
     return Engine(profile=profile, base_url=base_url, api_key=api_key, process=process)
+
+
+def become(
+    profile: EngineProfile,
+    *,
+    home: Path,
+    host: str,
+    port: int,
+    api_key: str | None = None,
+    threads: int | None = None,
+) -> NoReturn:
+    """This process goes on as the engine. Raises InstallError where the engine was not installed before."""
+    where = _place(profile, home=home.resolve(), host=host, port=port, threads=threads)
+    if not where.python.is_file() or (profile.preparation and not (where.model_folder / "config.json").is_file()):
+        raise InstallError(f"{profile.name} is not installed in {home}: python -m inference install {profile.name}")
+    argv = profile.command(profile, where)
+    os.execve(argv[0], argv, _environ(profile, api_key=api_key))  # noqa: S606
+
+
+def _place(profile: EngineProfile, *, home: Path, host: str, port: int, threads: int | None = None) -> Launch:
+    return Launch(
+        python=environment_python(home, profile.environment),
+        host=host,
+        port=port,
+        model_folder=model_folder(profile, home),
+        threads=threads or os.cpu_count() or 2,
+    )
 
 
 def model_folder(profile: EngineProfile, home: Path) -> Path:

@@ -11,6 +11,7 @@ _SAMPLE = re.compile(
     r"requests_deferred|kv_cache_usage_ratio)(?:\{[^}]*\})? ([0-9.eE+-]+)$",
     re.MULTILINE,
 )
+_AWAKE = re.compile(r'^vllm:engine_sleep_state\{[^}]*sleep_state="awake"[^}]*\} ([0-9.eE+-]+)$', re.MULTILINE)
 # llama.cpp's names for the same.
 _NAMES = {
     "requests_processing": "num_requests_running",
@@ -26,6 +27,7 @@ class Load:
     running: int
     waiting: int
     kv_cache_usage: float
+    asleep: bool = False
 
 
 def parse_metrics(text: str) -> Load | None:
@@ -40,6 +42,7 @@ def parse_metrics(text: str) -> Load | None:
         int(found["num_requests_running"]),
         int(found.get("num_requests_waiting", 0)),
         found.get("kv_cache_usage_perc", 0.0),
+        asleep=any(not float(state) for state in _AWAKE.findall(text)),
     )
 
 
@@ -52,10 +55,13 @@ class LoadBoard:
         self._in_flight: dict[str, int] = {}
         self._sent: dict[str, int] = {}
 
-    def update(self, loads: Mapping[str, Load]) -> None:
+    def update(self, loads: Mapping[str, Load]) -> set[str]:
+        """Those who tell something again, after they told nothing."""
+        back = set(loads) - set(self._loads)
         self._loads = loads
         self._read_at = time.monotonic()
         self._sent.clear()
+        return back
 
     def began(self, deployment_id: str) -> None:
         self._in_flight[deployment_id] = self._in_flight.get(deployment_id, 0) + 1
@@ -80,3 +86,7 @@ class LoadBoard:
     def is_full(self, deployment_id: str, most_waiting: int) -> bool:
         load = self.load(deployment_id)
         return load is not None and load.waiting > most_waiting
+
+    def is_asleep(self, deployment_id: str) -> bool:
+        load = self.load(deployment_id)
+        return load is not None and load.asleep

@@ -50,6 +50,9 @@ class ProcessSpec:
     """Drop to this user (needs root); PostgreSQL, for one, refuses to run as root."""
     ready: Probe | None = None
     ready_timeout: float = 60.0
+    alive: Probe | None = None
+    """Asked every `alive_seconds` once it was ready; a child of which it says no is killed, and started again."""
+    alive_seconds: float = 10.0
     restart: bool = True
     backoff: Backoff = field(default_factory=Backoff)
     stop_signal: signal.Signals = signal.SIGTERM
@@ -162,7 +165,7 @@ class ManagedProcess:
             began = time.monotonic()
             if self._child is None:
                 return
-            await self._child.wait()
+            await self._end_of(self._child)
             if self._stopping or not self._was_ready or not self.spec.restart:
                 return
             self._send(signal.SIGKILL, group=True)  # workers of a dead master would still hold its port
@@ -176,6 +179,18 @@ class ManagedProcess:
                 await self._spawn()
             except ProcessError as error:
                 self._report(self.spec.name, str(error))
+
+    async def _end_of(self, child: asyncio.subprocess.Process) -> None:
+        """Which it may meet by our hand, where it lives and does nothing."""
+        end = asyncio.ensure_future(child.wait())
+        while self.spec.alive is not None:
+            done, _ = await asyncio.wait({end}, timeout=self.spec.alive_seconds)
+            if done:
+                break
+            if self._was_ready and not await self.spec.alive():
+                self._report(self.spec.name, "lives and makes no progress; it is killed")
+                self._send(signal.SIGKILL, group=True)
+        await end
 
     async def _probe(self, deadline: float) -> bool:
         if self.spec.ready is None:

@@ -18,6 +18,7 @@ from litellm.types.router import RouterRateLimitError
 from inference.affinity import Prefix, PrefixTable
 from inference.circuit import Circuit, RetryBudget
 from inference.load import LoadBoard
+from inference.sleep import Sleep
 
 # What each provider answers itself, by the names of apps.common.endpoints: its bytes are relayed, not translated.
 _OPENAI = frozenset({"chat.completions", "completions", "embeddings"})
@@ -70,6 +71,8 @@ class Deployment:
     """Its engine counts only the first choice of an answer: see `apart.py`."""
     unsupported: frozenset[str] = frozenset()
     """Request fields that its engine passes over in silence."""
+    sleep: Sleep | None = None
+    """How it shares a GPU by turns; it must be woken before it is asked."""
     endpoints: frozenset[str] | None = None
     """What its engine answers itself, where that is not what its provider does (see SPOKEN)."""
 
@@ -175,7 +178,7 @@ class EngineRouter:
         free = [one for one in candidates if not self._board.is_full(one.id, one.max_waiting)]
         if not free and not may_queue:
             raise NoDeployment(model_group, 1.0)
-        candidates = free or candidates
+        candidates = [one for one in free if not (one.sleep and self._board.is_asleep(one.id))] or free or candidates
         first = min(one.order for one in candidates)
         tier = [one for one in candidates if one.order == first]
         chosen = tier[0] if len(tier) == 1 else await self._choose(model_group, tier, prefix)
@@ -183,10 +186,16 @@ class EngineRouter:
             self._prefixes.note(prefix, chosen.id)
         return chosen
 
-    def soonest(self, model_group: str) -> float:
-        """Seconds until a deployment of the group may be asked."""
+    def soonest(self, model_group: str, *, tried: Collection[str] = ()) -> float:
+        """Seconds until a deployment of the group may be asked, of those that were not `tried`; 0 where all were."""
         group = self._groups.get(model_group, ())
-        return min((self._circuits[one.id].seconds_left for one in group), default=0.0)
+        return min((self._circuits[one.id].seconds_left for one in group if one.id not in tried), default=0.0)
+
+    def are_back(self, names: Iterable[str]) -> None:
+        """Engines that were away tell of themselves again: whoever asks next finds out."""
+        for name in names:
+            if name in self._circuits:
+                self._circuits[name].look_again()
 
     def began(self, deployment: Deployment) -> datetime:
         """To be called as a try begins; the answer is for `ended`."""

@@ -15,6 +15,7 @@ from apps.common.endpoints import ENDPOINTS
 from apps.common.errors import Invalid
 from apps.common.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
 from inference.prices import known_model, known_providers
+from inference.sleep import sleep_of
 
 STRATEGIES = (
     "simple-shuffle",
@@ -126,6 +127,7 @@ _INFO: dict[str, type | tuple[type, ...]] = {
     "endpoints": list,
     "unsupported": list,
     "priority_scheduling": bool,
+    "sleep": dict,
 }
 _ROUTER: dict[str, type | tuple[type, ...]] = {
     "routing_strategy": str,
@@ -226,6 +228,10 @@ def _check_routing(members: list[tuple[str, dict[str, Any], dict[str, Any]]]) ->
                 raise Invalid(f"{path}.model_info.{limit}", f"{limit} must be more than zero seconds.")
         if info.get("max_waiting", 0) < 0:
             raise Invalid(f"{path}.model_info.max_waiting", "max_waiting cannot be negative.")
+        try:
+            sleep_of(info.get("sleep"))
+        except ValueError as error:
+            raise Invalid(f"{path}.model_info.sleep", str(error)) from error
 
 
 def _deployment(name: str, number: int, path: str, params: dict[str, Any], info: dict[str, Any]) -> DeploymentConfig:

@@ -79,8 +79,18 @@ class PriceVersion(models.Model):
         return f"{self.ai_model} from {self.valid_from:%Y-%m-%d %H:%M}"
 
 
+class Duty(models.TextChoices):
+    SERVING = "serving", "Serving"
+    DRAINED = "drained", "Drained"
+    RETURNING = "returning", "Returning"
+
+
 class Deployment(TimestampedModel):
-    """One place that serves a model; a member of LiteLLM's `model_list`."""
+    """One place that serves a model; a member of LiteLLM's `model_list`.
+
+    Drained: it gets no new request, until somebody has it return. Returning: it serves again once it has answered a
+    request of ours.
+    """
 
     ai_model = models.ForeignKey(AIModel, on_delete=models.CASCADE, related_name="deployments", verbose_name="model")
     name = models.CharField(max_length=120, unique=True, help_text="Its id towards LiteLLM and in metrics")
@@ -98,6 +108,9 @@ class Deployment(TimestampedModel):
     stream_timeout = models.FloatField(default=60, help_text="Seconds to the first byte, and between bytes")
     model_info = models.JSONField(default=dict, blank=True)
     enabled = models.BooleanField(default=True)
+    duty = models.CharField(max_length=16, choices=Duty, default=Duty.SERVING, db_default=Duty.SERVING, editable=False)
+    duty_reason = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
+    duty_since = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["ai_model", "order", "name"]

@@ -5,23 +5,18 @@ nobody looked is not made up: a span ends with the last look before a restart, a
 look after it.
 """
 
-import asyncio
-from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import httpx
 from django.db import transaction
 from django.utils import timezone
 
-from apps.catalog.contracts import DeploymentFacts
+from apps.catalog.metrics_pages import Page, metrics_of
 from apps.catalog.models import EngineSpan
-from apps.catalog.selectors import catalog
+from apps.catalog.selectors import engines
 from inference.counters import TokenCounters, parse_token_counters
 
-COUNTED_PROVIDERS = frozenset({"hosted_vllm"})  # engines of our own, with a /metrics
-SECONDS = 3.0
 LONGEST_GAP = timedelta(minutes=5)  # longer, and a restart might have gone unnoticed
 KEPT = timedelta(days=400)
 
@@ -37,16 +32,13 @@ class Look:
 
 def sample_engines() -> int:
     """How many engines told their counters."""
-    engines: dict[str, list[DeploymentFacts]] = defaultdict(list)
-    for model in catalog().models.values():
-        for deployment in model.deployments:
-            if deployment.provider in COUNTED_PROVIDERS and deployment.api_base:
-                engines[deployment.api_base].append(deployment)
-    looks = asyncio.run(_look_at({address: those[0].api_key for address, those in engines.items()}))
-    for address, look in looks.items():
-        note_look(engine=address, deployments=[one.name for one in engines[address]], look=look)
+    known = engines()
+    looks = {address: _look(page) for address, page in metrics_of(known).items()}
+    told = {address: look for address, look in looks.items() if look is not None}
+    for address, look in told.items():
+        note_look(engine=address, deployments=[one.name for one in known[address]], look=look)
     EngineSpan.objects.filter(until_at__lt=timezone.now() - KEPT).delete()
-    return len(looks)
+    return len(told)
 
 
 @transaction.atomic
@@ -96,21 +88,6 @@ def _goes_on(last: EngineSpan, served: list[str], look: Look) -> bool:
     )
 
 
-async def _look_at(keys: Mapping[str, str]) -> dict[str, Look]:
-    """By address, those that tell their counters."""
-    async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=SECONDS) as client:
-        looks = await asyncio.gather(*(_look(client, address, key) for address, key in keys.items()))
-    return {address: look for address, look in zip(keys, looks, strict=True) if look is not None}
-
-
-async def _look(client: httpx.AsyncClient, address: str, key: str) -> Look | None:
-    asked_at = timezone.now()
-    try:
-        async with asyncio.timeout(SECONDS):
-            answer = await client.get(
-                address.removesuffix("/v1") + "/metrics", headers={"Authorization": f"Bearer {key}"} if key else {}
-            )
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError):
-        return None
-    counters = parse_token_counters(answer.text) if answer.status_code == 200 else None
-    return None if counters is None else Look(counters, asked_at, timezone.now())
+def _look(page: Page) -> Look | None:
+    counters = parse_token_counters(page.text)
+    return None if counters is None else Look(counters, page.asked_at, page.told_at)

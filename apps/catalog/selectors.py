@@ -20,21 +20,23 @@ from apps.catalog.contracts import (
     ProviderPrice,
     RoutingFacts,
 )
-from apps.catalog.models import AIModel, Deployment, EngineSpan, PriceVersion, RoutingPolicy
+from apps.catalog.models import AIModel, Deployment, Duty, EngineSpan, ModelKind, PriceVersion, RoutingPolicy
 from apps.common.money import NANO_PER_USD, TOKENS_PER_PRICE_UNIT
 from apps.common.sealing import unseal
 from inference.prices import LOCAL_PROVIDERS, known_model
 
+COUNTED_PROVIDERS = frozenset({"hosted_vllm"})  # engines of our own, with a /metrics
+
 
 def catalog() -> Catalog:
-    """All enabled models with their prices and deployments, at one version.
+    """All enabled models with their prices and the deployments that serve them, at one version.
 
     The version is read first: a change in between then makes the catalog look older than it is, never newer.
     """
     policy = RoutingPolicy.objects.filter(pk=1).first() or RoutingPolicy(pk=1)
     models = AIModel.objects.filter(enabled=True).prefetch_related(
         Prefetch("prices", PriceVersion.objects.order_by("-valid_from")),
-        Prefetch("deployments", Deployment.objects.filter(enabled=True).order_by("order", "name")),
+        Prefetch("deployments", Deployment.objects.filter(enabled=True, duty=Duty.SERVING).order_by("order", "name")),
     )
     return Catalog(
         version=policy.version,
@@ -48,6 +50,20 @@ def catalog() -> Catalog:
             routing_strategy=policy.routing_strategy,
         ),
     )
+
+
+def engines(*, serving: bool = False, kinds: Collection[str] = ModelKind.values) -> dict[str, list[DeploymentFacts]]:
+    """By address, the deployments at each engine of our own that has a /metrics.
+
+    `serving`: without those that are drained or return. `kinds`: of their models.
+    """
+    found: dict[str, list[DeploymentFacts]] = defaultdict(list)
+    rows = Deployment.objects.filter(enabled=True, ai_model__enabled=True, ai_model__kind__in=kinds)
+    for row in (rows.filter(duty=Duty.SERVING) if serving else rows).exclude(api_base="").order_by("name"):
+        facts = facts_of(row)
+        if facts.provider in COUNTED_PROVIDERS:
+            found[facts.api_base].append(facts)
+    return dict(found)
 
 
 def engine_counts(*, since: date | None, until: date) -> list[EngineCount]:
@@ -129,7 +145,7 @@ def unsupported_by(facts: DeploymentFacts) -> frozenset[str]:
 
 
 def _model_facts(model: AIModel) -> ModelFacts:
-    deployments = tuple(_deployment_facts(deployment) for deployment in model.deployments.all())
+    deployments = tuple(facts_of(deployment) for deployment in model.deployments.all())
     return ModelFacts(
         public_name=model.public_name,
         kind=model.kind,
@@ -161,7 +177,7 @@ def _price(price: PriceVersion) -> Price:
     )
 
 
-def _deployment_facts(deployment: Deployment) -> DeploymentFacts:
+def facts_of(deployment: Deployment) -> DeploymentFacts:
     provider, _, upstream_model = deployment.provider_model.partition("/")
     info: dict[str, Any] = deployment.model_info
     return DeploymentFacts(

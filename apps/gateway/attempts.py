@@ -15,9 +15,10 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -30,11 +31,20 @@ from apps.gateway.contracts import Call
 from apps.gateway.fitting import fitted, suits
 from apps.gateway.metering import MalformedEventError, Meter, Wire
 from apps.gateway.refusals import CONTEXT_TOO_LONG, is_callers_fault, refusal
+from apps.gateway.slots import Slots
 from apps.gateway.wires import WIRES
 from inference.affinity import Prefix, prefix_of
 from inference.apart import MOST_APART, open_apart
 from inference.client import EngineClient, TimeLimits, Upstream
-from inference.errors import AnswerDiffers, EngineError, EngineGarbled, EngineRefused, EngineTimeout, EngineUnreachable
+from inference.errors import (
+    AnswerDiffers,
+    EngineAsleep,
+    EngineError,
+    EngineGarbled,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+)
 from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
 
@@ -42,6 +52,7 @@ logger = logging.getLogger(__name__)
 AFTER_OTHERS = 100  # vLLM takes lower numbers first; 0 is usual
 MOST_TRIES = 6
 MOST_WAITS = 2
+MOST_HELD, HELD_STEP = 1.5, 0.1  # seconds that a caller is kept waiting for a circuit, and how often it looks
 LONGEST_WAIT = 2.5  # seconds that a caller is kept waiting for an engine that is busy
 FULL_SECONDS = 0.5  # for which an engine is left alone that says it is full, and not for how long
 MOST_KILLS = 2
@@ -55,7 +66,12 @@ _OUTCOMES: dict[type[EngineError], str] = {
     EngineUnreachable: "unreachable",
     EngineTimeout: "timeout",
     EngineGarbled: "garbled",
+    EngineAsleep: "asleep",
 }
+
+
+def nothing() -> None:
+    pass
 
 
 class DeadlyRequestError(Unavailable):
@@ -79,10 +95,12 @@ class Opened:
     first: bytes
     router: EngineRouter
     began: datetime
+    leave: Callable[[], None] = nothing
 
     def ended(self, *, well: bool) -> None:
         """To be called once, when the answer has ended: the router learns from it."""
         self.router.ended(self.deployment, self.began, well=well)
+        self.leave()
 
     def broke(self) -> None:
         """The answer broke off: counts against the deployment like a refusal."""
@@ -101,8 +119,11 @@ class Attempts:
     retry_after: float = 2.0
     until: float = inf
     """The moment (time.monotonic) at which the caller wants no answer any more."""
+    slots: Slots | None = None
+    """Wakes engines that share a GPU by turns; without it such an engine is asked as any other."""
     _gives_one: bool = False
     _waits: int = 0
+    _held: float = 0.0
     _kills: int = 0
     _prefix: Prefix | None = None
 
@@ -128,16 +149,19 @@ class Attempts:
         return [model.public_name for model in found if model is not None and model.account_id in mine]
 
     async def _search(self, groups: list[str], meter: Meter, without: Collection[str]) -> Opened:
+        tried: dict[str, set[str]] = {group: set(without) for group in groups}
         while True:
             # First where nobody waits, Claude included; only then into the shortest queue.
-            tried: dict[str, set[str]] = {group: set(without) for group in groups}
             for may_queue in (False, True):
                 for group in groups:
                     if opened := await self._first_of(group, meter, tried[group], may_queue=may_queue):
                         return opened
             if self._gives_one and not self.made:
                 raise Invalid("n", f"{self.call.model.public_name} gives one answer a request; ask several times.")
-            wait = self._wait_worth_while(groups)
+            wait = self._wait_for_a_circuit(tried)
+            if wait is None:
+                wait = self._wait_worth_while(groups)
+                tried = {group: set(without) for group in groups}
             if wait is None:
                 raise self._exhausted()
             await asyncio.sleep(wait)
@@ -191,6 +215,17 @@ class Attempts:
                 raise DeadlyRequestError
         return opened
 
+    def _wait_for_a_circuit(self, tried: Mapping[str, Collection[str]]) -> float | None:
+        """Seconds, where somebody who was not asked may be in a moment: one that is back, and being probed."""
+        left = min(MOST_HELD - self._held, self.until - time.monotonic())
+        waits = [self.router.soonest(group, tried=already) for group, already in tried.items()]
+        soonest = min((wait for wait in waits if wait > 0), default=inf)
+        if soonest > left or self.made >= MOST_TRIES:
+            return None
+        wait = min(soonest, HELD_STEP) * random.uniform(0.8, 1.0)
+        self._held += wait
+        return wait
+
     def _wait_worth_while(self, groups: list[str]) -> float | None:
         """Seconds after which it makes sense to ask all again: only where an engine said that it is busy."""
         error = self.last_error
@@ -208,8 +243,9 @@ class Attempts:
     async def _try(self, deployment: Deployment, meter: Meter) -> Opened | None:
         self.made += 1
         began = self.router.began(deployment)
-        well = False
+        well, leave = False, nothing
         try:
+            leave = await self._enter(deployment)
             upstream, first = await self._begin(deployment, meter)
             well = True
         except EngineRefused as error:
@@ -222,11 +258,21 @@ class Attempts:
         finally:
             if not well:
                 self.router.ended(deployment, began, well=False)
+                leave()
         if not well:
             return None
         self.router.answered(deployment)
         telemetry.attempted(deployment.id, deployment.provider, "answered")
-        return Opened(deployment, upstream, first, self.router, began)
+        return Opened(deployment, upstream, first, self.router, began, leave)
+
+    async def _enter(self, deployment: Deployment) -> Callable[[], None]:
+        """What is to be called when the try, or its answer, has ended. Raises EngineAsleep."""
+        slots, sleep = self.slots, deployment.sleep
+        if slots is None or sleep is None:
+            return nothing
+        others = [one for one in self.router.deployments() if one.sleep and one.sleep.slot == sleep.slot]
+        use = await slots.enter(deployment, sleep, others, self.until)
+        return nothing if use is None else partial(slots.leave, use)
 
     async def _begin(self, deployment: Deployment, meter: Meter) -> tuple[Upstream, bytes]:
         upstream = await self._open_upstream(deployment)
@@ -280,7 +326,7 @@ class Attempts:
         logger.warning("%s: %s failed: %s", self.call.request_id, deployment.id, error)
         if isinstance(error, EngineRefused) and error.status in (429, 503, 529):
             self.router.leave_alone(deployment, FULL_SECONDS if error.retry_after is None else error.retry_after)
-        elif not isinstance(error, AnswerDiffers) and not self._is_not_served(error):
+        elif not isinstance(error, (AnswerDiffers, EngineAsleep)) and not self._is_not_served(error):
             self.router.failed(deployment)
 
     def _is_not_served(self, error: EngineError) -> bool:

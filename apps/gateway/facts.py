@@ -16,6 +16,7 @@ from apps.keys.contracts import KeyFacts
 from inference.load import LoadBoard
 from inference.prices import known_model
 from inference.router import MOST_WAITING, Deployment, EngineRouter
+from inference.sleep import Sleep, sleep_of
 
 FRESH_SECONDS = 60.0
 ABSENT_FRESH_SECONDS = 10.0
@@ -122,6 +123,7 @@ def deployment_of(model_group: str, facts: DeploymentFacts) -> Deployment:
         continuous_usage_stats=bool(info.get("continuous_usage_stats")),
         priority_scheduling=bool(info.get("priority_scheduling")),
         one_choice=bool(info.get("one_choice")),
+        sleep=_sleep(info.get("sleep")),
         endpoints=_endpoints(info.get("endpoints")),
         unsupported=catalog_selectors.unsupported_by(facts),
     )
@@ -134,6 +136,14 @@ def prefill_of(facts: DeploymentFacts, listed: Mapping[str, Any]) -> str:
         return "" if facts.model_info.get("one_choice") else "vllm"
     can = facts.model_info.get("supports_assistant_prefill", listed.get("supports_assistant_prefill"))
     return "assistant" if can else ""
+
+
+def _sleep(given: Any) -> Sleep | None:
+    """None for what is none: staff edit a deployment's facts by hand."""
+    try:
+        return sleep_of(given)
+    except ValueError:
+        return None
 
 
 def _endpoints(named: Any) -> frozenset[str] | None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from apps.common.errors import ArtemisError, Unavailable
 from apps.gateway.attempts import Attempts, Opened
@@ -95,9 +96,10 @@ class Stream:
         self._pending = b""
         await self._opened.upstream.close()
         means = attempts.router, attempts.client, attempts.catalog
+        more: dict[str, Any] = {"until": attempts.until, "slots": attempts.slots}
         if account.first_byte is None:  # the caller has nothing: whoever is next begins
             account.meter = fresh(meter)
-            return await self._found(Attempts(*means, attempts.call, attempts.payload, until=attempts.until))
+            return await self._found(Attempts(*means, attempts.call, attempts.payload, **more))
         sent = sent_so_far(account.call, meter, account.spoke)
         if sent is None:
             return False
@@ -107,7 +109,7 @@ class Stream:
                 return False
         else:
             call, payload = in_chat(attempts.call, attempts.payload)
-            if not await self._found(Continuing(*means, call, payload, until=attempts.until, sent=sent)):
+            if not await self._found(Continuing(*means, call, payload, **more, sent=sent)):
                 return False
         meter.goes_on(sent.tokens)
         self._rename = _unchanged

@@ -22,6 +22,7 @@ from apps.gateway.local_share import LocalShare
 from apps.gateway.loop_lag import LoopLag
 from apps.gateway.recovery import Recovery
 from apps.gateway.selectors import evicts
+from apps.gateway.slots import LEASE_MS, Slots
 from apps.gateway.spool import Spool
 from apps.gateway.watch import POLL_SECONDS, EngineWatch
 from apps.usage.selectors import is_recorded
@@ -50,6 +51,7 @@ class Runtime:
         self.lag = LoopLag()
         self._unsaved: dict[str, list[Any]] = {}  # settlements that neither Redis nor the disk has taken yet
         self._tasks: set[asyncio.Future[Any]] = set()
+        self.slots = Slots(self.redis, self.pipe, self.client, self.keep)
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -60,6 +62,7 @@ class Runtime:
             asyncio.create_task(self._every(REPLAY_SECONDS, self.recovery.run)),
             asyncio.create_task(self._every(NOTE_SECONDS, self._note_in_flight)),
             asyncio.create_task(self._every(POLL_SECONDS, self._look_at_engines)),
+            asyncio.create_task(self._every(LEASE_MS / 3000, self.slots.renew)),
         ]
         self.keep(self._check_redis())
         self.lag.start()
@@ -78,7 +81,7 @@ class Runtime:
         await self.pipe.close()
         await self.redis.aclose()
 
-    def keep(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    def keep(self, work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
         """Runs work to its end even if the one who asked for it is cancelled."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -129,7 +132,7 @@ class Runtime:
     async def _look_at_engines(self) -> None:
         offer = self.offers.known
         if offer is not None:
-            await self.watch.look(offer.router.deployments())
+            offer.router.are_back(await self.watch.look(offer.router.deployments()))
 
     async def settle(self, arguments: list[Any]) -> None:
         """A second settlement of a request changes nothing. Raises RedisError where Redis does not take it."""

@@ -1,6 +1,6 @@
 """The only way to an engine: authenticate, admit, route, relay, settle."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -46,6 +46,7 @@ __all__ = [
 ]
 MOST_READS = 8
 RECENT_SECONDS = 1.0
+READINESS = ("redis", "postgres", "catalog")
 Rates = TypeVar("Rates")
 
 
@@ -160,7 +161,7 @@ async def complete(call: Call) -> Answer:
     if guess.forwarded_limit:
         payload[call.output_limit_field] = guess.forwarded_limit
     until = account.clock + call.limits.total
-    attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload, until=until)
+    attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload, until=until, slots=runtime.slots)
     outcome, code = "cancelled", ""
     try:
         opened = await attempts.open(meter)
@@ -299,18 +300,33 @@ async def rate_headers(key: KeyFacts) -> Mapping[str, str]:
     return rates.headers() if rates else {}
 
 
-async def readiness() -> dict[str, bool]:
+async def readiness(*, without: Collection[str] = ()) -> dict[str, bool]:
     """Whether what the gateway needs answers: Redis, PostgreSQL, and a catalog with something on offer.
 
-    A Redis that is full, or a replica, answers a PING, and is of no use: it must take something.
+    `without`: names among READINESS that are not asked. A Redis that is full, or a replica, answers a PING, and is of
+    no use: it must take something.
     """
-    runtime = current()
+    checks = {"redis": _redis_takes, "postgres": _postgres_answers, "catalog": _has_models}
+    return {name: await checks[name]() for name in READINESS if name not in without}
+
+
+async def _redis_takes() -> bool:
     try:
-        redis_answers = bool(await runtime.redis.set("art:ready", 1, ex=60))
+        return bool(await current().redis.set("art:ready", 1, ex=60))
     except RedisError:
-        redis_answers = False
+        return False
+
+
+async def _postgres_answers() -> bool:
     try:
-        offer = await runtime.offers.read()
+        await current().offers.read()
     except Unavailable:
-        return {"redis": redis_answers, "postgres": False, "catalog": False}
-    return {"redis": redis_answers, "postgres": True, "catalog": bool(offer.catalog.models)}
+        return False
+    return True
+
+
+async def _has_models() -> bool:
+    try:
+        return bool((await current().offers.get()).catalog.models)
+    except Unavailable:
+        return False

@@ -86,6 +86,12 @@ LOOP_LAG = Histogram(
     "How late a worker's event loop came, ten times a second; what it missed counts as often as it was due",
     buckets=LAG,
 )
+WAKING = Histogram(
+    "artemis_engine_wake_seconds",
+    "Until an engine that shares a GPU by turns was awake, with whoever had to fall asleep for it",
+    ("deployment",),
+    buckets=SECONDS,
+)
 IN_FLIGHT = Gauge(
     "artemis_requests_in_flight",
     "Admitted and not yet settled, by the second",
@@ -180,6 +186,11 @@ def harmless(note: Callable[P, None]) -> Callable[P, None]:
             _complain()
 
     return noted
+
+
+@harmless
+def woken(deployment: str, seconds: float) -> None:
+    WAKING.labels(_deployments(deployment)).observe(seconds)
 
 
 @harmless

@@ -41,17 +41,19 @@ class EngineWatch:
         self.board = LoadBoard()
         self._quarantined: set[str] = set()
 
-    async def look(self, deployments: Iterable[Deployment]) -> None:
-        """To be called once a second."""
+    async def look(self, deployments: Iterable[Deployment]) -> set[str]:
+        """To be called once a second: the deployments whose engines tell of themselves again."""
         watched = [one for one in deployments if one.provider in WATCHED]
+        back: set[str] = set()
         try:
             if watched:
-                await self._look_together(watched)
+                back = await self._look_together(watched)
             now = time.time()
             found: Any = await self._redis.zrangebyscore(QUARANTINE, now, "+inf")
             self._quarantined = {name.decode() for name in found}
         except RedisError:
-            self.board.update(await self._ask(watched))
+            back = self.board.update(await self._ask(watched))
+        return back
 
     def is_quarantined(self, call: Call) -> bool:
         return bool(self._quarantined) and fingerprint(call) in self._quarantined
@@ -67,15 +69,13 @@ class EngineWatch:
         except RedisError:
             logger.warning("Redis is away: other gateways do not know of the quarantine of %s", call.request_id)
 
-    async def _look_together(self, watched: list[Deployment]) -> None:
+    async def _look_together(self, watched: list[Deployment]) -> set[str]:
         if await self._is_my_turn():
             loads = await self._ask(watched)
             await self._redis.set(self._name, msgspec.json.encode(loads), px=KEPT_MS)
-            self.board.update(loads)
-            return
+            return self.board.update(loads)
         told = await self._redis.get(self._name)
-        if told:
-            self.board.update(_loads.decode(told))
+        return self.board.update(_loads.decode(told)) if told else set()
 
     async def _is_my_turn(self) -> bool:
         lease = f"{self._name}:by"

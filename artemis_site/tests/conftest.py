@@ -11,7 +11,7 @@ from artemis_site.tests.errands import Key, renew_catalog
 from artemis_site.tests.messages import TRANSLATED, client_of, load_engine
 from artemis_site.tests.planes import Plane
 from artemis_site.tests.platform import Platform
-from artemis_site.tests.report import ROWS, table
+from artemis_site.tests.report import ROWS, TABLES, table
 from deploy.edge.tests.edge import Edge
 from deploy.local.ports import free_port
 from inference.fake.control import FakeServer
@@ -21,6 +21,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if ROWS:
         terminalreporter.section("faults: what the caller saw, and what was billed")
         for line in table():
+            terminalreporter.write_line(line)
+    for title, lines in TABLES.items():
+        terminalreporter.section(title)
+        for line in lines:
             terminalreporter.write_line(line)
 
 

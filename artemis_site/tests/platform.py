@@ -234,6 +234,7 @@ class Platform(RunningPlatform):
             "PORTAL_MAX_UPLOAD_BYTES": str(8 * 2**20),
             "FILES_WEB_NETWORKS": "127.0.0.1/32",  # where tests have their pages
             "GATEWAY_HOLD_LEASE_SECONDS": "6",  # ninety in production
+            "WORKER_CANARY_SECONDS": "1",  # twenty in production
         }
 
     def start(self) -> None:

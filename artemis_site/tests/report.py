@@ -1,7 +1,9 @@
-"""The fault suite's table, printed at the end of a run."""
+"""Tables of what was seen, printed at the end of a run: the fault suite's, and others by their titles."""
 
+from collections.abc import Sequence
 from typing import Any
 
+TABLES: dict[str, list[str]] = {}
 ROWS: list[tuple[str, bool, str, float, tuple[int, ...], int, int]] = []
 HEAD = ("fault", "answer", "the caller saw", "seconds", "tries (own, own, Claude)", "tokens billed", "nano-USD")
 
@@ -12,5 +14,9 @@ def table() -> list[str]:
         rows.append(
             (name, "stream" if stream else "whole", saw, f"{took:.2f}", " ".join(map(str, tries)), tokens, cost)
         )
-    widths = [max(len(str(row[column])) for row in rows) for column in range(len(HEAD))]
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[Any]]) -> list[str]:
+    widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

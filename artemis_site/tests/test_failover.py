@@ -96,6 +96,23 @@ def test_the_next_engine_answers(
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_answer_that_its_engine_aborts_is_none(platform: Platform, desk: Desk, stream: bool) -> None:
+    """vLLM says 200 and `finish_reason: abort` of what it drops as it stops."""
+    platform.primary.script(finish_reason="abort", output_tokens=3)
+    key = desk.key()
+    answer = ask(platform, key, stream=stream)
+    assert answer.status_code == 200
+    if stream:
+        events = events_of(answer)
+        assert (text_of(events), events[-1]) == (numbered(8), "[DONE]")
+        assert "abort" not in answer.text
+    else:
+        assert answer.json()["choices"][0]["message"]["content"] == numbered(8)
+    assert (len(platform.primary.log()), len(platform.second.log())) == (1, 1)
+    desk.bill(key, requests=1)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("fault", [*PASSING.values(), {"status": 503}, {"status": 429, "retry_after": "1"}])
 def test_a_lone_engine_that_fails_once_answers_the_second_time(
     platform: Platform, desk: Desk, fault: dict[str, Any], stream: bool

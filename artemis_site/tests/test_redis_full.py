@@ -59,6 +59,7 @@ def test_a_full_redis(platform: Platform, desk: Desk) -> None:
     assert list((platform.home / "spool").glob("*.json")), "what was not taken waits on disk"
     ready = httpx.get(f"{platform.base_url}/readyz")
     assert (ready.status_code, ready.json()["checks"]["redis"]) == (503, False)
+    assert httpx.get(f"{platform.base_url}/readyz?exclude=redis").status_code == 200, "no probe takes it out"
     seen = gauges(platform)
     assert seen["artemis_redis_memory_bytes"] > seen["artemis_redis_memory_limit_bytes"] > 0
     assert seen["artemis_redis_evicts"] == 0

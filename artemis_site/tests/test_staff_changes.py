@@ -222,6 +222,15 @@ def test_a_deployments_key_is_sealed_and_stays(staff: Client) -> None:
 
     act(staff, "/admin/catalog/deployment/", "disable", deployment, confirmed="yes")
     assert catalog().models["moon"].deployments == ()
+    act(staff, "/admin/catalog/deployment/", "enable", deployment)
+    act(staff, "/admin/catalog/deployment/", "drain", deployment, confirmed="yes", reason="New fans.")
+    deployment.refresh_from_db()
+    assert (deployment.duty, deployment.duty_reason) == ("drained", "New fans.")
+    assert catalog().models["moon"].deployments == ()
+    act(staff, "/admin/catalog/deployment/", "bring_back", deployment)
+    deployment.refresh_from_db()
+    assert deployment.duty == "returning"
+
     before = revision(CATALOG)
     act(staff, "/admin/catalog/deployment/", "delete_selected", deployment, post="yes")
     assert not Deployment.objects.exists() and revision(CATALOG) == before + 1

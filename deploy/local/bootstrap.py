@@ -1,4 +1,4 @@
-"""Builds the virtual environment from the lock file, once for each version of it. Needs nothing but Python 3.11."""
+"""Builds the virtual environment from the lock files, once for each version of them. Needs nothing but Python 3.11."""
 
 import hashlib
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
-LOCKS = {"runtime": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
+LOCKS = {"runtime": ["requirements.lock", "requirements-local.lock"], "dev": ["requirements-dev.lock"]}
 UV = ["uv==0.13.9"]
 
 
@@ -36,7 +36,8 @@ def main(kind: str) -> int:
         pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--force-reinstall"]
         _step("installing uv", [*pip, *UV])
         command = [str(VENV / "bin" / "uv"), "pip", "install", "--python", python, "--compile-bytecode"]
-        _step("installing packages", [*command, "--require-hashes", "-r", str(LOCKS[kind])])
+        locks = [word for lock in _locks(kind) for word in ("-r", str(lock))]
+        _step("installing packages", [*command, "--require-hashes", *locks])
     except subprocess.CalledProcessError as error:
         print(f"Setting up failed: {' '.join(error.cmd[:6])} … ended with {error.returncode}.", file=sys.stderr)
         return 1
@@ -59,8 +60,13 @@ def _marker(kind: str) -> Path:
     return VENV / f"installed-{kind}"
 
 
+def _locks(kind: str) -> list[Path]:
+    return [ROOT / name for name in LOCKS[kind]]
+
+
 def _fingerprint(kind: str) -> str:
-    return hashlib.sha256(LOCKS[kind].read_bytes() + sys.version.encode()).hexdigest()
+    contents = b"".join(lock.read_bytes() for lock in _locks(kind))
+    return hashlib.sha256(contents + sys.version.encode()).hexdigest()
 
 
 def _is_current(kind: str) -> bool:

@@ -1,6 +1,7 @@
 """The fake engine's routes: vLLM's, Anthropic's, and /fake/… for the test that directs it."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -42,12 +43,29 @@ class FakeApp:
             ("GET", "/load"): self._load,
             ("GET", "/version"): self._version,
             ("GET", "/metrics"): self._metrics,
+            **(self._bedroom() if settings.sleep_mode else {}),
             ("POST", "/fake/script"): self._add_script,
             ("POST", "/fake/metrics"): self._override_metrics,
             ("POST", "/fake/reset"): self._reset,
             ("GET", "/fake/log"): self._log,
             ("GET", "/fake/counters"): self._counters,
         }
+
+    def _bedroom(self) -> dict[tuple[str, str], Handler]:
+        bed = self._engine.bed
+        return {
+            ("POST", "/sleep"): partial(bed.sleep, running=lambda: self._engine.journal.running),
+            ("POST", "/wake_up"): bed.wake_up,
+            ("GET", "/is_sleeping"): bed.is_sleeping,
+            ("POST", "/collective_rpc"): bed.reload_weights,
+        }
+
+    def begin_to_stop(self) -> None:
+        self._engine.is_stopping = True
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._engine.journal.running + self._engine.journal.waiting
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] == "lifespan":
@@ -109,6 +127,7 @@ class FakeApp:
             engine.journal,
             model=self._model,
             queue_rejections=engine.queue_rejections,
+            awake=engine.bed.is_awake.is_set(),
             overrides=self._metric_overrides,
         )
         await asgi.respond(send, 200, page.encode(), headers=[asgi.TEXT_TYPE])

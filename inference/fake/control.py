@@ -62,6 +62,13 @@ class FakeServer:
                 self._process.kill()
                 self._process.wait()
 
+    def drain(self, seconds: float = 30.0) -> int:
+        """As Kubernetes ends a pod: SIGTERM, and time for what runs; for `--shutdown-timeout`. The exit status."""
+        if self._process is None:
+            raise RuntimeError("not started")
+        self._process.terminate()
+        return self._process.wait(seconds)
+
     def kill(self) -> None:
         """As a crash would: no goodbye to open connections."""
         if self._process is not None:

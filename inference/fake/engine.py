@@ -10,6 +10,7 @@ import msgspec
 
 from inference import asgi
 from inference.fake.answer import Answer, Dialect
+from inference.fake.bed import Bed
 from inference.fake.delivery import Delivery
 from inference.fake.journal import Entry, Journal
 from inference.fake.plan import make_plan
@@ -22,6 +23,7 @@ Work = Callable[[Fields, Script, Entry, Delivery], Awaitable[None]]
 
 MAX_BODY_BYTES = 64 << 20
 BUSY = "The engine is currently busy and cannot accept new requests. Please try again later or on a different instance."
+STOPPING = "cannot schedule new futures after shutdown"  # vLLM's own words, as are status and health meanwhile
 POLICY = "Your request was rejected as a result of our safety system (fake engine)."
 MALFORMED_REQUEST = (KeyError, IndexError, TypeError, AttributeError, ValueError)
 
@@ -40,7 +42,9 @@ class Engine:
         self.journal = Journal()
         self.scripts = ScriptBook(settings.script)
         self.queue_rejections = 0
+        self.is_stopping = False
         self._read_before: set[bytes] = set()
+        self.bed = Bed(settings.sleep_mode, settings.slot, wake_seconds=settings.wake_seconds)
         self._slots = asyncio.Semaphore(settings.max_running)
         self._bearer = f"Bearer {settings.api_key}"
 
@@ -52,6 +56,9 @@ class Engine:
             answer = self._answer(dialect, fields, script, entry)
             self.journal.waiting += 1
             try:
+                await self.bed.is_awake.wait()
+                if self.bed.talks_nonsense:
+                    raise RefusedError(500, "the weights were dropped and not read again")
                 await self._slots.acquire()
             finally:
                 self.journal.waiting -= 1
@@ -88,6 +95,8 @@ class Engine:
         script = self.scripts.default
         delivery: Delivery | None = None
         try:
+            if self.is_stopping:
+                raise RefusedError(500, STOPPING)
             fields = await self._read(entry, scope, receive)
             if not self.scripts.is_empty:
                 script = self.scripts.take(last_user_message(fields))

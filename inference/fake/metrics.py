@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from inference.fake.journal import Journal
 
 
-def render(journal: Journal, *, model: str, queue_rejections: int, overrides: Mapping[str, float]) -> str:
+def render(journal: Journal, *, model: str, queue_rejections: int, awake: bool, overrides: Mapping[str, float]) -> str:
     """`overrides` (name without `vllm:` → value) lets a test pretend a state, such as a full KV cache."""
     totals = journal.totals
     finished = totals["success"] + totals["abort"] + totals["error"]
@@ -40,7 +40,7 @@ def render(journal: Journal, *, model: str, queue_rejections: int, overrides: Ma
         _sample("request_success_total", totals["abort"], model, 'finished_reason="abort"'),
         _sample("num_requests_waiting_by_reason", journal.waiting, model, 'reason="capacity"'),
         _sample("admission_rejections_total", queue_rejections, model, 'reason="max_num_queued_reqs"'),
-        _sample("engine_sleep_state", 1, model, 'sleep_state="awake"'),
+        _sample("engine_sleep_state", awake, model, 'sleep_state="awake"'),
     ]
     return "\n".join(lines) + "\n"
 

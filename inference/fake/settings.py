@@ -20,6 +20,10 @@ class Settings:
     max_queued: int = 1024
     """Beyond so many waiting requests the answer is vLLM's 503."""
     dimensions: int = 384
+    sleep_mode: bool = False
+    slot: str = ""
+    """A file that stands for a GPU's memory: it has room for one engine that is awake."""
+    wake_seconds: float = 0.0
     script: Script = field(default_factory=Script)
 
     def to_environment(self) -> None:

@@ -56,6 +56,33 @@ def test_only_one_request_probes_and_a_probe_without_a_verdict_lets_the_next_try
     assert circuit.allows(), "a probe that never ends does not close the door for ever"
 
 
+def test_what_began_before_it_opened_decides_nothing(clock: list[float]) -> None:
+    """An engine that dies fails all that it had at once: that is one outage, and one wait."""
+    circuit = Circuit(allowed_fails=2, cooldown_time=1)
+    for _ in range(20):
+        circuit.began()
+    for _ in range(20):
+        circuit.failed()
+        circuit.released()
+    assert circuit.seconds_left == 1
+    tried(circuit, well=False)  # once more on the same, as is done for what may pass
+    assert circuit.seconds_left == 1
+
+
+def test_a_sign_of_life_lets_the_next_request_probe(clock: list[float]) -> None:
+    circuit = Circuit(allowed_fails=0, cooldown_time=8)
+    circuit.look_again()
+    assert circuit.is_closed
+    tried(circuit, well=False)
+    clock[0] += 8
+    tried(circuit, well=False)
+    assert circuit.seconds_left == 16
+    circuit.look_again()
+    assert circuit.allows() and not circuit.is_closed
+    tried(circuit, well=False)
+    assert circuit.seconds_left == 16, "as after the first failed probe"
+
+
 def test_a_busy_deployment_may_fail_now_and_then(clock: list[float]) -> None:
     circuit = Circuit(allowed_fails=3, cooldown_time=5)
     for number in range(200):

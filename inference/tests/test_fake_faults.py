@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -191,6 +192,19 @@ async def test_a_full_engine_queues_and_then_refuses() -> None:
             assert [(await first).status_code, (await second).status_code] == [200, 200]
         page = fake.get("/metrics").decode()
         assert 'admission_rejections_total{engine="0",model_name="fake-model",reason="max_num_queued_reqs"} 1.0' in page
+
+
+async def test_at_sigterm_what_runs_is_finished_and_what_is_new_refused() -> None:
+    with FakeServer("--shutdown-timeout", "20", "--output-tokens", "20", "--tokens-per-second", "10") as engine:
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(ask, engine, {**STREAM, "max_tokens": 20}, 10)
+            engine.wait_log(lambda entry: entry["delivered_tokens"] > 2)
+            stopping = pool.submit(engine.drain)
+            await until(lambda: ask(engine, timeout=10).status_code == 500)
+            assert running.result().text.rstrip().endswith("data: [DONE]")
+            assert stopping.result() == 0
+        with pytest.raises(httpx.ConnectError):
+            ask(engine)
 
 
 def test_an_unknown_fault_is_refused(fake: FakeServer) -> None:

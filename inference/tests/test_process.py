@@ -46,6 +46,23 @@ async def nursery(tmp_path: Path) -> AsyncIterator[Nursery]:
     await nursery.close()
 
 
+async def test_a_child_that_lives_and_does_nothing_is_started_again(nursery: Nursery) -> None:
+    answers = iter([True, False])
+
+    async def alive() -> bool:
+        return next(answers, True)
+
+    process = nursery.make(ENDLESS, alive=alive, alive_seconds=0.05, backoff=Backoff(first=0.01))
+    await process.start()
+    first = process.pid
+    await until(lambda: process.restarts == 1 and process.is_running)
+    assert process.pid != first
+    assert nursery.events == [
+        "child lives and makes no progress; it is killed",
+        "child ended with SIGKILL; starting again in 0.01 s",
+    ]
+
+
 async def test_output_is_appended_to_the_log(nursery: Nursery) -> None:
     nursery.log.parent.mkdir()
     nursery.log.write_text("before\n")

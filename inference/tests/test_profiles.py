@@ -1,14 +1,24 @@
 """Profiles and the choice between them; locks and their environments."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from inference import selection
-from inference.environments.install import LOCKS, TORCH_APART, fingerprint, is_installed
+from inference.environments.install import (
+    LOCKS,
+    TORCH_APART,
+    InstallError,
+    environment_python,
+    fingerprint,
+    is_installed,
+)
 from inference.environments.lock import OVERRIDES
-from inference.launcher import model_folder
+from inference.launcher import become, model_folder
 from inference.profiles import PROFILES, EngineProfile, Launch
 
 every_profile = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda one: one.name)
@@ -83,3 +93,34 @@ def test_an_environment_is_current_only_with_the_lock_it_was_made_from(tmp_path:
     assert not is_installed(tmp_path, "llamacpp")
     (folder / "artemis-installed").write_text(fingerprint("llamacpp"))
     assert is_installed(tmp_path, "llamacpp")
+
+
+def test_an_engine_that_no_image_brought_along_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match=r"llamacpp is not installed in .*: python -m inference install llamacpp"):
+        become(PROFILES["llamacpp"], home=tmp_path, host="127.0.0.1", port=1)
+
+
+def test_exec_becomes_the_engine_with_the_profiles_own_flags_and_no_secret_of_the_platforms(tmp_path: Path) -> None:
+    python = environment_python(tmp_path, "llamacpp")
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$$ $* $ARTEMIS_ENGINE_KEY $SECRET_KEY"\n')
+    python.chmod(0o755)
+    command = [
+        sys.executable,
+        "-m",
+        "inference",
+        "exec",
+        "llamacpp",
+        "--home",
+        str(tmp_path),
+        "--port",
+        "7",
+        "--threads",
+        "3",
+    ]
+    environment = {"PATH": os.environ["PATH"], "SECRET_KEY": "hidden", "ARTEMIS_ENGINE_KEY": "key"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        said = process.communicate()[0]
+    started = "-m inference.servers.llamacpp --host 127.0.0.1 --port 7 --alias smollm2-135m-instruct --threads 3"
+    assert said.startswith(f"{process.pid} {started}")
+    assert said.endswith(" key \n")

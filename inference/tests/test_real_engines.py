@@ -1,5 +1,7 @@
 """Real engines against each other and against OpenAI's client; run by `make test-engine`."""
 
+import json
+import re
 from pathlib import Path
 
 import httpx
@@ -8,9 +10,12 @@ import pytest
 
 from inference.fake.control import free_port
 from inference.launcher import Engine, launch
+from inference.planning.memory import GIB, need_of
+from inference.planning.wishes import Model
 from inference.profiles import PROFILES, EngineProfile
 
 pytestmark = pytest.mark.engine
+VLLM_CPU_BLOCK = 128  # tokens
 
 TEXTS = [
     "The quick brown fox jumps over the lazy dog.",
@@ -68,6 +73,19 @@ async def test_a_real_model_chats(name: str, engine_home: Path, tmp_path: Path) 
             await _chat(client, engine.profile)
     finally:
         await engine.stop()
+
+
+async def test_vllms_cache_holds_what_the_planner_says(engine_home: Path, tmp_path: Path) -> None:
+    """By vLLM's own report, for the gibibyte that its profile gives it."""
+    profile = PROFILES["vllm-cpu"]
+    engine = await up(profile, engine_home, tmp_path / "engine.log")
+    await engine.stop()
+    (config,) = engine_home.glob("models/*/config.json")
+    wanted = Model(name=profile.model, source="", config=json.loads(config.read_text()), max_model_len=2048)
+    found = re.search(r"KV cache size: ([\d,]+) tokens", (tmp_path / "engine.log").read_text())
+    assert found
+    reported = int(found[1].replace(",", ""))
+    assert reported == pytest.approx(GIB // need_of(wanted).kv_bytes_per_token, abs=VLLM_CPU_BLOCK)
 
 
 async def _chat(client: openai.AsyncOpenAI, profile: EngineProfile) -> None:

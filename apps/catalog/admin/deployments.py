@@ -8,13 +8,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from apps.catalog import services
+from apps.catalog import maintenance, services
 from apps.catalog.admin.desk import CatalogDesk
 from apps.catalog.models import Deployment
 from apps.common.sealing import seal
 from inference.prices import known_providers
 
 WHERE = ("name", "provider_model", "api_base", "api_key", "forget_key", "api_key_env", "enabled")
+DUTY = ("duty", "duty_reason", "duty_since")
 HOW = ("order", "weight", "rpm", "tpm", "timeout", "stream_timeout", "model_info")
 
 
@@ -83,19 +84,23 @@ class DeploymentInline(admin.StackedInline):  # type: ignore[type-arg]
 @admin.register(Deployment)
 class DeploymentAdmin(CatalogDesk):
     form = DeploymentForm
-    list_display = ("name", "ai_model", "provider_model", "api_base", "key", "order", "weight", "enabled", "updated_at")
+    list_display = (
+        *("name", "ai_model", "provider_model", "api_base", "key", "order", "weight", "enabled", "duty", "duty_reason"),
+        "updated_at",
+    )
     list_select_related = ("ai_model",)
-    list_filter = ("enabled", "order", "created_at")
+    list_filter = ("enabled", "duty", "order", "created_at")
     date_hierarchy = "created_at"
     search_fields = ("name", "ai_model__public_name", "provider_model", "api_base")
     autocomplete_fields = ("ai_model",)
     fieldsets = (
         (None, {"fields": ("ai_model", *WHERE)}),
         ("How", {"fields": HOW}),
+        ("Duty", {"fields": DUTY}),
         ("Record", {"fields": ("created_at", "updated_at")}),
     )
-    readonly_fields = ("created_at", "updated_at")
-    actions = ("enable", "disable")
+    readonly_fields = (*DUTY, "created_at", "updated_at")
+    actions = ("enable", "disable", "drain", "bring_back")
 
     @admin.display(description="key")
     def key(self, deployment: Deployment) -> str:
@@ -114,3 +119,17 @@ class DeploymentAdmin(CatalogDesk):
         services.set_deployments_enabled(names=[row.name for row in queryset], enabled=False)
         self.message_user(request, "They are left out.")
         return None
+
+    @admin.action(description="Drain: move traffic to other engines", permissions=["change"])
+    def drain(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> HttpResponse | None:
+        warning = "No new request goes to the engines of these deployments; those in flight end as usual."
+        if page := self.confirmation(request, queryset, action="drain", warning=warning, reason=True):
+            return page
+        names = maintenance.drain(names=[row.name for row in queryset], reason=request.POST["reason"].strip())
+        self.message_user(request, f"Drained: {', '.join(names)}.")
+        return None
+
+    @admin.action(description="Bring back: serve again after an answer", permissions=["change"])
+    def bring_back(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:
+        names = maintenance.bring_back(names=[row.name for row in queryset])
+        self.message_user(request, f"They serve again once they answer: {', '.join(names)}.")

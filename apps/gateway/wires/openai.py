@@ -1,6 +1,7 @@
 """OpenAI's chat completions, completions and embeddings: one object, or chunks that end with [DONE]."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ DONE = b"[DONE]"
 DONE_EVENT = b"data: [DONE]\n\n"
 PLAIN, BETWEEN, LAST = b"data: {", b"\n\ndata: ", b"\n\ndata: [DONE]"
 ERROR = b'"error"'
+ABORTED = b'"finish_reason":"abort"'
 HEAD = ("id", "object", "created", "system_fingerprint")
 _TIMINGS = re.compile(rb',"timings":\{[^{}]*\}|"timings":\{[^{}]*\},')
 _RUNNING_USAGE = re.compile(rb',"usage":\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}')
@@ -88,6 +90,7 @@ class OpenAIMeter(Meter):
         event = decoded(body, _event)
         if event.error is not None:
             raise MalformedEventError("the engine reported an error in its answer")
+        _check_not_aborted(event.choices or ())
         if event.usage is not None:
             self._usage(event.usage)
         self.body_bytes = len(body) if event.choices else 1
@@ -97,7 +100,7 @@ class OpenAIMeter(Meter):
         """Events mostly come as their engine wrote them, one line of JSON each: one call reads those together."""
         if not self.head and data.startswith(PLAIN):
             self.head = data[: data.find(END)]
-        if data.startswith(PLAIN) and ERROR not in data:
+        if data.startswith(PLAIN) and ERROR not in data and ABORTED not in data:
             body = data[6:-2]
             is_last = body.endswith(LAST)
             if is_last:
@@ -158,9 +161,10 @@ class OpenAIMeter(Meter):
         return _shown(frame, event, include_usage)
 
     def _count(self, event: Event) -> None:
+        choices = event.choices
+        _check_not_aborted(choices or ())
         if event.usage is not None:
             self._usage(event.usage)
-        choices = event.choices
         if not choices:
             return
         self.chunks += 1
@@ -210,6 +214,12 @@ class OpenAIMeter(Meter):
         self.output_tokens = usage.completion_tokens or 0
         self.cached_input_tokens = min((prompt and prompt.cached_tokens) or 0, self.input_tokens)
         self.reasoning_tokens = min((completion and completion.reasoning_tokens) or 0, self.output_tokens)
+
+
+def _check_not_aborted(choices: Iterable[Choice]) -> None:
+    """vLLM says so of what it was told to drop, as it stops or falls asleep, and looks well otherwise."""
+    if any(choice.finish_reason == "abort" for choice in choices):
+        raise MalformedEventError("the engine aborted its answer")
 
 
 def _shown(frame: bytes, event: Event, include_usage: bool) -> bytes | None:

@@ -1,0 +1,80 @@
+"""Which models fit on which GPUs, and what vLLM is told then."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from apps.common.commands import ArtemisCommand
+from apps.common.errors import Invalid
+from inference.planning.errors import PlanError
+from inference.planning.flags import flags_of
+from inference.planning.memory import GIB
+from inference.planning.placing import Engine, plan
+from inference.planning.wishes import read_wishes
+
+COLUMNS = "{:<12} {:<12} {:<8} {:>11} {:>9} {:>10} {:>9}  {}"
+
+
+class Command(ArtemisCommand):
+    help = "Places models on GPUs: what fits, with how many sequences at once, and the engines' flags."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("file", type=Path, help="nodes and models, as deploy/overlays/production/gpus.yaml")
+
+    def answer(self, **options: Any) -> dict[str, Any]:
+        try:
+            made = plan(read_wishes(options["file"]))
+        except PlanError as error:
+            raise Invalid("file", str(error)) from error
+        return {
+            "engines": [_engine(engine) for engine in made.engines],
+            "refused": made.refused,
+            "short": made.short,
+            "free": [f"{node}/{index}" for node, index in made.free],
+        }
+
+    def show(self, result: dict[str, Any]) -> None:
+        heads = ("model", "node", "GPU", "weights GiB", "KV tokens", "sequences", "of memory", "shares with")
+        self.stdout.write(COLUMNS.format(*heads))
+        for engine in result["engines"]:
+            beside = ", ".join(engine["beside"])
+            if engine["sleep_level"]:
+                beside = f"{beside}, by turns (sleep level {engine['sleep_level']})"
+            self.stdout.write(
+                COLUMNS.format(
+                    engine["model"],
+                    engine["node"],
+                    ",".join(map(str, engine["gpus"])),
+                    f"{engine['weights_gib']:.2f}",
+                    engine["kv_tokens"],
+                    engine["sequences"],
+                    f"{engine['gpu_memory_utilization']:.2f}",
+                    beside,
+                ).rstrip()
+            )
+        for name, reason in result["refused"].items():
+            self.stdout.write(self.style.ERROR(f"{name} has no place. {reason}"))
+        for name, count in result["short"].items():
+            self.stdout.write(self.style.WARNING(f"{name}: {count} of its sequences at once find no room."))
+        if result["free"]:
+            self.stdout.write(f"Free: {', '.join(result['free'])}")
+        for engine in result["engines"]:
+            self.stdout.write(f"\n# {engine['model']} on {engine['node']}\nvllm serve {' '.join(engine['flags'])}")
+
+
+def _engine(engine: Engine) -> dict[str, Any]:
+    return {
+        "model": engine.model.name,
+        "node": engine.node,
+        "gpu": engine.gpu,
+        "gpus": list(engine.indexes),
+        "weights_gib": round(engine.weight_bytes / GIB, 2),
+        "kv_tokens": engine.kv_tokens,
+        "sequences": engine.sequences,
+        "gpu_memory_utilization": engine.gpu_memory_utilization,
+        "beside": list(engine.beside),
+        "sleep_level": engine.sleep_level,
+        "flags": flags_of(engine),
+    }
