@@ -67,10 +67,15 @@ class Plane:
         except httpx.TransportError:
             return False
 
+    def restart(self) -> None:
+        """As a roll-out does, at the same address: what is open ends first."""
+        self.__exit__()
+        self.__enter__()
+
     def __exit__(self, *raised: object) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(30)
+            self.process.wait(60)
 
 
 def _servers(platform: Platform) -> dict[str, str]:

@@ -56,10 +56,16 @@ watch_certificate() {
 watch_certificate &
 watching=$!
 
-status=0
-while kill -0 "$nginx" 2>/dev/null; do
+# A signal for which there is a trap interrupts the waiting, with a status of its own, above 128.
+while :; do
     status=0
     wait "$nginx" || status=$?
+    kill -0 "$nginx" 2>/dev/null || break
 done
+if [ "$status" -gt 128 ]; then
+    last=0
+    wait "$nginx" || last=$?
+    [ "$last" -eq 127 ] || status=$last  # 127: it has been told already
+fi
 kill "$watching" 2>/dev/null || :
 exit "$status"

@@ -63,6 +63,7 @@ class Edge:
     portal: str
     settings: dict[str, str] = field(default_factory=dict)
     nginx: str = NGINX
+    user: int | None = None
     process: "subprocess.Popen[bytes] | None" = None
 
     def __post_init__(self) -> None:
@@ -103,7 +104,11 @@ class Edge:
             self.renew_certificate()
         with (self.folder / "access.log").open("ab") as out, (self.folder / "error.log").open("ab") as errors:
             self.process = subprocess.Popen(
-                ["sh", str(FOLDER / "entrypoint.sh")], env=self.environment(), stdout=out, stderr=errors
+                ["sh", str(FOLDER / "entrypoint.sh")],
+                env=self.environment(),
+                stdout=out,
+                stderr=errors,
+                user=self.user,
             )
         self.wait_for(self.answers)
 

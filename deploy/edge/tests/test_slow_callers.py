@@ -31,12 +31,12 @@ def is_closed(opened: socket.socket) -> bool:
 @contextlib.contextmanager
 def connections(edge: Edge, sent: bytes, count: int) -> Iterator[list[ssl.SSLSocket]]:
     with contextlib.ExitStack() as stack:
-        opened = [
-            stack.enter_context(connection(edge, address=f"127.0.1.{number % 50 + 1}")) for number in range(count)
-        ]
-        for one in opened:
+        opened = []
+        for number in range(count):
+            one = stack.enter_context(connection(edge, address=f"127.0.1.{number % 50 + 1}"))
             one.sendall(sent)
             one.setblocking(False)
+            opened.append(one)
         yield opened
 
 

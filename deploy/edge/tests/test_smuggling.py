@@ -53,3 +53,31 @@ def test_what_can_be_read_in_two_ways_is_refused_and_the_connection_closed(
     assert said.count(b"HTTP/1.1 ") == 1
     assert said.split(b" ", 2)[1] in (b"400", b"405", b"501", b"500")
     assert gateway.seen == portal.seen == []
+
+
+BARE = {
+    "lines": (POST + b"Content-Length: 0\r\n\r\n").replace(b"\r\n", b"\n"),
+    "a header's end": POST + b"X: a\nContent-Length: 0\r\n\r\n",
+    "the headers' end": POST + b"Content-Length: 0\r\n\n",
+    "chunks": POST + CHUNKED + b"\r\n3\nabc\n0\n\n",
+}
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_bare_lfs_are_refused_or_reach_the_gateway_as_one_plain_request(
+    edge: Edge, gateway: Backend, portal: Backend, name: str
+) -> None:
+    """nginx reads one as a line's end, and cannot be told not to; the gateway gets lines that nginx has written."""
+    with connection(edge) as opened:
+        opened.sendall(BARE[name] + INNER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        said = b""
+        while part := opened.recv(65536):
+            said += part
+    assert said
+    assert len(gateway.seen) <= 1
+    for one in gateway.seen:
+        assert one.target == "/v1/chat/completions"
+        assert one.raw.count(b"\n") == one.raw.count(b"\r\n")
+        assert one.body in (b"", b"abc")
+        assert one.header("x") in ("", "a")
+    assert portal.seen == []

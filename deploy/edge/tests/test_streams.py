@@ -17,6 +17,7 @@ from deploy.edge.tests.edge import NGINXES, Edge, version
 from deploy.edge.tests.wire import connection
 
 DISCONNECTED = "RemoteProtocolError('Server disconnected without sending a response.')"
+UNLIMITED = {"ADDRESS_RATE": "100000", "KEY_RATE": "100000"}
 KEY = {"Authorization": "Bearer good"}
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -140,7 +141,7 @@ def served(callers: Callers, more: int) -> None:
 def reloaded(
     request: pytest.FixtureRequest, gateway: Backend, portal: Backend, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Edge]:
-    edge = Edge(tmp_path_factory.mktemp("reloaded"), gateway.address, portal.address, nginx=request.param)
+    edge = Edge(tmp_path_factory.mktemp("reloaded"), gateway.address, portal.address, UNLIMITED, request.param)
     edge.start()
     yield edge
     edge.stop()
@@ -177,7 +178,7 @@ def test_a_reload_fails_nobody(reloaded: Edge, gateway: Backend, portal: Backend
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Edge, Backend, Backend]]:
     with Backend() as first, Backend() as second:
         upstream = f"{first.address},{second.address}"
-        edge = Edge(tmp_path_factory.mktemp("two"), upstream, upstream)
+        edge = Edge(tmp_path_factory.mktemp("two"), upstream, upstream, UNLIMITED)
         edge.start()
         yield edge, first, second
         edge.stop()

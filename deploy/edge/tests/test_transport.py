@@ -1,6 +1,8 @@
 """TLS, HTTP/2, certificates that are renewed, and what is still served without TLS."""
 
 import contextlib
+import json
+import shutil
 import ssl
 import subprocess
 from pathlib import Path
@@ -119,3 +121,46 @@ def can_connect(edge: Edge) -> bool:
         return serial(edge) != 0
     except OSError:
         return False
+
+
+def test_http2_is_refused_in_the_same_words(edge: Edge, gateway: Backend) -> None:
+    good = {"Authorization": "Bearer good"}
+    with edge.client(http2=True) as client:
+        for options, status, code in (
+            ({}, 401, "invalid_api_key"),
+            ({"headers": [*good.items(), ("Authorization", "Bearer other")]}, 400, "invalid_request"),
+            ({"headers": [("x-api-key", "good"), ("x-api-key", "bad")]}, 200, ""),  # the gateway's to judge, of both
+        ):
+            answer = client.post("/v1/models", **options)  # type: ignore[arg-type]
+            assert (answer.status_code, answer.http_version) == (status, "HTTP/2")
+            if code:
+                assert answer.json()["error"]["code"] == code
+                assert answer.json()["error"]["request_id"] == answer.headers["x-request-id"]
+    assert len(gateway.seen) == 1
+    assert gateway.asked[-1].header("x-api-key") == "good,bad"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+def test_http2_with_a_large_body(edge: Edge, gateway: Backend, tmp_path: Path) -> None:
+    """By curl: httpx, which sends a body whole before it reads, waits for ever for leave to go on."""
+    (tmp_path / "large").write_bytes(b"x" * 3 * 2**20)
+    command = ["curl", "-sS", "--http2", "--cacert", str(edge.certificate), "-H", "Authorization: Bearer good"]
+    command += ["--data-binary", f"@{tmp_path / 'large'}", "-w", "\n%{http_version} %{http_code}"]
+    told = subprocess.run([*command, f"{edge.url}/v1/models"], capture_output=True, text=True, check=True, timeout=20)
+    body, _, status = told.stdout.rpartition("\n")
+    assert status == "2 413"
+    assert json.loads(body)["error"]["code"] == "request_too_large"
+    assert gateway.seen == []
+
+
+def test_http2_with_large_headers_ends_the_connection(edge: Edge, gateway: Backend) -> None:
+    """nginx says so by the protocol's own code (ENHANCE_YOUR_CALM); there is nothing else that it says."""
+    with edge.client(http2=True) as client, pytest.raises(httpx.RemoteProtocolError, match="error_code:11"):
+        client.post("/v1/models", headers={"Authorization": "Bearer good", "X-Large": "x" * 40_000})
+    assert gateway.everything == []
+
+
+def test_http_on_the_port_for_https(edge: Edge, gateway: Backend) -> None:
+    answer = httpx.post(f"http://127.0.0.1:{edge.https_port}/v1/models", headers={"Authorization": "Bearer good"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert gateway.everything == []
