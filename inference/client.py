@@ -13,6 +13,7 @@ from inference.router import Deployment
 
 MAX_ERROR_BYTES = 64 * 1024
 ERROR_SECONDS = 5.0
+HEALTH_SECONDS = 1.0
 ANTHROPIC_BASE, ANTHROPIC_VERSION = "https://api.anthropic.com", "2023-06-01"
 
 
@@ -149,6 +150,15 @@ class EngineClient:
         if status != 200:
             raise EngineRefused(status, answer, None)
         return answer
+
+
+async def is_healthy(client: EngineClient, deployment: Deployment) -> bool:
+    """Whether an engine of our own says that it serves."""
+    try:
+        await client.get(deployment.api_base.removesuffix("/v1") + "/health", seconds=HEALTH_SECONDS)
+    except (EngineError, ValueError):
+        return False
+    return True
 
 
 @lru_cache(maxsize=1024)

@@ -71,6 +71,8 @@ class Deployment:
     """Its engine counts only the first choice of an answer: see `apart.py`."""
     unsupported: frozenset[str] = frozenset()
     """Request fields that its engine passes over in silence."""
+    hold_seconds: float = 0.0
+    """How long a call waits for an engine that is not there, since it may be being started for it."""
     sleep: Sleep | None = None
     """How it shares a GPU by turns; it must be woken before it is asked."""
     endpoints: frozenset[str] | None = None
@@ -190,6 +192,9 @@ class EngineRouter:
         """Seconds until a deployment of the group may be asked, of those that were not `tried`; 0 where all were."""
         group = self._groups.get(model_group, ())
         return min((self._circuits[one.id].seconds_left for one in group if one.id not in tried), default=0.0)
+
+    def members(self, model_group: str) -> Collection[Deployment]:
+        return self._groups.get(model_group, ())
 
     def are_back(self, names: Iterable[str]) -> None:
         """Engines that were away tell of themselves again: whoever asks next finds out."""

@@ -128,6 +128,7 @@ _INFO: dict[str, type | tuple[type, ...]] = {
     "unsupported": list,
     "priority_scheduling": bool,
     "sleep": dict,
+    "hold_seconds": (int, float),
 }
 _ROUTER: dict[str, type | tuple[type, ...]] = {
     "routing_strategy": str,
@@ -226,8 +227,9 @@ def _check_routing(members: list[tuple[str, dict[str, Any], dict[str, Any]]]) ->
         for limit in ("first_token_timeout", "connect_timeout"):
             if not 0 < info.get(limit, 1) < math.inf:
                 raise Invalid(f"{path}.model_info.{limit}", f"{limit} must be more than zero seconds.")
-        if info.get("max_waiting", 0) < 0:
-            raise Invalid(f"{path}.model_info.max_waiting", "max_waiting cannot be negative.")
+        for least in ("max_waiting", "hold_seconds"):
+            if not 0 <= info.get(least, 0) < math.inf:
+                raise Invalid(f"{path}.model_info.{least}", f"{least} cannot be negative.")
         try:
             sleep_of(info.get("sleep"))
         except ValueError as error:

@@ -35,7 +35,7 @@ from apps.gateway.slots import Slots
 from apps.gateway.wires import WIRES
 from inference.affinity import Prefix, prefix_of
 from inference.apart import MOST_APART, open_apart
-from inference.client import EngineClient, TimeLimits, Upstream
+from inference.client import EngineClient, TimeLimits, Upstream, is_healthy
 from inference.errors import (
     AnswerDiffers,
     EngineAsleep,
@@ -53,6 +53,7 @@ AFTER_OTHERS = 100  # vLLM takes lower numbers first; 0 is usual
 MOST_TRIES = 6
 MOST_WAITS = 2
 MOST_HELD, HELD_STEP = 1.5, 0.1  # seconds that a caller is kept waiting for a circuit, and how often it looks
+HOLD_STEP = 0.5
 LONGEST_WAIT = 2.5  # seconds that a caller is kept waiting for an engine that is busy
 FULL_SECONDS = 0.5  # for which an engine is left alone that says it is full, and not for how long
 MOST_KILLS = 2
@@ -124,6 +125,7 @@ class Attempts:
     _gives_one: bool = False
     _waits: int = 0
     _held: float = 0.0
+    _has_held: bool = False
     _kills: int = 0
     _prefix: Prefix | None = None
 
@@ -162,9 +164,9 @@ class Attempts:
             if wait is None:
                 wait = self._wait_worth_while(groups)
                 tried = {group: set(without) for group in groups}
-            if wait is None:
+            if wait is None and not await self._has_started(groups[0]):
                 raise self._exhausted()
-            await asyncio.sleep(wait)
+            await asyncio.sleep(wait or 0)
 
     async def _first_of(self, group: str, meter: Meter, tried: set[str], *, may_queue: bool) -> Opened | None:
         already = len(tried)
@@ -225,6 +227,20 @@ class Attempts:
         wait = min(soonest, HELD_STEP) * random.uniform(0.8, 1.0)
         self._held += wait
         return wait
+
+    async def _has_started(self, group: str) -> bool:
+        """Waits, once, for an engine that nobody could reach: where there is none without calls, this one starts it."""
+        unreachable = self.last_error is None or isinstance(self.last_error, EngineUnreachable)
+        if self._has_held or not unreachable or self.made >= MOST_TRIES:
+            return False
+        self._has_held = True
+        held = [one for one in self.router.members(group) if one.hold_seconds]
+        deadline = min(self.until, time.monotonic() + max((one.hold_seconds for one in held), default=0.0))
+        while time.monotonic() < deadline:
+            await asyncio.sleep(HOLD_STEP)
+            if any(await asyncio.gather(*(is_healthy(self.client, one) for one in held))):
+                return True
+        return False
 
     def _wait_worth_while(self, groups: list[str]) -> float | None:
         """Seconds after which it makes sense to ask all again: only where an engine said that it is busy."""

@@ -123,6 +123,7 @@ def deployment_of(model_group: str, facts: DeploymentFacts) -> Deployment:
         continuous_usage_stats=bool(info.get("continuous_usage_stats")),
         priority_scheduling=bool(info.get("priority_scheduling")),
         one_choice=bool(info.get("one_choice")),
+        hold_seconds=info.get("hold_seconds", 0.0),
         sleep=_sleep(info.get("sleep")),
         endpoints=_endpoints(info.get("endpoints")),
         unsupported=catalog_selectors.unsupported_by(facts),

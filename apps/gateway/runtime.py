@@ -31,6 +31,7 @@ from inference.client import EngineClient
 Result = TypeVar("Result")
 REPLAY_SECONDS = 5.0
 NOTE_SECONDS = 1.0
+REFRESH_SECONDS = 15.0
 logger = logging.getLogger(__name__)
 
 
@@ -63,6 +64,7 @@ class Runtime:
             asyncio.create_task(self._every(NOTE_SECONDS, self._note_in_flight)),
             asyncio.create_task(self._every(POLL_SECONDS, self._look_at_engines)),
             asyncio.create_task(self._every(LEASE_MS / 3000, self.slots.renew)),
+            asyncio.create_task(self._every(REFRESH_SECONDS, self._refresh_offer)),
         ]
         self.keep(self._check_redis())
         self.lag.start()
@@ -133,6 +135,11 @@ class Runtime:
         offer = self.offers.known
         if offer is not None:
             offer.router.are_back(await self.watch.look(offer.router.deployments()))
+
+    async def _refresh_offer(self) -> None:
+        """One process looks at the engines for all: it must know of new ones, whether it is asked for them or not."""
+        if self.offers.known is not None:
+            await self.offers.get()
 
     async def settle(self, arguments: list[Any]) -> None:
         """A second settlement of a request changes nothing. Raises RedisError where Redis does not take it."""
