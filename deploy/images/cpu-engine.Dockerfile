@@ -1,6 +1,6 @@
 # Engines for machines without a GPU, each with the small model that its packages carry: `llamacpp` (chat) and `minilm`
 # (embeddings); the command says which of them a container is. How to build it: README.md beside this.
-ARG BASE=docker.io/library/debian:bookworm-slim
+ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
 RUN apt-get update \

@@ -1,6 +1,6 @@
 # The nginx in front, with njs: what deploy/edge renders and runs. How to build it: README.md beside this.
 # nginx's own image brings the module and its user 101; any base with nginx (1.27.3 or later for EDGE_RESOLVER) does.
-ARG BASE=docker.io/library/nginx:1.28
+ARG BASE=nginx:1.28
 
 FROM ${BASE}
 COPY deploy/edge /usr/share/artemis-edge

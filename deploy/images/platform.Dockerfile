@@ -1,6 +1,6 @@
 # The platform: one image for gateway, portal, worker, beat and the migration Job. How to build it: README.md beside this.
 # For a build that can be repeated to the byte, give a digest: --build-arg BASE=debian:bookworm-slim@sha256:…
-ARG BASE=docker.io/library/debian:bookworm-slim
+ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
 RUN apt-get update \
