@@ -34,7 +34,7 @@ PREFIX_AWARE = "prefix-aware"
 LATENCY = "latency-based-routing"
 LITELLM_STRATEGIES = ("simple-shuffle", LATENCY)  # which it chooses by; the others need what only we know
 STRATEGIES = (*LITELLM_STRATEGIES, "least-busy", "cost-based-routing", PREFIX_AWARE, "primary-then-spill")
-MOST_WAITING = 16
+MOST_WAITING, MOST_CACHED = 16, 0.97
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,8 @@ class Deployment:
     """One place that serves a model group. Time limits in seconds; `order` lower is first.
 
     `first_token_timeout` is the silence allowed before a stream's first byte, `stream_timeout` between bytes.
-    `max_waiting`: with more requests than that in its queue it is full, and the next one is asked.
+    `max_waiting`, `max_kv_cache_usage`: with more requests in its queue, or more of its KV cache (0 to 1) in use, it is
+    full, and the next one is asked.
     `cost`: US dollars for a token in and one out; nothing for an engine of our own.
     """
 
@@ -61,6 +62,7 @@ class Deployment:
     first_token_timeout: float | None = None
     connect_timeout: float = 5
     max_waiting: int = MOST_WAITING
+    max_kv_cache_usage: float = MOST_CACHED
     cost: float = 0.0
     prefill: str = ""
     """How it continues an answer that was begun elsewhere: "vllm" (continue_final_message), "assistant", or not."""
@@ -177,7 +179,7 @@ class EngineRouter:
         candidates = [one for one in group if one.id not in tried and self._circuits[one.id].allows()]
         if not candidates:
             raise NoDeployment(model_group, self.soonest(model_group))
-        free = [one for one in candidates if not self._board.is_full(one.id, one.max_waiting)]
+        free = [one for one in candidates if not self._board.is_full(one.id, one.max_waiting, one.max_kv_cache_usage)]
         if not free and not may_queue:
             raise NoDeployment(model_group, 1.0)
         candidates = [one for one in free if not (one.sleep and self._board.is_asleep(one.id))] or free or candidates

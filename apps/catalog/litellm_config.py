@@ -124,6 +124,7 @@ _INFO: dict[str, type | tuple[type, ...]] = {
     "first_token_timeout": (int, float),
     "connect_timeout": (int, float),
     "max_waiting": int,
+    "max_kv_cache_usage": (int, float),
     "endpoints": list,
     "unsupported": list,
     "priority_scheduling": bool,
@@ -227,6 +228,10 @@ def _check_routing(members: list[tuple[str, dict[str, Any], dict[str, Any]]]) ->
         for limit in ("first_token_timeout", "connect_timeout"):
             if not 0 < info.get(limit, 1) < math.inf:
                 raise Invalid(f"{path}.model_info.{limit}", f"{limit} must be more than zero seconds.")
+        if not 0 < info.get("max_kv_cache_usage", 1) <= 1:
+            raise Invalid(
+                f"{path}.model_info.max_kv_cache_usage", "max_kv_cache_usage is a share: more than 0, at most 1."
+            )
         for least in ("max_waiting", "hold_seconds"):
             if not 0 <= info.get(least, 0) < math.inf:
                 raise Invalid(f"{path}.model_info.{least}", f"{least} cannot be negative.")

@@ -15,7 +15,7 @@ from apps.keys import selectors as key_selectors
 from apps.keys.contracts import KeyFacts
 from inference.load import LoadBoard
 from inference.prices import known_model
-from inference.router import MOST_WAITING, Deployment, EngineRouter
+from inference.router import MOST_CACHED, MOST_WAITING, Deployment, EngineRouter
 from inference.sleep import Sleep, sleep_of
 
 FRESH_SECONDS = 60.0
@@ -118,6 +118,7 @@ def deployment_of(model_group: str, facts: DeploymentFacts) -> Deployment:
         first_token_timeout=info.get("first_token_timeout"),
         connect_timeout=info.get("connect_timeout", 5.0),
         max_waiting=info.get("max_waiting", MOST_WAITING),
+        max_kv_cache_usage=info.get("max_kv_cache_usage", MOST_CACHED),
         cost=float(listed.get("input_cost_per_token") or 0) + float(listed.get("output_cost_per_token") or 0),
         prefill=prefill_of(facts, listed),
         continuous_usage_stats=bool(info.get("continuous_usage_stats")),

@@ -37,3 +37,13 @@ def test_a_full_queue_spills_to_the_next_engine_then_to_claude_and_back(platform
     wait_until_answered_by(platform, key, "moon-b")
     platform.reset_engines()
     wait_until_answered_by(platform, key, "moon-a")
+
+
+def test_a_full_kv_cache_spills_as_well(platform: Platform, desk: Desk) -> None:
+    """A request more there would push out one that runs, which then begins anew."""
+    key = desk.key(rpm_limit=10_000)
+    wait_until_answered_by(platform, key, "moon-a")
+    platform.primary.set_metrics(kv_cache_usage_perc=0.99)
+    wait_until_answered_by(platform, key, "moon-b")
+    platform.reset_engines()
+    wait_until_answered_by(platform, key, "moon-a")
