@@ -54,6 +54,12 @@ def version(nginx: str) -> tuple[int, ...]:
     return tuple(int(part) for part in said.strip().rpartition("/")[2].split()[0].split("."))
 
 
+def hear_signals() -> None:
+    """A shell ignores for good what was ignored when it began, as SIGINT and SIGQUIT are behind an `&`."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @dataclass
 class Edge:
     """One nginx; `settings` are EDGE_* without the prefix."""
@@ -109,6 +115,7 @@ class Edge:
                 stdout=out,
                 stderr=errors,
                 user=self.user,
+                preexec_fn=hear_signals,
             )
         self.wait_for(self.answers)
 
