@@ -1,6 +1,6 @@
 """A plan as Kustomize patches: a component that makes StatefulSets `vllm-MODEL` of deploy/base/engines what it says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -8,6 +8,7 @@ import yaml
 from inference.planning.errors import PlanError
 from inference.planning.flags import flags_of
 from inference.planning.placing import Engine, Plan
+from inference.planning.turns import objects_of, turns_of
 from inference.planning.wishes import Wishes
 
 POD_FLAGS = ("--host=0.0.0.0", "--port=8000", "--shutdown-timeout=600")
@@ -20,25 +21,39 @@ def workload_of(name: str) -> str:
     return f"vllm-{name}"
 
 
-def component(plan: Plan, wishes: Wishes) -> dict[str, str]:
-    """Texts by file name. Raises PlanError for a plan that a StatefulSet a model cannot be."""
-    groups = by_model(plan)
+def component(plan: Plan, wishes: Wishes, template: str) -> dict[str, str]:
+    """Texts by file name. `template`: base's engine.yaml. Raises PlanError for a plan that StatefulSets cannot be."""
+    groups, turns = by_model(plan), turns_of(plan)
+    kinds = {one["kind"]: one for one in yaml.safe_load_all(template)}
+    shared = {f"{one.name}.yaml": _documents(objects_of(one, kinds, _product(one.engines[0], wishes))) for one in turns}
     files = {f"{workload_of(name)}.yaml": _document(_patch(group, wishes)) for name, group in groups.items()}
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",
-        "patches": [{"path": name} for name in files],
+        **({"resources": list(shared)} if shared else {}),
+        "patches": [
+            *({"path": name} for name in files),
+            *_without({engine.model.name for one in turns for engine in one.engines} - groups.keys()),
+        ],
     }
-    return {"kustomization.yaml": _document(kustomization), **files}
+    return {"kustomization.yaml": _document(kustomization), **files, **shared}
+
+
+def _without(names: set[str]) -> Iterator[dict[str, Any]]:
+    """Whoever shares a GPU has no StatefulSet of its own; what is not there is not missed."""
+    for name in sorted(names):
+        for kind, version in (("StatefulSet", "apps/v1"), ("Service", "v1"), ("PodDisruptionBudget", "policy/v1")):
+            target = {"kind": kind, "name": workload_of(name)}
+            patch = {"apiVersion": version, "kind": kind, "metadata": {"name": workload_of(name)}, "$patch": "delete"}
+            yield {"target": target, "patch": yaml.safe_dump(patch, sort_keys=False)}
 
 
 def by_model(plan: Plan) -> Mapping[str, list[Engine]]:
-    """Engines of a model, which must be alike: the pods of a StatefulSet are."""
+    """Engines of a model that never sleep; they must be alike, as the pods of a StatefulSet are."""
     groups: dict[str, list[Engine]] = {}
     for engine in plan.engines:
-        if engine.sleep_level:
-            raise PlanError(f"models: {engine.model.name} shares a GPU by turns, which is not rendered.")
-        groups.setdefault(engine.model.name, []).append(engine)
+        if not engine.sleep_level:
+            groups.setdefault(engine.model.name, []).append(engine)
     for name, group in groups.items():
         if len({(engine.gpu, *flags_of(engine)) for engine in group}) > 1:
             raise PlanError(
@@ -83,6 +98,10 @@ def _product(engine: Engine, wishes: Wishes) -> str:
     if not product:
         raise PlanError(f"nodes: {engine.node}: give gpu_product, the nodes' label nvidia.com/gpu.product.")
     return product
+
+
+def _documents(contents: list[dict[str, Any]]) -> str:
+    return HEAD + yaml.safe_dump_all(contents, sort_keys=False, width=120)
 
 
 def _document(content: dict[str, Any]) -> str:

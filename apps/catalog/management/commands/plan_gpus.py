@@ -15,6 +15,8 @@ from inference.planning.offer import offered
 from inference.planning.placing import Engine, Plan, plan
 from inference.planning.wishes import Wishes, read_wishes
 
+TEMPLATE = Path("../../base/engines/vllm-qwen3-4b/engine.yaml")
+"""What an engine is in the cluster, seen from an overlay."""
 COLUMNS = "{:<12} {:<12} {:<8} {:>11} {:>9} {:>10} {:>9}  {}"
 
 
@@ -81,7 +83,8 @@ def rendered(made: Plan, wishes: Wishes, overlay: Path | None) -> dict[str, str]
     """Texts by path within the overlay. Raises PlanError for a plan that cannot be rendered."""
     if overlay is None:
         return {}
-    planned = {f"engines/planned/{name}": text for name, text in component(made, wishes).items()}
+    template = (overlay / TEMPLATE).read_text()
+    planned = {f"engines/planned/{name}": text for name, text in component(made, wishes, template).items()}
     models = overlay / "migrations" / "models.yaml"
     return {**planned, "migrations/models.yaml": offered(models.read_text() if models.exists() else "", made)}
 
