@@ -17,6 +17,7 @@ from apps.common.redis import async_redis
 from apps.common.redis_pipe import RedisPipe
 from apps.gateway import telemetry
 from apps.gateway.admission import run_script
+from apps.gateway.demand import Demand
 from apps.gateway.facts import KeyFactsCache, OfferCache
 from apps.gateway.local_share import LocalShare
 from apps.gateway.loop_lag import LoopLag
@@ -49,6 +50,7 @@ class Runtime:
         self.spool = Spool(settings.ARTEMIS_HOME / "spool")
         self.local = LocalShare(settings.GATEWAY_REDIS_AWAY_SHARE)
         self.in_flight: dict[str, str] = {}  # request id → record of its hold
+        self.demand = Demand()
         self.lag = LoopLag()
         self._unsaved: dict[str, list[Any]] = {}  # settlements that neither Redis nor the disk has taken yet
         self._tasks: set[asyncio.Future[Any]] = set()
@@ -130,6 +132,7 @@ class Runtime:
 
     async def _note_in_flight(self) -> None:
         telemetry.in_flight(len(self.in_flight))
+        telemetry.demanded(self.demand.peaks())
 
     async def _look_at_engines(self) -> None:
         offer = self.offers.known

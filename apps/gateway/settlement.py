@@ -51,6 +51,7 @@ class RunningAccount:
     def open(self, hold_record: str) -> None:
         """From now on the hold's lease is renewed, until `close`."""
         self.runtime.in_flight[self.call.request_id] = hold_record
+        self.runtime.demand.began(self.call.request_id, self.call.model.public_name)
 
     def note_first_byte(self) -> None:
         if self.first_byte is None:
@@ -62,6 +63,7 @@ class RunningAccount:
             return
         self.closed = True
         self.runtime.in_flight.pop(self.call.request_id, None)
+        self.runtime.demand.ended(self.call.request_id)
         self.meter.close()
         if self.opened is not None:
             self.opened.ended(well=outcome != "failed")

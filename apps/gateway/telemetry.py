@@ -6,7 +6,7 @@ PROMETHEUS_MULTIPROC_DIR, which deploy/gunicorn.py sets before anything imports 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, wraps
 from typing import ParamSpec
@@ -99,6 +99,13 @@ IN_FLIGHT = Gauge(
     multiprocess_mode="livesum",
 )
 
+DEMAND = Gauge(
+    "artemis_model_demand",
+    "The most calls at once in the last half minute that ask for a model and are not settled, whoever answers them",
+    ("model",),
+    multiprocess_mode="livesum",
+)
+
 
 class Names:
     """The first so many distinct values of a label pass; the rest are "other"."""
@@ -149,6 +156,7 @@ class _Series:
 _series: dict[tuple[str, str, str], _Series] = {}
 _attempts: dict[tuple[str, str], Counter] = {}
 _providers: dict[str, str] = {}
+_demanded: dict[str, int] = {}
 
 
 def _bind(endpoint: str, model: str, deployment: str) -> _Series:
@@ -258,6 +266,19 @@ def called(method: str, route: str, status: int, seconds: float) -> None:
 def in_flight(requests: int) -> None:
     """To be called about once a second with what this process has in flight."""
     IN_FLIGHT.labels("gateway").set(requests)
+
+
+@harmless
+def demanded(calls: Mapping[str, int]) -> None:
+    """To be called about once a second with this process's calls by model; who is not in it any more has none."""
+    known = dict.fromkeys(_demanded, 0)
+    for model, count in calls.items():
+        name = _models(model)
+        known[name] = known.get(name, 0) + count
+    for name, count in known.items():
+        if _demanded.get(name) != count:
+            _demanded[name] = count
+            DEMAND.labels(name).set(count)
 
 
 @harmless

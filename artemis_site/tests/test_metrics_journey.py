@@ -64,6 +64,7 @@ def test_refusals_are_counted_by_limit(platform: Platform) -> None:
     after = samples(platform)
     assert after["artemis_limit_refusals_total"] - before.get("artemis_limit_refusals_total", 0) == 2
     assert after["artemis_requests_in_flight"] == 0
+    assert after["artemis_model_demand"] >= 1, "the call that was admitted, though it has ended"
 
 
 def test_nothing_in_the_metrics_names_a_key(platform: Platform) -> None:

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 from prometheus_client import REGISTRY
 
-from apps.gateway import exposition, telemetry
+from apps.gateway import demand, exposition, telemetry
 from deploy.checks import rendering
 from deploy.checks.rendering import ENVIRONMENTS, Object
 from deploy.checks.workloads import of_kind, selects, workloads
@@ -83,3 +83,20 @@ def test_prometheus_scrapes_what_is_asked_for(environment: str) -> None:
     assert set(of_kind(objects, "PodMonitor")) == {"platform", "engines", "postgres", "postgres-pooler"}
     (endpoint,) = of_kind(objects, "PodMonitor")["platform"]["spec"]["podMetricsEndpoints"]
     assert endpoint["authorization"]["credentials"] == {"name": "metrics", "key": "METRICS_TOKEN"}
+
+
+def test_none_while_nobody_asks_and_one_when_somebody_does() -> None:
+    """By a figure that is there without an engine; vLLM's own are not."""
+    folder = rendering.DEPLOY / "tests" / "kustomize" / "keda-engines-to-zero"
+    objects = rendering.substituted(rendering.text(folder), rendering.settings("production"))
+    (scaled,) = of_kind(objects, "ScaledObject").values()
+    assert "replicas" not in of_kind(objects, "StatefulSet")[scaled["spec"]["scaleTargetRef"]["name"]]["spec"]
+    assert scaled["spec"]["minReplicaCount"] == 0 < scaled["spec"]["fallback"]["replicas"]
+    (trigger,) = scaled["spec"]["triggers"]
+    match = QUERY.fullmatch(trigger["metadata"]["query"])
+    assert match and match[2] == "artemis_model_demand"
+    assert match[2] in {metric.name for metric in REGISTRY.collect()}
+    assert trigger["metadata"]["activationThreshold"] == "0"
+    model = of_kind(objects, "StatefulSet")["vllm-qwen3-4b"]["spec"]["template"]["metadata"]["labels"]["artemis/model"]
+    assert f'model="{model}"' in match[0]
+    assert scaled["spec"]["cooldownPeriod"] > demand.PEAK_SECONDS * 2

@@ -126,6 +126,20 @@ def test_ends_gracefully(environment: str, workload: Workload) -> None:
 
 
 @each_workload
+def test_vllm_is_left_by_gateways_before_it_stops(environment: str, workload: Workload) -> None:
+    """While vLLM drains, new requests get a 500, and /health says that all is well (seen on 0.32).
+
+    So the pod's name goes first, and whoever looks it up anew finds nobody there.
+    """
+    for container in workload.containers:
+        if container.get("command") == ["vllm", "serve"]:
+            (drain,) = [one for one in container["args"] if one.startswith("--shutdown-timeout=")]
+            pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+            assert pause >= 15
+            assert workload.spec["terminationGracePeriodSeconds"] > pause + int(drain.partition("=")[2])
+
+
+@each_workload
 def test_its_commands_exist(environment: str, workload: Workload) -> None:
     """Of the platform's image: modules, files and management commands are in this repository."""
     for container in workload.all_containers:

@@ -4,7 +4,10 @@ from inference.planning.placing import Engine
 
 
 def flags_of(engine: Engine) -> list[str]:
-    """The arguments of `vllm serve`, the model's own flags last. Needs VLLM_SERVER_DEV_MODE=1 where it sleeps."""
+    """The arguments of `vllm serve`; the model's own flags take the place of the plan's of the same name.
+
+    Needs VLLM_SERVER_DEV_MODE=1 where it sleeps.
+    """
     model = engine.model
     flags = [
         model.source,
@@ -23,4 +26,5 @@ def flags_of(engine: Engine) -> list[str]:
         flags.append(f"--tensor-parallel-size={len(engine.indexes)}")
     if engine.sleep_level:
         flags.append("--enable-sleep-mode")
-    return [*flags, *model.flags]
+    own = {flag.partition("=")[0] for flag in model.flags}
+    return [*(flag for flag in flags if flag.partition("=")[0] not in own), *model.flags]

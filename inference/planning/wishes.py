@@ -12,13 +12,17 @@ from inference.planning.errors import PlanError
 
 
 class Nodes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Nodes that are alike. Memory in GiB, as the card is sold and as the machine has it."""
+    """Nodes that are alike. Memory in GiB, as the card is sold and as the machine has it.
+
+    `gpu_product`: their label nvidia.com/gpu.product, which GPU feature discovery gives them; for Kubernetes alone.
+    """
 
     names: list[str]
     gpu: str
     gpu_memory_gib: float
     gpus: int = 1
     host_memory_gib: float = 16
+    gpu_product: str = ""
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,10 +9,14 @@ from apps.common.commands import ArtemisCommand
 from apps.common.errors import Invalid
 from inference.planning.errors import PlanError
 from inference.planning.flags import flags_of
+from inference.planning.kustomize import component
 from inference.planning.memory import GIB
-from inference.planning.placing import Engine, plan
-from inference.planning.wishes import read_wishes
+from inference.planning.offer import offered
+from inference.planning.placing import Engine, Plan, plan
+from inference.planning.wishes import Wishes, read_wishes
 
+TEMPLATE = Path("../../base/engines/vllm-qwen3-4b/engine.yaml")
+"""What an engine is in the cluster, seen from an overlay."""
 COLUMNS = "{:<12} {:<12} {:<8} {:>11} {:>9} {:>10} {:>9}  {}"
 
 
@@ -22,16 +26,25 @@ class Command(ArtemisCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("file", type=Path, help="nodes and models, as deploy/overlays/production/gpus.yaml")
+        parser.add_argument(
+            "--kustomize",
+            type=Path,
+            metavar="FOLDER",
+            help="an overlay, of which engines/planned and the engines in migrations/models.yaml are written",
+        )
 
     def answer(self, **options: Any) -> dict[str, Any]:
         try:
-            made = plan(read_wishes(options["file"]))
+            wishes = read_wishes(options["file"])
+            made = plan(wishes)
+            written = _write(options["kustomize"], rendered(made, wishes, options["kustomize"]))
         except PlanError as error:
             raise Invalid("file", str(error)) from error
         return {
             "engines": [_engine(engine) for engine in made.engines],
             "refused": made.refused,
             "short": made.short,
+            "written": written,
             "free": [f"{node}/{index}" for node, index in made.free],
         }
 
@@ -60,8 +73,33 @@ class Command(ArtemisCommand):
             self.stdout.write(self.style.WARNING(f"{name}: {count} of its sequences at once find no room."))
         if result["free"]:
             self.stdout.write(f"Free: {', '.join(result['free'])}")
+        for path in result["written"]:
+            self.stdout.write(f"Written: {path}")
         for engine in result["engines"]:
             self.stdout.write(f"\n# {engine['model']} on {engine['node']}\nvllm serve {' '.join(engine['flags'])}")
+
+
+def rendered(made: Plan, wishes: Wishes, overlay: Path | None) -> dict[str, str]:
+    """Texts by path within the overlay. Raises PlanError for a plan that cannot be rendered."""
+    if overlay is None:
+        return {}
+    template = (overlay / TEMPLATE).read_text()
+    planned = {f"engines/planned/{name}": text for name, text in component(made, wishes, template).items()}
+    models = overlay / "migrations" / "models.yaml"
+    return {**planned, "migrations/models.yaml": offered(models.read_text() if models.exists() else "", made)}
+
+
+def _write(overlay: Path | None, texts: dict[str, str]) -> list[str]:
+    """And takes away what an earlier plan left in engines/planned."""
+    if overlay is None:
+        return []
+    for old in (overlay / "engines" / "planned").glob("*.yaml"):
+        if f"engines/planned/{old.name}" not in texts:
+            old.unlink()
+    for name, text in texts.items():
+        (overlay / name).parent.mkdir(parents=True, exist_ok=True)
+        (overlay / name).write_text(text)
+    return list(texts)
 
 
 def _engine(engine: Engine) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Everything about models and the engines that serve them; knows nothing of Django."""
