@@ -15,9 +15,10 @@ from apps.common.database import in_thread
 from apps.common.errors import Unavailable
 from apps.common.redis import async_redis
 from apps.common.redis_pipe import RedisPipe
-from apps.gateway import telemetry
+from apps.gateway import detours, telemetry
 from apps.gateway.admission import run_script
 from apps.gateway.facts import KeyFactsCache, OfferCache
+from apps.gateway.limits import hold_of
 from apps.gateway.local_share import LocalShare
 from apps.gateway.loop_lag import LoopLag
 from apps.gateway.recovery import Recovery
@@ -128,11 +129,14 @@ class Runtime:
 
     async def _note_in_flight(self) -> None:
         telemetry.in_flight(len(self.in_flight))
+        detours.note_waiting()
+        detours.note_held(sum(hold_of(record) for record in self.in_flight.values()))
 
     async def _look_at_engines(self) -> None:
         offer = self.offers.known
         if offer is not None:
             offer.router.are_back(await self.watch.look(offer.router.deployments()))
+            detours.note_circuits(offer.router)
 
     async def settle(self, arguments: list[Any]) -> None:
         """A second settlement of a request changes nothing. Raises RedisError where Redis does not take it."""
