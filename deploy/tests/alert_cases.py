@@ -87,7 +87,7 @@ CASES = {
     "RedisEvicts": gauge("artemis_redis_evicts", 1, 0),
     "RedisFull": Case({MEMORY: "90x600", LIMIT: "100x600"}, {MEMORY: "90x600", LIMIT: "0x600"}),
     "CertificateEnds": Case({CERTIFICATE: f"{10 * DAY}x600"}, {CERTIFICATE: f"{20 * DAY}x600"}),
-    "EngineAway": Case({up("vllm-qwen3-4b"): "0x600"}, {up("vllm-qwen3-4b"): "0x2 1x600", up("postgres"): "0x600"}),
+    "EngineAway": Case({up("vllm"): "0x600"}, {up("vllm"): "0x2 1x600", up("postgres"): "0x600"}),
     "CircuitOpen": gauge("artemis_circuit_open", 1, 0, ', deployment="d"'),
     "ManyFailovers": Case(
         {REQUESTS: "0+100x600", FAILOVERS: "0+10x600"}, {REQUESTS: "0+100x600", FAILOVERS: "0+2x600"}
