@@ -68,6 +68,7 @@ def table(environment: str) -> set[tuple[str, str, int]]:
         (controlled, addresses, (443, 6443)),  # Kubernetes' API, whose address only who runs the cluster knows; backups
         ((*PLATFORM, "migration-job"), ("redis",), (6379,)),
         (("edge",), ("acme",), (8089,)),
+        (("grafana",), ("postgres",) if big else (), (5432,)),
         (("prometheus",), ("pooler",), (9127,)),
         (("prometheus",), ("postgres",), (9187,)),
     ]
