@@ -13,6 +13,7 @@ if metrics := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # without it the firs
 app = Celery("artemis")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add("artemis_site.worker_metrics:Told")
 app.steps["consumer"].add("artemis_site.liveness:Canary")
 
 

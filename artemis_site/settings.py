@@ -194,6 +194,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 300},
     },
     "delete old alerts": {"task": "alerts.delete_old", "schedule": 3600.0, "options": {"expires": 3600}},
+    "tell figures of billing": {"task": "usage.tell_figures", "schedule": 15.0, "options": {"expires": 15}},
+    "tell figures of ingestion": {"task": "knowledge.tell_figures", "schedule": 15.0, "options": {"expires": 15}},
     "run batches": {"task": "batches.run", "schedule": 5.0, "options": {"expires": 5}},
     "run responses": {"task": "responses.run", "schedule": 5.0, "options": {"expires": 5}},
     "read documents": {"task": "knowledge.run", "schedule": 5.0, "options": {"expires": 5}},
@@ -383,6 +385,8 @@ RESPONSES_MOST_WAITING = env.int("RESPONSES_MOST_WAITING", 1000)
 METRICS_NETWORKS = networks(env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]), "METRICS_NETWORKS")
 # Where workers are told to keep their numbers (their PROMETHEUS_MULTIPROC_DIR); /metrics adds them to the gateway's.
 WORKER_METRICS_DIR = Path(env.str("WORKER_METRICS_DIR", str(ARTEMIS_HOME / "metrics-worker")))
+# In Kubernetes a worker tells its own; 0: it does not, and a gateway of the same machine tells them.
+WORKER_METRICS_PORT = env.int("WORKER_METRICS_PORT", 0)
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 LOGGING = {

@@ -16,7 +16,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from math import inf
@@ -26,7 +26,7 @@ import msgspec
 
 from apps.catalog.contracts import Catalog
 from apps.common.errors import ArtemisError, Invalid, LimitExceeded, Unavailable
-from apps.gateway import telemetry
+from apps.gateway import detours, telemetry
 from apps.gateway.contracts import Call
 from apps.gateway.fitting import fitted, suits
 from apps.gateway.metering import MalformedEventError, Meter, Wire
@@ -127,6 +127,7 @@ class Attempts:
     _held: float = 0.0
     _has_held: bool = False
     _kills: int = 0
+    _failures: set[str] = field(default_factory=set)
     _prefix: Prefix | None = None
 
     async def open(self, meter: Meter, *, without: Collection[str] = ()) -> Opened:
@@ -157,6 +158,7 @@ class Attempts:
             for may_queue in (False, True):
                 for group in groups:
                     if opened := await self._first_of(group, meter, tried[group], may_queue=may_queue):
+                        detours.answered(self.call.model.public_name, opened.deployment, self.router, self._failures)
                         return opened
             if self._gives_one and not self.made:
                 raise Invalid("n", f"{self.call.model.public_name} gives one answer a request; ask several times.")
@@ -338,6 +340,7 @@ class Attempts:
 
     def _failed(self, deployment: Deployment, error: EngineError) -> None:
         self.last_error = error
+        self._failures.add(deployment.id)
         telemetry.attempted(deployment.id, deployment.provider, _OUTCOMES.get(type(error), "failed"))
         logger.warning("%s: %s failed: %s", self.call.request_id, deployment.id, error)
         if isinstance(error, EngineRefused) and error.status in (429, 503, 529):

@@ -120,6 +120,7 @@ class Queues:
     """What waits in Redis, of all gateways together, and what room it has.
 
     `memory`, `memory_limit` (0: none): bytes. `evicts`: out of room it would throw away what must stay.
+    `oldest_event`: when the oldest of the pending events came (seconds since 1970), None where there is none.
     """
 
     holds: int
@@ -128,6 +129,7 @@ class Queues:
     memory: int
     memory_limit: int
     evicts: bool
+    oldest_event: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

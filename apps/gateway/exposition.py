@@ -1,6 +1,7 @@
-"""All metrics as Prometheus reads them: the sum of all of this machine's workers, and what waits in Redis."""
+"""All metrics as Prometheus reads them: the sum of all of this machine's processes, what waits in Redis and on disk."""
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,8 +13,17 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from apps.billing.selectors import last_reconciliation
+from apps.common.figures import LAST_TOLD, told
 from apps.gateway.selectors import queues
+from apps.gateway.spool import Spool
 
+FIGURES = {
+    "unposted_dollars": "Recorded use that the ledger lacks, the current hour's included",
+    "unposted_age_seconds": "Since the oldest hour of such use began",
+    "documents_waiting": "Documents that are being read, or wait for it",
+    "documents_failed": "Documents that could not be read, and are still in a store",
+    "documents_oldest_age_seconds": "Since the oldest of those that wait came",
+}
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -39,6 +49,39 @@ class Queues(Collector):  # type: ignore[misc]
         yield GaugeMetricFamily(
             "artemis_redis_evicts", "1 where Redis would throw away what must stay", value=int(now.evicts)
         )
+        yield GaugeMetricFamily(
+            "artemis_usage_event_oldest_age_seconds",
+            "Since the oldest usage event came that is not in PostgreSQL; 0 where all are",
+            value=0 if now.oldest_event is None else max(0.0, time.time() - now.oldest_event),
+        )
+
+
+class Figures(Collector):  # type: ignore[misc]
+    """What workers have read from PostgreSQL lately; left out while Redis is away."""
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            now = told()
+        except RedisError:
+            return
+        for name, meaning in FIGURES.items():
+            if name in now:
+                yield GaugeMetricFamily(f"artemis_{name}", meaning, value=now[name])
+        if LAST_TOLD in now:
+            yield GaugeMetricFamily(
+                "artemis_figures_timestamp_seconds", "When a worker last told such figures", value=now[LAST_TOLD]
+            )
+
+
+class Spooled(Collector):  # type: ignore[misc]
+    """Of this machine's disk; in Kubernetes each pod has its own."""
+
+    def collect(self) -> Iterable[Metric]:
+        yield GaugeMetricFamily(
+            "artemis_spool_settlements",
+            "Settlements that Redis could not take, on this machine's disk",
+            value=len(Spool(settings.ARTEMIS_HOME / "spool").waiting()),
+        )
 
 
 class Reconciled(Collector):  # type: ignore[misc]
@@ -60,15 +103,29 @@ class Reconciled(Collector):  # type: ignore[misc]
         yield GaugeMetricFamily("artemis_reconcile_last_run_timestamp_seconds", "When it ended", value=last.ended_at)
 
 
+class Counted(Collector):  # type: ignore[misc]
+    """What this machine's workers have counted."""
+
+    def collect(self) -> Iterable[Metric]:
+        metrics: Iterable[Metric] = MultiProcessCollector.merge(counted_files(), accumulate=True)
+        return metrics
+
+
+def counted_files() -> list[str]:
+    """Of the workers no gauges: what is in flight there is no matter of a live process."""
+    workers = settings.WORKER_METRICS_DIR
+    return [str(file) for kind in ("counter", "histogram") for file in workers.glob(f"{kind}_*.db")]
+
+
 class Kept(Collector):  # type: ignore[misc]
     """What this machine's gateway processes and its workers, who answer batches, have kept in files."""
 
     def collect(self) -> Iterable[Metric]:
         own, workers = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]), settings.WORKER_METRICS_DIR
-        files = [*own.glob("*.db")]
-        if own != workers:  # of the workers no gauges: what is in flight there is no matter of a live process
-            files += [*workers.glob("counter_*.db"), *workers.glob("histogram_*.db")]
-        metrics: Iterable[Metric] = MultiProcessCollector.merge(map(str, files), accumulate=True)
+        files = [str(file) for file in own.glob("*.db")]
+        if own != workers:
+            files += counted_files()
+        metrics: Iterable[Metric] = MultiProcessCollector.merge(files, accumulate=True)
         return metrics
 
 
@@ -76,8 +133,16 @@ def exposition() -> bytes:
     """Reads files and asks Redis: for a thread, not for the event loop."""
     shared = CollectorRegistry()
     shared.register(Queues())
-    shared.register(Reconciled())
+    for collector in (Reconciled(), Figures(), Spooled()):
+        shared.register(collector)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         shared.register(Kept())
         return bytes(generate_latest(shared))
     return bytes(generate_latest(REGISTRY)) + bytes(generate_latest(shared))
+
+
+def workers_exposition() -> bytes:
+    """What this worker's processes have counted; no gauges, since those of processes that ended would stay."""
+    counted = CollectorRegistry()
+    counted.register(Counted())
+    return bytes(generate_latest(counted))

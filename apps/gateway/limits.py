@@ -71,6 +71,11 @@ class Admission:
         return min(rate[3] for rate in self.rates if rate[1] == what)
 
 
+def hold_of(record: str) -> int:
+    """Nano-dollars."""
+    return int(record.partition(" ")[0])
+
+
 _known: dict[int, tuple[KeyFacts, str, Admission]] = {}  # by key_id
 
 

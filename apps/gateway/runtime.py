@@ -15,10 +15,11 @@ from apps.common.database import in_thread
 from apps.common.errors import Unavailable
 from apps.common.redis import async_redis
 from apps.common.redis_pipe import RedisPipe
-from apps.gateway import telemetry
+from apps.gateway import detours, telemetry
 from apps.gateway.admission import run_script
 from apps.gateway.demand import Demand
 from apps.gateway.facts import KeyFactsCache, OfferCache
+from apps.gateway.limits import hold_of
 from apps.gateway.local_share import LocalShare
 from apps.gateway.loop_lag import LoopLag
 from apps.gateway.recovery import Recovery
@@ -133,11 +134,14 @@ class Runtime:
     async def _note_in_flight(self) -> None:
         telemetry.in_flight(len(self.in_flight))
         telemetry.demanded(self.demand.peaks())
+        detours.note_waiting()
+        detours.note_held(sum(hold_of(record) for record in self.in_flight.values()))
 
     async def _look_at_engines(self) -> None:
         offer = self.offers.known
         if offer is not None:
             offer.router.are_back(await self.watch.look(offer.router.deployments()))
+            detours.note_circuits(offer.router)
 
     async def _refresh_offer(self) -> None:
         """One process looks at the engines for all: it must know of new ones, whether it is asked for them or not."""

@@ -44,7 +44,8 @@ def queues() -> Queues:
     pipeline.xlen(STREAM)
     pipeline.xlen(f"{STREAM}:dead")
     pipeline.info("memory")
-    holds, pending, dead, memory = pipeline.execute()
+    pipeline.xrange(STREAM, count=1)
+    holds, pending, dead, memory, oldest = pipeline.execute()
     return Queues(
         holds=holds,
         pending_events=pending,
@@ -52,6 +53,7 @@ def queues() -> Queues:
         memory=memory["used_memory"],
         memory_limit=memory.get("maxmemory", 0),
         evicts=evicts(memory),
+        oldest_event=int(oldest[0][0].partition(b"-")[0]) / 1000 if oldest else None,
     )
 
 

@@ -11,7 +11,7 @@ from apps.catalog.contracts import ModelFacts
 from apps.common.database import in_thread
 from apps.common.errors import ArtemisError, Forbidden, NotFound, Unauthenticated, Unavailable
 from apps.common.revisions import CATALOG, OVERRULE_REVISIONS, RAISE_REVISIONS, account_revision, key_revision
-from apps.gateway import access, admission, counting
+from apps.gateway import access, admission, counting, detours
 from apps.gateway.admission import StaleFactsError, UnseededError
 from apps.gateway.attempts import Attempts, DeadlyRequestError, Opened
 from apps.gateway.contracts import Answer, Call, LimitReached, RateState, TokenCount
@@ -164,7 +164,8 @@ async def complete(call: Call) -> Answer:
     attempts = Attempts(offer.router, runtime.client, offer.catalog, call, payload, until=until, slots=runtime.slots)
     outcome, code = "cancelled", ""
     try:
-        opened = await attempts.open(meter)
+        with detours.waiting(call.key.tier):
+            opened = await attempts.open(meter)
     except ArtemisError as error:
         outcome, code = "failed", error.code
         if isinstance(error, DeadlyRequestError):

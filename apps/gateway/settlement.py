@@ -67,10 +67,19 @@ class RunningAccount:
         self.meter.close()
         if self.opened is not None:
             self.opened.ended(well=outcome != "failed")
-        self._note(outcome, error_code)
-        _settle(self.runtime, self.call.request_id, self._arguments(outcome, error_code))
+        charge = self._charge()
+        self._note(outcome, error_code, charge)
+        _settle(self.runtime, self.call.request_id, self._arguments(outcome, error_code, charge))
 
-    def _note(self, outcome: str, error_code: str) -> None:
+    def _charge(self) -> int:
+        """Another provider's tokeniser may count more than was held for; the caller was promised no more than that."""
+        cost_of_it = cost(self.price, self.meter.tokens, self._ranked())
+        return min(self.hold, charged(self.call, cost_of_it))
+
+    def _ranked(self) -> int:
+        return searches(self.call) if self.meter.done else 0
+
+    def _note(self, outcome: str, error_code: str, charge: int) -> None:
         call, meter, first = self.call, self.meter, self.first_byte
         telemetry.settled(
             endpoint=call.endpoint,
@@ -83,13 +92,11 @@ class RunningAccount:
             input_tokens=meter.input_tokens,
             cached_input_tokens=meter.cached_input_tokens,
             output_tokens=meter.output_tokens,
+            cost=charge,
         )
 
-    def _arguments(self, outcome: str, error_code: str) -> list[Any]:
+    def _arguments(self, outcome: str, error_code: str, charge: int) -> list[Any]:
         call, meter = self.call, self.meter
-        # Another provider's tokeniser may count more than was held for; the caller was promised no more than that.
-        ranked = searches(call) if meter.done else 0
-        charge = min(self.hold, charged(call, cost(self.price, meter.tokens, ranked)))
         self.runtime.local.ended(call.key.key_id, call.request_id, charge)
         event = {
             "request_id": call.request_id,
@@ -118,7 +125,7 @@ class RunningAccount:
             event["service_tier"] = call.service_tier
         if meter.reasoning_tokens:
             event["reasoning_tokens"] = meter.reasoning_tokens
-        if ranked:
+        if ranked := self._ranked():
             event["searches"] = ranked
         return [
             call.request_id,

@@ -71,6 +71,7 @@ TOKEN_USAGE = Histogram(
     buckets=TOKENS,
 )
 CACHED_TOKENS = Counter("artemis_cached_input_tokens", "Input tokens that an engine's cache had", COMMON)
+COST = Counter("artemis_cost_dollars", "What settled requests were charged, in US dollars", ("model",))
 REQUESTS = Counter("artemis_requests", "Settled requests", ("model", "endpoint", "deployment", "outcome", "error_code"))
 ATTEMPTS = Counter("artemis_upstream_attempts", "Tries of deployments", ("deployment", "outcome"))
 LIMIT_REFUSALS = Counter("artemis_limit_refusals", "Requests that a limit or budget did not admit", ("limit",))
@@ -137,6 +138,7 @@ class _Series:
     input: Histogram
     output: Histogram
     cached: Counter
+    cost: Counter
     ends: dict[tuple[str, str], tuple[Histogram, Counter]] = field(default_factory=dict)
 
     def end(self, outcome: str, error_code: str) -> tuple[Histogram, Counter]:
@@ -173,6 +175,7 @@ def _bind(endpoint: str, model: str, deployment: str) -> _Series:
         TOKEN_USAGE.labels(*labels, "input"),
         TOKEN_USAGE.labels(*labels, "output"),
         CACHED_TOKENS.labels(*labels),
+        COST.labels(model),
     )
     return series
 
@@ -214,8 +217,9 @@ def settled(
     input_tokens: int,
     cached_input_tokens: int,
     output_tokens: int,
+    cost: int,
 ) -> None:
-    """Notes a request that has ended. Seconds; `first_token` only of a stream."""
+    """Notes a request that has ended. Seconds; `first_token` only of a stream; `cost` in nano-dollars."""
     series = _series.get((endpoint, model, deployment)) or _bind(endpoint, model, deployment)
     took, ended = series.end(outcome, error_code)
     took.observe(duration)
@@ -226,6 +230,8 @@ def settled(
         series.output.observe(output_tokens)
     if cached_input_tokens:
         series.cached.inc(cached_input_tokens)
+    if cost:
+        series.cost.inc(cost / 1e9)
     if first_token is not None:
         series.first_token.observe(first_token)
         if output_tokens > 1:

@@ -59,6 +59,7 @@ class KeyFacts:
     project_budget: int | None
     account_total_budget: int | None = None
     account_credit: int | None = None
+    tier: str = ""
     project_total_budget: int | None = None
     account_budget_is_hard: bool = True
     project_budget_is_hard: bool = True

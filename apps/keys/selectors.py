@@ -79,6 +79,7 @@ def facts_of_secret(*, secret_hash: str) -> KeyFacts | None:
         project_budget=key.project.monthly_budget,
         account_total_budget=key.account.total_budget,
         account_credit=key.account.credit,
+        tier=key.account.tier.name if key.account.tier else "",
         project_total_budget=key.project.total_budget,
         account_budget_is_hard=key.account.budget_is_hard,
         project_budget_is_hard=key.project.budget_is_hard,

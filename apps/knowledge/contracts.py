@@ -26,6 +26,15 @@ class FileCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ingestion:
+    """Of all stores; `since`: when the oldest of those that wait came."""
+
+    waiting: int
+    failed: int
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReembeddingFacts:
     """That a store is to have another model. `status`: "in_progress", or "failed", after which it keeps its own."""
 

@@ -363,6 +363,13 @@ def accounts_with_unposted(*, before: datetime) -> list[int]:
     return list(rows.order_by("account_id").values_list("account_id", flat=True).distinct())
 
 
+def all_unposted() -> tuple[int, datetime | None]:
+    """Of all accounts: nano-dollars of recorded use that the ledger lacks, and the oldest hour of such use."""
+    rows = UsageCharge.objects.filter(~Q(cost=F("posted")))
+    found = rows.aggregate(cost=Sum(F("cost") - F("posted")), since=Min("hour"))
+    return found["cost"] or 0, found["since"]
+
+
 def unposted_cost(*, account_id: int) -> int:
     """Nano-dollars of recorded use that the ledger lacks, the current hour's included."""
     rows = UsageCharge.objects.filter(~Q(cost=F("posted")), account_id=account_id)

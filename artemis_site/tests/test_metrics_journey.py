@@ -123,3 +123,24 @@ def test_the_lines_of_a_batch_are_counted_though_a_worker_answers_them(platform:
         assert after[name] - before.get(name, 0) == 7
     assert after["gen_ai_client_token_usage_count"] - before.get("gen_ai_client_token_usage_count", 0) == 14
     assert after["artemis_requests_in_flight"] == 0
+
+
+def test_money_backlogs_and_the_spool_are_told(platform: Platform, desk: Desk) -> None:
+    key = desk.key()
+    before = samples(platform)
+    body = {"model": MODEL, "messages": MESSAGES, "max_tokens": 5}
+    assert platform.post("/v1/chat/completions", api_key=key.secret, json=body).status_code == 200
+    names = {
+        *("artemis_cost_dollars_total", "artemis_held_dollars", "artemis_calls_waiting", "artemis_circuit_open"),
+        *("artemis_spool_settlements", "artemis_usage_event_oldest_age_seconds", "artemis_figures_timestamp_seconds"),
+        *("artemis_unposted_dollars", "artemis_unposted_age_seconds"),
+        *("artemis_documents_waiting", "artemis_documents_failed", "artemis_documents_oldest_age_seconds"),
+    }
+    deadline = time.monotonic() + 60  # workers tell them four times a minute
+    while missing := names - samples(platform).keys():
+        assert time.monotonic() < deadline, missing
+        time.sleep(0.5)
+    after = samples(platform)
+    assert after["artemis_cost_dollars_total"] > before.get("artemis_cost_dollars_total", 0)
+    assert after["artemis_spool_settlements"] == 0
+    assert after["artemis_unposted_dollars"] >= 0

@@ -52,6 +52,7 @@ def test_settings_and_secrets(environment: str) -> None:
             assert name in secrets, workload
             assert key is None or key in secrets[name]
             used.add(name)
+    used |= {name for name, one in maps.items() if "grafana_dashboard" in one["metadata"].get("labels", {})}
     assert used == {*maps, *secrets}, "all are used"
 
 

@@ -79,10 +79,11 @@ def test_prometheus_scrapes_what_is_asked_for(environment: str) -> None:
                 scraped.add(workload.name)
                 ports = {port["name"] for one in workload.containers for port in one["ports"]}
                 assert {one["port"] for one in monitor["spec"]["podMetricsEndpoints"]} <= ports
-    assert scraped == {"gateway", "portal", "vllm-qwen3-4b", "embeddings"}
-    assert set(of_kind(objects, "PodMonitor")) == {"platform", "engines", "postgres", "postgres-pooler"}
-    (endpoint,) = of_kind(objects, "PodMonitor")["platform"]["spec"]["podMetricsEndpoints"]
-    assert endpoint["authorization"]["credentials"] == {"name": "metrics", "key": "METRICS_TOKEN"}
+    assert scraped == {"gateway", "portal", "worker", "vllm-qwen3-4b", "embeddings"}
+    assert set(of_kind(objects, "PodMonitor")) == {"platform", "workers", "engines", "postgres", "postgres-pooler"}
+    for name in ("platform", "workers"):
+        (endpoint,) = of_kind(objects, "PodMonitor")[name]["spec"]["podMetricsEndpoints"]
+        assert endpoint["authorization"]["credentials"] == {"name": "metrics", "key": "METRICS_TOKEN"}
 
 
 def test_none_while_nobody_asks_and_one_when_somebody_does() -> None:

@@ -27,6 +27,7 @@ def settle(**fields: Any) -> None:
             "input_tokens": 100,
             "cached_input_tokens": 0,
             "output_tokens": 11,
+            "cost": 0,
             **fields,
         }
     )
@@ -34,12 +35,13 @@ def settle(**fields: Any) -> None:
 
 def test_a_stream_is_measured() -> None:
     telemetry.attempted("t-moon-a", "hosted_vllm", "answered")
-    settle(first_token=0.5, cached_input_tokens=64)
+    settle(first_token=0.5, cached_input_tokens=64, cost=2_500_000)
     assert value("gen_ai_server_request_duration_seconds_sum", **LABELS, error_type="") == 1.0
     assert value("gen_ai_server_time_to_first_token_seconds_sum", **LABELS) == 0.5
     assert value("gen_ai_server_time_per_output_token_seconds_sum", **LABELS) == 0.05
     assert value("gen_ai_client_token_usage_sum", **LABELS, gen_ai_token_type="input") == 100
     assert value("gen_ai_client_token_usage_sum", **LABELS, gen_ai_token_type="output") == 11
+    assert value("artemis_cost_dollars_total", model="t-moon") == 0.0025
     assert value("artemis_cached_input_tokens_total", **LABELS) == 64
     assert value("artemis_upstream_attempts_total", deployment="t-moon-a", outcome="answered") == 1
 

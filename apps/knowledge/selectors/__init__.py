@@ -8,6 +8,7 @@ from apps.knowledge.selectors.documents import (
     documents,
     documents_of_store,
     has_waiting_documents,
+    ingestion,
     own_batch,
     own_document,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "documents_of_store",
     "has_waiting_documents",
     "has_waiting_reembeddings",
+    "ingestion",
     "own_batch",
     "own_document",
     "own_store",

@@ -1,9 +1,9 @@
 """Files of vector stores, and batches of them."""
 
-from django.db.models import QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 
 from apps.common.errors import NotFound
-from apps.knowledge.contracts import BatchFacts, Chunking, DocumentFacts, FileCounts
+from apps.knowledge.contracts import BatchFacts, Chunking, DocumentFacts, FileCounts, Ingestion
 from apps.knowledge.models import FileBatch, Status, StoreFile, VectorStore
 from apps.knowledge.selectors.paging import named, page
 from apps.knowledge.selectors.stores import COUNTS, own_store
@@ -41,6 +41,17 @@ def documents_of_store(
 def batch_of_store(*, account_id: int, project_id: int, store_id: str, batch_id: str) -> BatchFacts:
     """Raises NotFound."""
     return batch_facts(own_batch(own_store(account_id, project_id, store_id), batch_id))
+
+
+def ingestion() -> Ingestion:
+    """Of all stores: what waits to be read, and what could not be."""
+    rows = StoreFile.objects.filter(deleted_at=None, status__in=(Status.IN_PROGRESS, Status.FAILED))
+    found = rows.aggregate(
+        waiting=Count("pk", filter=Q(status=Status.IN_PROGRESS)),
+        failed=Count("pk", filter=Q(status=Status.FAILED)),
+        since=Min("created_at", filter=Q(status=Status.IN_PROGRESS)),
+    )
+    return Ingestion(waiting=found["waiting"], failed=found["failed"], since=found["since"])
 
 
 def has_waiting_documents() -> bool:

@@ -1,0 +1,1 @@
+"""Alerts, objectives and dashboards: described here, rendered into components/ by `python -m deploy.observability`."""
