@@ -83,9 +83,10 @@ class LoadBoard:
             return own
         return max(own, load.running + load.waiting + self._sent.get(deployment_id, 0))
 
-    def is_full(self, deployment_id: str, most_waiting: int) -> bool:
+    def is_full(self, deployment_id: str, most_waiting: int, most_cached: float = 1.0) -> bool:
+        """Whether more requests wait there, or more of its KV cache is in use, than may."""
         load = self.load(deployment_id)
-        return load is not None and load.waiting > most_waiting
+        return load is not None and (load.waiting > most_waiting or load.kv_cache_usage > most_cached)
 
     def is_asleep(self, deployment_id: str) -> bool:
         load = self.load(deployment_id)
