@@ -25,6 +25,7 @@ from typing import Any
 import msgspec
 
 from apps.catalog.contracts import Catalog
+from apps.common import tracing
 from apps.common.errors import ArtemisError, Invalid, LimitExceeded, Unavailable
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call
@@ -242,6 +243,26 @@ class Attempts:
 
     async def _try(self, deployment: Deployment, meter: Meter) -> Opened | None:
         self.made += 1
+        if tracing.tracer is None:
+            return await self._tried(deployment, meter)
+        from apps.common.tracing.inference import AttemptSpan  # noqa: PLC0415 (only where tracing is on)
+
+        span = AttemptSpan(
+            telemetry.operation_of(self.call.endpoint),
+            deployment.upstream_model,
+            deployment=deployment.id,
+            provider=deployment.provider,
+            number=self.made,
+        )
+        with span.told():
+            opened = await self._tried(deployment, meter)
+        if opened is None:
+            span.failed(self.last_error)
+        else:
+            opened.leave = span.ending(opened.leave)
+        return opened
+
+    async def _tried(self, deployment: Deployment, meter: Meter) -> Opened | None:
         began = self.router.began(deployment)
         well, leave = False, nothing
         try:
