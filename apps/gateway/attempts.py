@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -48,6 +48,9 @@ from inference.errors import (
 )
 from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
+
+if TYPE_CHECKING:
+    from apps.common.tracing.inference import AttemptSpan
 
 logger = logging.getLogger(__name__)
 AFTER_OTHERS = 100  # vLLM takes lower numbers first; 0 is usual
@@ -97,11 +100,14 @@ class Opened:
     router: EngineRouter
     began: datetime
     leave: Callable[[], None] = nothing
+    span: "AttemptSpan | None" = None
 
     def ended(self, *, well: bool) -> None:
         """To be called once, when the answer has ended: the router learns from it."""
         self.router.ended(self.deployment, self.began, well=well)
         self.leave()
+        if self.span is not None:
+            self.span.ended(well=well)
 
     def broke(self) -> None:
         """The answer broke off: counts against the deployment like a refusal."""
@@ -259,7 +265,7 @@ class Attempts:
         if opened is None:
             span.failed(self.last_error)
         else:
-            opened.leave = span.ending(opened.leave)
+            opened.span = span
         return opened
 
     async def _tried(self, deployment: Deployment, meter: Meter) -> Opened | None:

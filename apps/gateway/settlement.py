@@ -71,6 +71,8 @@ class RunningAccount:
             self.opened.ended(well=outcome != "failed")
         self._note(outcome, error_code)
         _settle(self.runtime, self.call.request_id, self._arguments(outcome, error_code))
+        if self.span is not None:
+            self._trace(self.span, outcome, error_code)
 
     def _note(self, outcome: str, error_code: str) -> None:
         call, meter, first = self.call, self.meter, self.first_byte
@@ -86,8 +88,6 @@ class RunningAccount:
             cached_input_tokens=meter.cached_input_tokens,
             output_tokens=meter.output_tokens,
         )
-        if self.span is not None:
-            self._trace(self.span, outcome, error_code)
 
     def _trace(self, span: "CallSpan", outcome: str, error_code: str) -> None:
         meter, answering = self.meter, self.opened.deployment if self.opened else None

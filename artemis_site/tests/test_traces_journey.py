@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -61,8 +62,10 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TracedPlatform]
 
 
 @pytest.fixture(autouse=True)
-def _well(traced: TracedPlatform) -> None:
+def _well(traced: TracedPlatform) -> Iterator[None]:
+    yield
     traced.reset_engines()
+    time.sleep(1.2)  # for a second, an engine that failed is left alone (models_yaml)
 
 
 @pytest.fixture
@@ -119,6 +122,16 @@ def test_a_failover_shows_each_attempt(traced: TracedPlatform, trace_id: str) ->
     assert first.end <= second.start
     assert spans[0].attributes["artemis.deployment"] == "moon-b"
     assert not spans[0].failed
+
+
+def test_a_stream_that_breaks_off_goes_on_in_another_attempt(traced: TracedPlatform, trace_id: str) -> None:
+    traced.primary.script(cut_after=3)
+    assert traced.ask(trace_id, stream=True).text.endswith("data: [DONE]\n\n")
+    spans = traced.collector.trace(trace_id, enough=served)
+    first, second = (span for span in spans if span.kind == "client")
+    assert (first.name, first.failed, first.attributes["error.type"]) == ("attempt moon-a", True, "broke_off")
+    assert (second.name, second.failed, second.parent_id) == ("attempt moon-b", False, spans[0].span_id)
+    assert spans[0].attributes["artemis.outcome"] == "completed"
 
 
 def test_a_call_that_nobody_answers_says_why(traced: TracedPlatform, trace_id: str) -> None:

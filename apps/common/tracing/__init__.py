@@ -1,4 +1,4 @@
-"""Whether this process traces. Nothing of OpenTelemetry is imported before it does, and without it a request pays one
+"""Whether this process traces. We import nothing of OpenTelemetry before it does, and without it a request pays one
 comparison: `if tracing.tracer is not None`.
 
 `begin` is for a process that has been forked already, since the exporter has a thread.

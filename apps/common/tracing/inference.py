@@ -1,6 +1,6 @@
 """What a trace says of a request to a model, by OpenTelemetry's conventions. Imported only where tracing is on."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -15,13 +15,20 @@ Result = TypeVar("Result")
 
 @contextmanager
 def of_call(operation: str, model: str, *, endpoint: str, stream: bool) -> Iterator["CallSpan"]:
-    """The request's own span where a server has begun one; one more for a batch's line, within its task."""
+    """The server's own span where its request is this call; one more for a batch's line, or a call within a call."""
     span = get_current_span()
-    own = getattr(span, "kind", None) is not SpanKind.SERVER
+    own = not _is_of(span, endpoint)
     call = CallSpan(start(f"{operation} {model}") if own else span, own=own)
     call.begun(operation, model, endpoint, stream)
     with at_work(call.span, ends=False) if own else nullcontext():
         yield call
+
+
+def _is_of(span: Span, endpoint: str) -> bool:
+    """Whether a server's span is of a request for this, and tells of no other call yet."""
+    told = getattr(span, "attributes", None) if span.is_recording() else None
+    is_asked = told is not None and told.get("http.route") == f"/v1/{endpoint.replace('.', '/')}"
+    return is_asked and "gen_ai.operation.name" not in (told or ())
 
 
 class CallSpan:
@@ -103,11 +110,8 @@ class AttemptSpan:
         fail(self._span, str(status or (name_of(error) if error else "failed")))
         finish(self._span)
 
-    def ending(self, leave: Callable[[], None]) -> Callable[[], None]:
-        """For when the answer has ended."""
-
-        def left() -> None:
-            leave()
-            finish(self._span)
-
-        return left
+    def ended(self, *, well: bool) -> None:
+        """The answer has ended."""
+        if not well:
+            fail(self._span, "broke_off")
+        finish(self._span)
