@@ -3,6 +3,7 @@
 ARTEMIS_PLANE (all, gateway or portal) says which of them this process serves.
 """
 
+import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -17,6 +18,9 @@ from django.conf import settings  # noqa: E402
 from django.core.asgi import get_asgi_application  # noqa: E402
 
 from apps.api.handler import V1Handler  # noqa: E402
+from apps.api.request_ids import request_id_of  # noqa: E402
+from apps.common import tracing  # noqa: E402
+from apps.common.logs import context  # noqa: E402
 from apps.gateway import runtime  # noqa: E402
 from artemis_site.bodies import BoundedBodies  # noqa: E402
 
@@ -36,10 +40,21 @@ v1 = V1Handler(
 async def application(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
-    elif is_lean(scope["path"]) or settings.PLANE == "gateway":
-        await v1(scope, receive, send)
+        return
+    lean = is_lean(scope["path"]) or settings.PLANE == "gateway"
+    app = v1 if lean else page
+    if tracing.tracer is None:
+        await app(scope, receive, send)
     else:
-        await portal(scope, receive, send)
+        from apps.common.tracing.serving import served  # noqa: PLC0415 (only where tracing is on)
+
+        await served(app, scope, receive, send, lean=lean)
+
+
+async def page(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    """Of the portal. All that is logged meanwhile says of which request."""
+    context.request_id.set(request_id_of(scope))
+    await portal(scope, receive, send)
 
 
 def is_lean(path: str) -> bool:
@@ -50,8 +65,10 @@ def is_lean(path: str) -> bool:
 
 async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()
+    tracing.begin(f"artemis-{settings.PLANE}")
     await runtime.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await runtime.stop()
+    await asyncio.to_thread(tracing.end)
     await send({"type": "lifespan.shutdown.complete"})

@@ -6,6 +6,8 @@ from pathlib import Path
 from celery import Celery
 from django.conf import settings
 
+from artemis_site import celery_context  # noqa: F401 (connects itself to Celery's signals)
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artemis_site.settings")
 if metrics := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # without it the first counter ends the worker
     Path(metrics).mkdir(parents=True, exist_ok=True)

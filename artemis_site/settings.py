@@ -5,6 +5,7 @@ from pathlib import Path
 import csp.constants as csp
 from celery.schedules import crontab
 
+from apps.common.logs.lines import logging_settings
 from artemis_site.environment import (
     BASE_DIR,
     artemis_home,
@@ -389,16 +390,7 @@ WORKER_METRICS_DIR = Path(env.str("WORKER_METRICS_DIR", str(ARTEMIS_HOME / "metr
 WORKER_METRICS_PORT = env.int("WORKER_METRICS_PORT", 0)
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "LiteLLM": {"level": "WARNING"},
-        "LiteLLM Router": {"level": "ERROR"},
-        "psycopg.pool": {"level": "ERROR"},
-        "stripe": {"level": "WARNING"},  # it tells of each request
-    },
-}
+# One JSON object a line where machines read it, text where people do
+LOG_FORMAT = env.str("LOG_FORMAT", "json" if PRODUCTION else "text")
+LOGGING = logging_settings(LOG_FORMAT, env.str("LOG_LEVEL", "INFO"))
+LOGGING_CONFIG = "apps.common.logs.lines.configure"

@@ -8,6 +8,7 @@ from typing import Any
 
 from uvicorn_worker import UvicornWorker
 
+from apps.common.logs.lines import logging_settings
 from artemis_site.wire import CorkedHttpProtocol, Draining
 
 # Prometheus' numbers, a few files a worker; prometheus_client reads the variable as it is imported.
@@ -39,6 +40,9 @@ keepalive = 75
 accesslog = None
 errorlog = "-"
 loglevel = "info"
+# As in artemis_site/settings.py, for what is said before the application is there, or where it does not come.
+_form = os.environ.get("LOG_FORMAT", "json" if os.environ.get("ARTEMIS_ENV") == "production" else "text")
+logconfig_dict = logging_settings(_form, os.environ.get("LOG_LEVEL", "INFO"))
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from inference.connection import LAST_BYTES_SECONDS, Connection, ConnectionPool, Origin
 from inference.errors import EngineError, EngineGarbled, EngineRefused, EngineUnreachable
 from inference.router import Deployment
+from inference.trace_context import traceparent
 
 MAX_ERROR_BYTES = 64 * 1024
 ERROR_SECONDS = 5.0
@@ -108,7 +109,11 @@ class EngineClient:
         connection = await self._pool.get(origin, connect_seconds=min(deployment.connect_timeout, limits.total))
         try:
             total = min(deployment.timeout, limits.total)
-            connection.send(b"%s%d\r\n\r\n%s" % (head, len(body), body), total_seconds=total)
+            if (trace := traceparent.get()) and deployment.provider != "anthropic":  # a trace stays in the house
+                request = b"%s%d\r\ntraceparent: %s\r\n\r\n%s" % (head, len(body), trace, body)
+            else:
+                request = b"%s%d\r\n\r\n%s" % (head, len(body), body)
+            connection.send(request, total_seconds=total)
             if await connection.head(first) != 200:
                 raise await _refusal(connection)
             if stream and not connection.headers.get(b"content-type", "").startswith("text/event-stream"):

@@ -1,5 +1,6 @@
 """Which deployment answers: circuits and live load say who may, the model's strategy chooses, mostly LiteLLM's."""
 
+import logging
 import os
 import random
 from collections.abc import Collection, Iterable, Mapping
@@ -19,6 +20,9 @@ from inference.affinity import Prefix, PrefixTable
 from inference.circuit import Circuit, RetryBudget
 from inference.load import LoadBoard
 from inference.sleep import Sleep
+
+for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+    logging.getLogger(_name).handlers.clear()  # its own, beside those of whoever runs us: it would say all twice
 
 # What each provider answers itself, by the names of apps.common.endpoints: its bytes are relayed, not translated.
 _OPENAI = frozenset({"chat.completions", "completions", "embeddings"})

@@ -13,6 +13,7 @@ from apps.api.errors import dialect_of
 from apps.api.http import Request, Response
 from apps.api.request_ids import request_id_of
 from apps.common.asgi import WHEN_GONE
+from apps.common.logs import context
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -45,6 +46,7 @@ class V1Handler:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         request_id = request_id_of(scope)
+        context.request_id.set(request_id)
         if scope["method"] == "POST" and self._takes_uploads(scope["path"]):
             response = await self._response(scope, b"", request_id, receive)
             if response.status in CUT_SHORT:

@@ -20,11 +20,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from apps.catalog.contracts import Catalog
+from apps.common import tracing
 from apps.common.errors import ArtemisError, Invalid, LimitExceeded, Unavailable
 from apps.gateway import detours, telemetry
 from apps.gateway.contracts import Call
@@ -47,6 +48,9 @@ from inference.errors import (
 )
 from inference.router import Deployment, EngineRouter, NoDeployment
 from inference.translate import open_translated
+
+if TYPE_CHECKING:
+    from apps.common.tracing.inference import AttemptSpan
 
 logger = logging.getLogger(__name__)
 AFTER_OTHERS = 100  # vLLM takes lower numbers first; 0 is usual
@@ -97,11 +101,14 @@ class Opened:
     router: EngineRouter
     began: datetime
     leave: Callable[[], None] = nothing
+    span: "AttemptSpan | None" = None
 
     def ended(self, *, well: bool) -> None:
         """To be called once, when the answer has ended: the router learns from it."""
         self.router.ended(self.deployment, self.began, well=well)
         self.leave()
+        if self.span is not None:
+            self.span.ended(well=well)
 
     def broke(self) -> None:
         """The answer broke off: counts against the deployment like a refusal."""
@@ -260,6 +267,26 @@ class Attempts:
 
     async def _try(self, deployment: Deployment, meter: Meter) -> Opened | None:
         self.made += 1
+        if tracing.tracer is None:
+            return await self._tried(deployment, meter)
+        from apps.common.tracing.inference import AttemptSpan  # noqa: PLC0415 (only where tracing is on)
+
+        span = AttemptSpan(
+            telemetry.operation_of(self.call.endpoint),
+            deployment.upstream_model,
+            deployment=deployment.id,
+            provider=deployment.provider,
+            number=self.made,
+        )
+        with span.told():
+            opened = await self._tried(deployment, meter)
+        if opened is None:
+            span.failed(self.last_error)
+        else:
+            opened.span = span
+        return opened
+
+    async def _tried(self, deployment: Deployment, meter: Meter) -> Opened | None:
         began = self.router.began(deployment)
         well, leave = False, nothing
         try:

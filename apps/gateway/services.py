@@ -3,15 +3,16 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from redis.exceptions import RedisError
 
 from apps.catalog.contracts import ModelFacts
+from apps.common import tracing
 from apps.common.database import in_thread
 from apps.common.errors import ArtemisError, Forbidden, NotFound, Unauthenticated, Unavailable
 from apps.common.revisions import CATALOG, OVERRULE_REVISIONS, RAISE_REVISIONS, account_revision, key_revision
-from apps.gateway import access, admission, counting, detours
+from apps.gateway import access, admission, counting, detours, telemetry
 from apps.gateway.admission import StaleFactsError, UnseededError
 from apps.gateway.attempts import Attempts, DeadlyRequestError, Opened
 from apps.gateway.contracts import Answer, Call, LimitReached, RateState, TokenCount
@@ -27,6 +28,9 @@ from apps.gateway.schemas import admit_schemas
 from apps.gateway.settlement import RunningAccount
 from apps.gateway.wires import WIRES
 from apps.keys.contracts import KeyFacts
+
+if TYPE_CHECKING:
+    from apps.common.tracing.inference import CallSpan
 
 __all__ = [
     "authenticate",
@@ -146,6 +150,16 @@ async def _true_now(key: KeyFacts, offer: Offer, address: str) -> tuple[KeyFacts
 
 async def complete(call: Call) -> Answer:
     """Answers one call. Raises ArtemisError before anything was sent; after that, the stream itself tells."""
+    if tracing.tracer is None:
+        return await _complete(call, None)
+    from apps.common.tracing.inference import of_call  # noqa: PLC0415 (only where tracing is on)
+
+    operation, model = telemetry.operation_of(call.endpoint), call.model.public_name
+    with of_call(operation, model, endpoint=call.endpoint, stream=call.stream) as span:
+        return await _complete(call, span)
+
+
+async def _complete(call: Call, span: "CallSpan | None") -> Answer:
     runtime = current()
     await _check_content(runtime, call)
 
@@ -153,9 +167,10 @@ async def complete(call: Call) -> Answer:
         return await admission.admit(runtime.pipe, call, guess, limits, catalog_version=version, local=runtime.local)
 
     started = datetime.now(UTC)
-    call, offer, guess, rates, limits = await _admit(runtime, call, started, admit)
+    admitting = _admit(runtime, call, started, admit)
+    call, offer, guess, rates, limits = await (admitting if span is None else span.during("admission", admitting))
     meter = WIRES[call.endpoint].meter(prompt_estimate=guess.prompt_tokens)
-    account = RunningAccount(runtime, call, call.model.price_at(started), guess.hold, meter, started)
+    account = RunningAccount(runtime, call, call.model.price_at(started), guess.hold, meter, started, span=span)
     account.open(limits.record(guess))
     payload = dict(call.payload)
     if guess.forwarded_limit:

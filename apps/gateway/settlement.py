@@ -5,7 +5,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from redis.exceptions import RedisError
@@ -19,6 +19,9 @@ from apps.gateway.estimate import charged, cost, searches
 from apps.gateway.limits import scopes_of
 from apps.gateway.metering import Meter
 from apps.gateway.runtime import Runtime
+
+if TYPE_CHECKING:
+    from apps.common.tracing.inference import CallSpan
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ class RunningAccount:
     first_byte: float | None = None
     closed: bool = False
     spoke: list[str] = field(default_factory=list)
+    span: "CallSpan | None" = None
 
     @property
     def deployment(self) -> str:
@@ -70,6 +74,8 @@ class RunningAccount:
         charge = self._charge()
         self._note(outcome, error_code, charge)
         _settle(self.runtime, self.call.request_id, self._arguments(outcome, error_code, charge))
+        if self.span is not None:
+            self._trace(self.span, outcome, error_code)
 
     def _charge(self) -> int:
         """Another provider's tokeniser may count more than was held for; the caller was promised no more than that."""
@@ -93,6 +99,17 @@ class RunningAccount:
             cached_input_tokens=meter.cached_input_tokens,
             output_tokens=meter.output_tokens,
             cost=charge,
+        )
+
+    def _trace(self, span: "CallSpan", outcome: str, error_code: str) -> None:
+        meter, answering = self.meter, self.opened.deployment if self.opened else None
+        span.settled(
+            provider=answering.provider if answering else "",
+            model=answering.upstream_model if answering else "",
+            deployment=self.deployment,
+            outcome=outcome,
+            error_code=error_code,
+            tokens=(meter.input_tokens, meter.cached_input_tokens, meter.output_tokens),
         )
 
     def _arguments(self, outcome: str, error_code: str, charge: int) -> list[Any]:

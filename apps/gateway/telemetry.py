@@ -166,7 +166,7 @@ def _bind(endpoint: str, model: str, deployment: str) -> _Series:
     known = _series.get((endpoint, model, deployment))
     if known is not None:
         return known
-    labels = (OPERATIONS.get(endpoint, OTHER), _providers.get(deployment, OTHER), model)
+    labels = (operation_of(endpoint), _providers.get(deployment, OTHER), model)
     series = _series[endpoint, model, deployment] = _Series(
         labels,
         (model, endpoint, deployment),
@@ -197,6 +197,10 @@ def harmless(note: Callable[P, None]) -> Callable[P, None]:
             _complain()
 
     return noted
+
+
+def operation_of(endpoint: str) -> str:
+    return OPERATIONS.get(endpoint, OTHER)
 
 
 @harmless

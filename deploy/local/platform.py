@@ -253,7 +253,7 @@ class Platform:
             ProcessSpec(
                 name="worker",
                 argv=[
-                    *(sys.executable, "-m", "celery", "-A", "artemis_site", "worker", "--beat"),
+                    *(sys.executable, "-m", "celery", "--quiet", "-A", "artemis_site", "worker", "--beat"),
                     *("--concurrency", "6", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
                 ],
                 env=self.child_environment(PROMETHEUS_MULTIPROC_DIR=str(metrics)),

@@ -154,7 +154,7 @@ def test_its_commands_exist(environment: str, workload: Workload) -> None:
                     assert command in get_commands()
                 case ["gunicorn", "-c", file]:
                     assert (DEPLOY.parent / file).exists()
-                case ["celery", "-A", module, ("worker" | "beat"), *_]:
+                case ["celery", "--quiet", "-A", module, ("worker" | "beat"), *_]:
                     assert importlib.util.find_spec(module)
                 case _:
                     pytest.fail(f"unknown: {words}")
