@@ -174,3 +174,18 @@ def test_the_evaluator_itself() -> None:
     assert not network.allows(Pod({"app": "b"}, "elsewhere"), a, 1)  # a podSelector alone is of the policy's namespace
     assert not network.allows(Address("10.0.0.1"), a, 1)
     assert network.allows(a, b, 2)  # nothing selects b, nor a for what it sends
+
+
+def test_traces_leave_for_the_collector_alone() -> None:
+    folder = rendering.DEPLOY / "tests" / "kustomize" / "tracing"
+    objects = rendering.substituted(rendering.text(folder), rendering.settings("production"))
+    network = Network.of([*everything("production"), *objects])
+    collector = Pod({"app.kubernetes.io/name": "opentelemetry-collector"}, "monitoring")
+    other = Pod({"app.kubernetes.io/name": "prometheus"}, "monitoring")
+    pods = {one.name: Pod(one.labels) for one in workloads(everything("production"))}
+    for name, pod in pods.items():
+        assert network.allows(pod, collector, 4318) == (name in CALLS_OUT), name
+        assert not network.allows(pod, other, 4318)
+        assert not network.allows(pod, collector, 4317)
+    (settings,) = [one for one in objects if one["kind"] == "ConfigMap" and "PUBLIC_URL" in one["data"]]
+    assert settings["data"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://opentelemetry-collector.monitoring.svc:4318"
