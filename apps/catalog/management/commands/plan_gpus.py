@@ -75,8 +75,11 @@ class Command(ArtemisCommand):
             self.stdout.write(f"Free: {', '.join(result['free'])}")
         for path in result["written"]:
             self.stdout.write(f"Written: {path}")
+        nodes: dict[str, list[str]] = {}
         for engine in result["engines"]:
-            self.stdout.write(f"\n# {engine['model']} on {engine['node']}\nvllm serve {' '.join(engine['flags'])}")
+            nodes.setdefault(" ".join(engine["flags"]), []).append(engine["node"])
+        for flags, names in nodes.items():
+            self.stdout.write(f"\n# On {', '.join(names)}\nvllm serve {flags}")
 
 
 def rendered(made: Plan, wishes: Wishes, overlay: Path | None) -> dict[str, str]:
