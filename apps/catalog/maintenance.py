@@ -34,8 +34,9 @@ def drain(*, names: Collection[str], reason: str) -> list[str]:
 
 @transaction.atomic
 def bring_back(*, names: Collection[str]) -> list[str]:
-    """They serve again once they have answered a request; the deployments there. Raises NotFound."""
-    return _set_duty(_at_the_engines_of(names), Duty.RETURNING, "Waits for its first answer.")
+    """Those of the deployments there that do not serve do so again once they have answered. Raises NotFound."""
+    away = _at_the_engines_of(names).exclude(duty=Duty.SERVING)
+    return _set_duty(away, Duty.RETURNING, "Waits for its first answer.")
 
 
 @transaction.atomic

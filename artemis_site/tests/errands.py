@@ -227,6 +227,10 @@ def renew_catalog() -> None:
     raise_catalog_revision()
 
 
+def out_of_service() -> list[str]:
+    return list(Deployment.objects.exclude(duty="serving").values_list("name", flat=True))
+
+
 def end_users_of(public_id: str) -> list[str]:
     """To whom the use of a key is attributed."""
     drain_events()

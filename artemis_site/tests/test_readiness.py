@@ -13,6 +13,12 @@ from artemis_site.tests.test_limits import wait_for
 from deploy.local.platform import ROOT
 
 
+@pytest.fixture(autouse=True)
+def well(platform: Platform) -> None:
+    """All its processes: what a test before this one killed comes back within half a minute."""
+    wait_for(lambda: all(ready(platform).status_code == 200 for _ in range(12)), 30)
+
+
 @pytest.fixture
 def draining(platform: Platform) -> Iterator[None]:
     environment = {**os.environ, "ARTEMIS_HOME": str(platform.home), "DRAIN_SECONDS": "0"}

@@ -91,7 +91,13 @@ def test_it_serves_again_once_it_has_answered(offered: str, engine: FakeServer) 
     assert asked["/v1/chat/completions"]["max_tokens"] == 1
 
 
+def test_who_serves_need_not_come_back(offered: str) -> None:
+    assert maintenance.bring_back(names=["moon-a", "moon-b"]) == []
+    assert "moon-a" in serving()
+
+
 def test_nobody_is_there(offered: str) -> None:
+    maintenance.drain(names=["moon-b"], reason="")
     maintenance.bring_back(names=["moon-b"])
     assert set(maintenance.warm_up().values()) == {"ConnectError"}
     assert serving() == {"moon-a", "stars-a", "words-a"}
