@@ -85,7 +85,7 @@ class DeploymentInline(admin.StackedInline):  # type: ignore[type-arg]
 class DeploymentAdmin(CatalogDesk):
     form = DeploymentForm
     list_display = (
-        *("name", "ai_model", "provider_model", "api_base", "key", "order", "weight", "enabled", "duty", "duty_reason"),
+        *("name", "ai_model", "duty", "duty_reason", "enabled", "provider_model", "api_base", "key", "order", "weight"),
         "updated_at",
     )
     list_select_related = ("ai_model",)
