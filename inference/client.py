@@ -160,7 +160,7 @@ class EngineClient:
 async def is_healthy(client: EngineClient, deployment: Deployment) -> bool:
     """Whether an engine of our own says that it serves."""
     try:
-        await client.get(deployment.api_base.removesuffix("/v1") + "/health", seconds=HEALTH_SECONDS)
+        await client.get(deployment.route("/health"), seconds=HEALTH_SECONDS)
     except (EngineError, ValueError):
         return False
     return True

@@ -92,6 +92,10 @@ class Deployment:
 
         return place(self) == place(other)
 
+    def route(self, path: str) -> str:
+        """The address of one of its engine's own routes, such as /metrics, which stand beside /v1."""
+        return self.api_base.removesuffix("/v1") + path
+
     def speaks(self, endpoint: str) -> bool:
         """Whether its engine answers this endpoint itself.
 

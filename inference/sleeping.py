@@ -19,7 +19,7 @@ _state = msgspec.json.Decoder(dict[str, Any])
 
 async def is_asleep(client: EngineClient, deployment: Deployment) -> bool:
     """Raises EngineError."""
-    body = await client.get(_url(deployment, "/is_sleeping"), api_key=deployment.api_key, seconds=ASK_SECONDS)
+    body = await client.get(deployment.route("/is_sleeping"), api_key=deployment.api_key, seconds=ASK_SECONDS)
     try:
         return bool(_state.decode(body)["is_sleeping"])
     except (msgspec.MsgspecError, KeyError) as error:
@@ -44,8 +44,4 @@ async def wake_up(client: EngineClient, deployment: Deployment, sleep: Sleep) ->
 
 
 async def _post(client: EngineClient, deployment: Deployment, path: str, seconds: float, body: bytes = b"") -> None:
-    await client.post(_url(deployment, path), body, api_key=deployment.api_key, seconds=seconds)
-
-
-def _url(deployment: Deployment, path: str) -> str:
-    return deployment.api_base.removesuffix("/v1") + path
+    await client.post(deployment.route(path), body, api_key=deployment.api_key, seconds=seconds)

@@ -6,12 +6,11 @@ from dataclasses import asdict
 from django.core.cache import cache
 
 from apps.catalog.maintenance import take_out
-from apps.catalog.metrics_pages import Page, metrics_of
+from apps.catalog.metrics_pages import metrics_of
 from apps.catalog.models import ModelKind
 from apps.catalog.selectors import engines
-from inference.counters import parse_token_counters
-from inference.load import parse_metrics
-from inference.vitals import Vitals, observed, tells_progress
+from inference.progress import Progress, looked
+from inference.vitals import Vitals
 
 REMEMBERED_SECONDS = 3600
 logger = logging.getLogger(__name__)
@@ -24,7 +23,8 @@ def watch_engines() -> dict[str, str]:
     for address, page in metrics_of(known).items():
         name = f"engine-vitals:{address}"
         before = cache.get(name)
-        vitals = _vitals(before and Vitals(**before), page)
+        known_of_it = Progress(Vitals(**before) if before else None)
+        vitals = looked(known_of_it, page.text, at=page.told_at.timestamp()).vitals
         if vitals is None:
             continue
         cache.set(name, asdict(vitals), REMEMBERED_SECONDS)
@@ -33,10 +33,3 @@ def watch_engines() -> dict[str, str]:
             cache.delete(name)
             out[address] = vitals.complaint
     return out
-
-
-def _vitals(before: Vitals | None, page: Page) -> Vitals | None:
-    load, counters = parse_metrics(page.text), parse_token_counters(page.text)
-    if load is None or counters is None or not tells_progress(page.text):
-        return None
-    return observed(before, at=page.told_at.timestamp(), running=load.running, output=counters.output)

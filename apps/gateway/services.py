@@ -342,7 +342,9 @@ async def _postgres_answers() -> bool:
 
 
 async def _has_models() -> bool:
+    """By the catalog that was read last: PostgreSQL, where it is away, is waited for once, by its own check."""
+    offers = current().offers
     try:
-        return bool((await current().offers.get()).catalog.models)
+        return bool((offers.known or await offers.read()).catalog.models)
     except Unavailable:
         return False

@@ -13,6 +13,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from apps.catalog.selectors import COUNTED_PROVIDERS
 from apps.gateway.contracts import Call
 from inference.client import EngineClient
 from inference.errors import EngineError
@@ -24,8 +25,6 @@ LEASE_MS = 2500
 KEPT_MS = 5000
 QUARANTINE_SECONDS = 600
 QUARANTINE = "art:quarantine"
-# With an engine that has /metrics of its own.
-WATCHED = frozenset({"hosted_vllm"})
 logger = logging.getLogger(__name__)
 _loads = msgspec.json.Decoder(dict[str, Load])
 
@@ -43,7 +42,7 @@ class EngineWatch:
 
     async def look(self, deployments: Iterable[Deployment]) -> set[str]:
         """To be called once a second: the deployments whose engines tell of themselves again."""
-        watched = [one for one in deployments if one.provider in WATCHED]
+        watched = [one for one in deployments if one.provider in COUNTED_PROVIDERS]
         back: set[str] = set()
         try:
             if watched:
@@ -89,12 +88,12 @@ class EngineWatch:
         """Each engine once, however many models it serves."""
         pages: dict[str, Any] = {}
         for one in watched:
-            url = one.api_base.removesuffix("/v1") + "/metrics"
+            url = one.route("/metrics")
             pages.setdefault(url, asyncio.ensure_future(self._page(url, one.api_key)))
         await asyncio.gather(*pages.values())
         loads: dict[str, Load] = {}
         for one in watched:
-            text = pages[one.api_base.removesuffix("/v1") + "/metrics"].result()
+            text = pages[one.route("/metrics")].result()
             load = parse_metrics(text)
             if load is not None:
                 loads[one.id] = load
