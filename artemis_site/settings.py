@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "apps.catalog",
     "apps.files",
     "apps.usage",
+    "apps.prompts",
     "apps.billing",
     "apps.alerts",
     "apps.gateway",
@@ -213,6 +214,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expires": 600},
     },
+    "store logged prompts": {"task": "prompts.store_waiting", "schedule": 2.0, "options": {"expires": 5}},
+    "delete logged prompts": {"task": "prompts.delete_expired", "schedule": 600.0, "options": {"expires": 600}},
     "note keys' last use": {"task": "keys.note_last_use", "schedule": 30.0, "options": {"expires": 30}},
 }
 
@@ -377,6 +380,8 @@ GATEWAY_NEW_SCHEMAS_PER_HOUR = env.int("GATEWAY_NEW_SCHEMAS_PER_HOUR", 200)
 ALERTS_ALLOW_PRIVATE_ADDRESSES = env.bool("ALERTS_ALLOW_PRIVATE_ADDRESSES", not PRODUCTION)
 # A month's alert must outlive its month, or it is told again.
 ALERTS_KEEP_DAYS = max(32, env.int("ALERTS_KEEP_DAYS", 90))
+# How long an account may have its prompts logged; 0: none may.
+PROMPT_LOG_MAX_DAYS = max(0, env.int("PROMPT_LOG_MAX_DAYS", 30))
 
 # Kept responses of an account: past either, the oldest go first.
 RESPONSES_MOST_KEPT = env.int("RESPONSES_MOST_KEPT", 100_000)

@@ -12,6 +12,7 @@ class Permission(StrEnum):
     PROJECTS = "projects"
     MEMBERS = "members"
     BILLING = "billing"
+    PROMPTS = "prompts"
     SETTINGS = "settings"
     OWNERSHIP = "ownership"
 
@@ -21,7 +22,7 @@ _ADMIN = frozenset(Permission) - {Permission.OWNERSHIP}
 PERMISSIONS: dict[str, frozenset[Permission]] = {
     "owner": frozenset(Permission),
     "admin": _ADMIN,
-    "developer": frozenset({Permission.VIEW, Permission.KEYS}),
+    "developer": frozenset({Permission.VIEW, Permission.KEYS, Permission.PROMPTS}),
     "billing": frozenset({Permission.VIEW, Permission.BILLING}),
     "viewer": frozenset({Permission.VIEW}),
 }
@@ -29,9 +30,9 @@ PERMISSIONS: dict[str, frozenset[Permission]] = {
 ROLES: dict[str, str] = {
     "owner": "Everything, and who else is an owner",
     "admin": "Everything except ownership",
-    "developer": "Makes and manages keys, sees usage",
+    "developer": "Makes and manages keys, sees usage and logged prompts",
     "billing": "Manages budgets and money, sees usage",
-    "viewer": "Sees everything, changes nothing",
+    "viewer": "Sees everything but logged prompts, changes nothing",
 }
 
 
@@ -58,7 +59,8 @@ class BudgetRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRow:
-    """An account as one of its members sees it: `role` is that member's."""
+    """An account as one of its members sees it: `role` is that member's; `prompt_log_days`: None where prompts are not
+    logged."""
 
     id: int
     slug: str
@@ -67,6 +69,7 @@ class AccountRow:
     monthly_budget: int | None
     total_budget: int | None
     budget_is_hard: bool
+    prompt_log_days: int | None
     suspended: bool
     suspension_reason: str = ""
 

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
@@ -97,6 +98,12 @@ class Account(RateLimited, TimestampedModel):
     suspension_reason = models.CharField(
         max_length=500, blank=True, default="", db_default="", help_text="Its people see it"
     )
+    prompt_log_days = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="So long its people can read what was asked and answered; empty: it is not kept",
+    )
     version = models.PositiveIntegerField(
         default=1, editable=False, help_text="Rises with each change that gateways must see"
     )
@@ -115,6 +122,12 @@ class Account(RateLimited, TimestampedModel):
             tpd=own.tpd or tier.tpd,
             parallel=own.parallel or tier.parallel,
         )
+
+    @property
+    def prompts_kept_days(self) -> int | None:
+        """How long prompts are logged for, within what the platform allows; None: they are not."""
+        most: int = settings.PROMPT_LOG_MAX_DAYS
+        return min(self.prompt_log_days, most) or None if self.prompt_log_days else None
 
     @property
     def end_user_limits(self) -> RateLimits:

@@ -38,6 +38,7 @@ def account_row(membership: Membership) -> AccountRow:
         monthly_budget=account.monthly_budget,
         total_budget=account.total_budget,
         budget_is_hard=account.budget_is_hard,
+        prompt_log_days=account.prompts_kept_days,
         suspended=account.suspended_at is not None,
         suspension_reason=account.suspension_reason,
     )
@@ -49,6 +50,12 @@ def account_exists(*, account_id: int) -> bool:
 
 def is_suspended(*, account_id: int) -> bool:
     return Account.objects.filter(pk=account_id, suspended_at__isnull=False).exists()
+
+
+def prompts_kept_days(*, account_ids: Collection[int]) -> dict[int, int]:
+    """Of those among these accounts that want their prompts logged: how long they are kept."""
+    rows = Account.objects.filter(pk__in=account_ids, prompt_log_days__isnull=False)
+    return {row.pk: days for row in rows if (days := row.prompts_kept_days)}
 
 
 def first_credit() -> int | None:

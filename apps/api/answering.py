@@ -91,6 +91,7 @@ async def call_of(
         end_user=end_user(parsed.end_user),
         limits=limits,
         schemas=digest(parsed.json_schemas()),
+        may_be_logged=parsed.may_be_logged,
         extensions=frozenset(payload.keys() - endpoint.schema.__struct_fields__) if model.extensions else NOTHING,
     )
     return parsed, call

@@ -1,4 +1,5 @@
-"""Secrets of others that we must be able to use, encrypted at rest with a key derived from SECRET_KEY (Fernet)."""
+"""Encrypts at rest, with a key derived from SECRET_KEY (Fernet): secrets of others that we must be able to use, and
+what only its account may read."""
 
 import base64
 import hashlib
@@ -13,12 +14,21 @@ def _box() -> Fernet:
 
 
 def seal(secret: str) -> str:
-    return _box().encrypt(secret.encode()).decode()
+    return seal_bytes(secret.encode()).decode()
+
+
+def seal_bytes(data: bytes) -> bytes:
+    return _box().encrypt(data)
+
+
+def unseal_bytes(sealed: bytes) -> bytes | None:
+    """None where SECRET_KEY has changed since."""
+    try:
+        return _box().decrypt(sealed)
+    except InvalidToken:
+        return None
 
 
 def unseal(sealed: str) -> str:
     """The secret, or nothing where SECRET_KEY has changed since: a deployment then fails as unauthorised."""
-    try:
-        return _box().decrypt(sealed.encode()).decode()
-    except InvalidToken:
-        return ""
+    return (unseal_bytes(sealed.encode()) or b"").decode()

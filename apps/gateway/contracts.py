@@ -18,6 +18,7 @@ class Call:
     it (n for each prompt), `output_limit` the caller's limit of tokens for each, None where it gave none. `schemas` is
     a digest of the JSON schemas in it, empty where it has none.
     `extensions`: the fields in it that are the asked model's engines' own.
+    `may_be_logged`, with its answer, where its account wants that: not what is asked by the way, or not to be stored.
     `service_tier`: "default", or "batch" at half the price; `prepaid`: charged before, under another id, and so for
     nothing now; `counted`: as a request a minute, before, by `check_admission`.
     """
@@ -41,6 +42,7 @@ class Call:
     limits: TimeLimits = NO_LIMITS
     schemas: str = ""
     extensions: frozenset[str] = frozenset()
+    may_be_logged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,13 +71,15 @@ class Stream:
 
     async def _forward_one(self, write: Write) -> None:
         """Forwards what one deployment says."""
-        meter, upstream = self._account.meter, self._opened.upstream
+        meter, upstream, ear = self._account.meter, self._opened.upstream, self._account.ear
         data = self._opened.first
         while True:
             ready = self._take(data)
             is_last = meter.done and meter.broken is None
             if ready:
                 self._account.note_first_byte()
+                if ear is not None:
+                    ear.hear(ready)
             if is_last:
                 self._account.close("completed")
             if ready:

@@ -22,6 +22,7 @@ from apps.gateway.facts import Offer
 from apps.gateway.fitting import check_supported
 from apps.gateway.limits import Admission, admission_of
 from apps.gateway.local_share import NotAdmitted
+from apps.gateway.prompt_log import ear_for
 from apps.gateway.relay import Stream, renaming
 from apps.gateway.runtime import Runtime, current
 from apps.gateway.schemas import admit_schemas
@@ -170,7 +171,9 @@ async def _complete(call: Call, span: "CallSpan | None") -> Answer:
     admitting = _admit(runtime, call, started, admit)
     call, offer, guess, rates, limits = await (admitting if span is None else span.during("admission", admitting))
     meter = WIRES[call.endpoint].meter(prompt_estimate=guess.prompt_tokens)
-    account = RunningAccount(runtime, call, call.model.price_at(started), guess.hold, meter, started, span=span)
+    account = RunningAccount(
+        runtime, call, call.model.price_at(started), guess.hold, meter, started, span=span, ear=ear_for(call, started)
+    )
     account.open(limits.record(guess))
     payload = dict(call.payload)
     if guess.forwarded_limit:
@@ -209,6 +212,8 @@ async def _answer(opened: Opened, account: RunningAccount, rates: RateState, att
     if account.call.stream:
         return Answer(stream=Stream(opened, account, attempts), headers=headers)
     account.note_first_byte()
+    if account.ear is not None:
+        account.ear.hear(opened.first)
     account.close("completed")
     await opened.upstream.close(finished=True)
     return Answer(body=renaming(opened, account)(opened.first), headers=headers)

@@ -18,6 +18,7 @@ from apps.gateway.contracts import Call
 from apps.gateway.estimate import charged, cost, searches
 from apps.gateway.limits import scopes_of
 from apps.gateway.metering import Meter
+from apps.gateway.prompt_log import Ear
 from apps.gateway.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class RunningAccount:
     closed: bool = False
     spoke: list[str] = field(default_factory=list)
     span: "CallSpan | None" = None
+    ear: Ear | None = None
 
     @property
     def deployment(self) -> str:
@@ -76,6 +78,8 @@ class RunningAccount:
         _settle(self.runtime, self.call.request_id, self._arguments(outcome, error_code, charge))
         if self.span is not None:
             self._trace(self.span, outcome, error_code)
+        if self.ear is not None:
+            self.ear.tell(self.runtime)
 
     def _charge(self) -> int:
         """Another provider's tokeniser may count more than was held for; the caller was promised no more than that."""

@@ -76,6 +76,9 @@ REQUESTS = Counter("artemis_requests", "Settled requests", ("model", "endpoint",
 ATTEMPTS = Counter("artemis_upstream_attempts", "Tries of deployments", ("deployment", "outcome"))
 LIMIT_REFUSALS = Counter("artemis_limit_refusals", "Requests that a limit or budget did not admit", ("limit",))
 ERROR_ANSWERS = Counter("artemis_error_answers", "Errors that callers were told", ("status", "code"))
+LOGGED_PROMPTS = Counter(
+    "artemis_logged_prompts", "Of accounts that want it; dropped for want of room, or of Redis", ("outcome",)
+)
 API_CALLS = Histogram(
     "http_server_request_duration_seconds",
     "Of calls that ask no engine: files, batches, kept responses",
@@ -264,6 +267,11 @@ def refused(limit: str) -> None:
 @harmless
 def error_answered(status: int, code: str) -> None:
     ERROR_ANSWERS.labels(str(status), _codes(code)).inc()
+
+
+@harmless
+def prompt_logged(*, sent: bool) -> None:
+    LOGGED_PROMPTS.labels("sent" if sent else "dropped").inc()
 
 
 @harmless

@@ -66,6 +66,7 @@ class KeyFacts:
     project_limits: RateLimits = NO_LIMITS
     account_limits: RateLimits = NO_LIMITS
     end_user_limits: RateLimits = NO_LIMITS
+    prompts_are_logged: bool = False
     secret_expires_at: datetime | None
     disabled: bool
     revoked: bool

@@ -86,6 +86,7 @@ def facts_of_secret(*, secret_hash: str) -> KeyFacts | None:
         project_limits=key.project.limits,
         account_limits=key.account.effective_limits,
         end_user_limits=key.account.end_user_limits,
+        prompts_are_logged=key.account.prompts_kept_days is not None,
         secret_expires_at=secret.expires_at,
         disabled=key.disabled_at is not None or key.project.archived_at is not None,
         revoked=key.revoked_at is not None,

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Sum, Value, When
 
+from apps.common.errors import NotFound
 from apps.common.redis import sync_redis
 from apps.usage.contracts import DeploymentUse, RequestRow, UnrecordedEvents, UsageBucket, UsageShare, UsageTotals
 from apps.usage.counted import counted_events as counted_events
@@ -201,6 +202,15 @@ def recent_requests(
     if before:
         rows = rows.filter(started_at__lt=before)
     return [_request_row(event) for event in rows.select_related("api_key", "project")[:limit]]
+
+
+def request_of_account(*, account_id: int, request_id: str) -> RequestRow:
+    """Raises NotFound for what the account never asked; a request is recorded seconds after it has ended."""
+    rows = UsageEvent.objects.filter(account_id=account_id, request_id=request_id)
+    event = rows.select_related("api_key", "project").first()
+    if event is None:
+        raise NotFound("There is no such request in this account.")
+    return _request_row(event)
 
 
 def requests_page(

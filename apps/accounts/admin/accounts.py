@@ -78,9 +78,9 @@ class AccountAdmin(Desk):
     search_fields = ("name", "slug", "memberships__user__email")
     fields = (
         *("name", "slug", "tier", *BUDGET_FIELDS, *LIMIT_FIELDS),
-        *("suspended_at", "suspension_reason", "created_at", "updated_at"),
+        *("prompt_log_days", "suspended_at", "suspension_reason", "created_at", "updated_at"),
     )
-    readonly_fields = ("slug", "suspended_at", "suspension_reason", "created_at", "updated_at")
+    readonly_fields = ("slug", "prompt_log_days", "suspended_at", "suspension_reason", "created_at", "updated_at")
     ordering = ("-created_at",)
     actions = ("suspend", "resume")
 

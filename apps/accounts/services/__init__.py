@@ -5,6 +5,7 @@ from apps.accounts.services.accounts import (
     ensure_account,
     rename_account,
     set_account_budget,
+    set_prompt_log_days,
 )
 from apps.accounts.services.invitations import accept_invitation, invite_member, revoke_invitation
 from apps.accounts.services.letters import claim_mails, mail_letters, mail_to_people, write_letter
@@ -37,6 +38,7 @@ __all__ = [
     "set_account_credit",
     "set_account_limits",
     "set_project_limits",
+    "set_prompt_log_days",
     "suspend_account",
     "update_project",
     "write_letter",

@@ -42,6 +42,13 @@ def rename_account(*, account_id: int, name: str) -> None:
         raise NotFound("There is no such account.")
 
 
+def set_prompt_log_days(*, account_id: int, days: int | None) -> None:
+    """From the next call on, what is asked and answered is kept so long; None: not at all."""
+    with transaction.atomic():
+        Account.objects.filter(pk=account_id).update(prompt_log_days=days)
+        raise_revision(account_id)
+
+
 def set_account_budget(*, account_id: int, monthly_budget: int | None) -> None:
     """Nano-dollars a calendar month (UTC), over all projects and keys; None lifts the limit."""
     with transaction.atomic():

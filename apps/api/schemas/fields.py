@@ -38,6 +38,11 @@ class AnyRequest(Struct, kw_only=True, forbid_unknown_fields=True):
         """What bounds the prompt, of a request of so many bytes."""
         return raw
 
+    @property
+    def may_be_logged(self) -> bool:
+        """Not what its caller wants stored nowhere."""
+        return getattr(self, "store", None) is not False
+
     def prepared(self, payload: dict[str, Any]) -> dict[str, Any]:
         """The payload in the form in which engines take it."""
         return payload

@@ -110,6 +110,7 @@ async def _call(asking: Asking) -> tuple[Call, int]:
         prompt_bytes=sum(len(message["content"].encode()) + MESSAGE_BYTES for message in messages),
         stream=True,
         include_usage=True,
+        may_be_logged=True,
     )
     return call, len(asked.turns) - len(turns)
 

@@ -11,6 +11,7 @@ from apps.accounts.contracts import ROLES
 from apps.portal.adapter import INVITED
 from apps.portal.forms.money import BudgetField, HardnessField
 
+PROMPT_LOG_DAYS = (1, 7, 30, 90)
 ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
 
 
@@ -37,6 +38,20 @@ class BudgetForm(forms.Form):
     )
     total_budget = BudgetField(label="Budget in all (USD)", required=False, help_text="Over all months.")
     budget_is_hard = HardnessField()
+
+
+class PromptLogForm(forms.Form):
+    """`days`: None for not at all."""
+
+    days = forms.TypedChoiceField(
+        label="Keep what is asked and answered for", coerce=int, empty_value=None, required=False
+    )
+
+    def __init__(self, *args: Any, most: int, **options: Any) -> None:
+        super().__init__(*args, **options)
+        kept = [days for days in PROMPT_LOG_DAYS if days < most] + [most]
+        choices = [("", "Not at all"), *((days, "1 day" if days == 1 else f"{days} days") for days in kept)]
+        self.fields["days"].choices = choices  # type: ignore[attr-defined]
 
 
 class WebhookForm(forms.Form):

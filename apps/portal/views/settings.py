@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -14,7 +15,8 @@ from apps.alerts import selectors as alerts
 from apps.common.errors import Invalid
 from apps.portal.access import MemberRequest, member_page
 from apps.portal.forms import show_error
-from apps.portal.forms.people import AccountForm, BudgetForm, WebhookForm
+from apps.portal.forms.people import AccountForm, BudgetForm, PromptLogForm, WebhookForm
+from apps.prompts import selectors as prompts
 
 
 @require_safe
@@ -56,6 +58,9 @@ def settings_page(request: MemberRequest, **given: Any) -> HttpResponse:
     context = {
         "name_form": AccountForm(initial={"name": account.name}),
         "budget_form": BudgetForm(initial=asdict(account)),
+        "prompt_form": PromptLogForm(most=settings.PROMPT_LOG_MAX_DAYS, initial={"days": account.prompt_log_days}),
+        "prompts": prompts.kept_of_account(account_id=account.id),
+        "most_prompt_days": settings.PROMPT_LOG_MAX_DAYS,
         "budgets": alerts.budgets_of_account(account_id=account.id),
         "webhook": webhook,
         "webhook_form": WebhookForm(initial={"url": webhook.url if webhook else ""}),
