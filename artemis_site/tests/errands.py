@@ -61,6 +61,9 @@ from apps.gateway.selectors import open_holds, spending_of_key
 from apps.keys import services as keys
 from apps.keys.contracts import KeyPolicy
 from apps.keys.models import ApiKey
+from apps.prompts import selectors as prompts
+from apps.prompts import services as prompt_services
+from apps.prompts.contracts import LoggedPrompt
 from apps.responses.models import BackgroundRun, StoredResponse
 from apps.usage.contracts import RequestRow
 from apps.usage.models import UsageEvent
@@ -159,6 +162,14 @@ def make_account(name: str) -> str:
     """The slug of a new account of somebody new."""
     owner = User.objects.create(email=f"{name.lower().replace(' ', '-')}@example.com")
     return create_account(name=name, owner_id=owner.pk).slug
+
+
+def log_prompts(account: str, days: int | None) -> None:
+    prompt_services.log_for(account_id=Account.objects.get(slug=account).pk, days=days)
+
+
+def logged_prompt(account_id: int, request_id: str) -> LoggedPrompt | None:
+    return prompts.logged_prompt(account_id=account_id, request_id=request_id)
 
 
 def set_budgets(scope: str, budget: int) -> Key:

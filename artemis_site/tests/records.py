@@ -1,7 +1,9 @@
 """Rows of every kind that staff look at, as many as wanted, each with owners of its own."""
 
+import zlib
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -27,13 +29,15 @@ from apps.billing.models import (
     TopUp,
 )
 from apps.catalog.models import AIModel, Deployment, EngineSpan, PriceVersion, RoutingPolicy
-from apps.common.sealing import seal
+from apps.common.sealing import seal, seal_bytes
 from apps.files.models import StoredFile
 from apps.keys import services as keys
 from apps.keys.contracts import IssuedKey, KeyPolicy
 from apps.keys.models import ApiKey
 from apps.knowledge.models import Graph, GraphDocument, Passage, Reembedding, StoreFile, VectorStore
 from apps.knowledge.walls import within
+from apps.prompts.contracts import Conversation, Part
+from apps.prompts.models import Prompt
 from apps.responses.models import BackgroundRun, StoredResponse
 from apps.usage.models import UsageDay, UsageEvent, UsageHour
 
@@ -94,6 +98,14 @@ def _make(number: int, staff: User) -> IssuedKey:
         account_id=account.id,
         api_key=ApiKey.objects.get(public_id=issued.public_id),
         request=f'{{"input":"{SAID}"}}',
+    )
+    part = [Part("user", "text", SAID)]
+    Prompt.objects.create(
+        account_id=account.id,
+        request_id=f"req_{number}",
+        started_at=NOON,
+        expires_at=NOON + timedelta(days=7),
+        sealed=seal_bytes(zlib.compress(msgspec.json.encode(Conversation(part, part)))),
     )
     Group.objects.create(name=f"Group {number}")
     EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=True)

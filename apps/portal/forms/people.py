@@ -49,7 +49,7 @@ class PromptLogForm(forms.Form):
 
     def __init__(self, *args: Any, most: int, **options: Any) -> None:
         super().__init__(*args, **options)
-        kept = [days for days in PROMPT_LOG_DAYS if days < most] + [most]
+        kept = [days for days in PROMPT_LOG_DAYS if days < most] + [most] * bool(most)
         choices = [("", "Not at all"), *((days, "1 day" if days == 1 else f"{days} days") for days in kept)]
         self.fields["days"].choices = choices  # type: ignore[attr-defined]
 

@@ -12,9 +12,12 @@ from apps.accounts.models import User
 from apps.accounts.tests.cast import Cast
 from apps.alerts.services import set_webhook
 from apps.files.models import StoredFile
+from apps.keys.models import ApiKey
 from apps.knowledge.models import VectorStore
 from apps.knowledge.tests.world import a_store, make_key, put
 from apps.portal.urls import account_pages
+from apps.usage.services import record_events
+from apps.usage.tests.test_record_events import event
 
 SignIn = Callable[[User], Client]
 VERBS = ("get", "post", "put", "patch", "delete", "options")
@@ -22,7 +25,7 @@ EVERYBODY = ("owner", "admin", "developer", "billing", "viewer")
 # What a GET (pages) or a POST (the rest) of each role is answered with, where it is not 403.
 PAGES = {
     "overview": EVERYBODY, "today": EVERYBODY, "keys": EVERYBODY, "key": EVERYBODY,
-    "usage": EVERYBODY, "usage_csv": EVERYBODY, "breakdown_csv": EVERYBODY, "models": EVERYBODY,
+    "usage": EVERYBODY, "usage_csv": EVERYBODY, "request": EVERYBODY, "breakdown_csv": EVERYBODY, "models": EVERYBODY,
     "projects": EVERYBODY, "members": EVERYBODY, "settings": EVERYBODY,
     "new_key": ("owner", "admin", "developer"), "rotate_key": ("owner", "admin", "developer"),
     "revoke_key": ("owner", "admin", "developer"), "project": ("owner", "admin"),
@@ -47,6 +50,8 @@ ACTIONS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "remove_member": (("owner", "admin"), {}),
     "rename": (("owner", "admin"), {"name": "Renamed"}),
     "budget": (("owner", "admin", "billing"), {"monthly_budget": "5"}),
+    "prompt_log": (("owner", "admin"), {"days": "7"}),
+    "delete_prompts": (("owner", "admin"), {}),
     "webhook": (("owner", "admin", "billing"), {"url": "https://example.com/hook"}),
     "renew_webhook_secret": (("owner", "admin", "billing"), {}),
     "test_webhook": (("owner", "admin", "billing"), {}),
@@ -59,13 +64,14 @@ ACTIONS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
 }
 
 
-STORE, FILE = "vs_northwinds", "file-northwinds"
+STORE, FILE, REQUEST = "vs_northwinds", "file-northwinds", "req_northwinds"
 
 
 def address(name: str, cast: Cast, key: str, invitation: int = 1) -> str:
     known: dict[str, Any] = {
         "public_id": key, "project": "default", "user_id": cast.bob.pk, "invitation_id": invitation, "plan": "pro",
         "store": STORE, "file": FILE, "entity": "ent_1", "relation": "rel_1", "merge": "mrg_1",
+        "request_id": REQUEST,
     }  # fmt: skip
     pattern = next(page for page in account_pages if page.name == name)
     wanted = {part: known[part] for part in pattern.pattern.converters}
@@ -76,6 +82,7 @@ def address(name: str, cast: Cast, key: str, invitation: int = 1) -> str:
 def key(cast: Cast) -> str:
     set_webhook(account_id=cast.northwind.id, url="https://example.com/hook")
     facts = make_key(cast.northwind.id)
+    record_events(events=[event(ApiKey.objects.get(pk=facts.key_id), REQUEST)])
     store = a_store(facts)
     StoredFile.objects.filter(public_id=put(facts, store, "Text.")).update(public_id=FILE)
     VectorStore.objects.filter(public_id=store.public_id).update(public_id=STORE)
@@ -121,7 +128,7 @@ def test_things_of_another_account_are_not_reached_through_ones_own(cast: Cast, 
     for path in (
         f"keys/{key}/", f"keys/{key}/revoke/", f"keys/{key}/rotate/", "projects/secret/",
         "keys/?project=secret", "usage/?project=secret", f"usage/?key={key}", f"usage/requests.csv?key={key}",
-        f"usage/breakdown.csv?key={key}",
+        f"usage/breakdown.csv?key={key}", f"usage/requests/{REQUEST}/",
         "today/?project=secret", f"knowledge/{STORE}/", f"knowledge/{STORE}/files/{FILE}/",
         "knowledge/?project=secret", "knowledge/new/?project=secret",
     ):  # fmt: skip

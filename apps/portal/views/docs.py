@@ -32,6 +32,7 @@ def page(request: HttpRequest, page_slug: str = "quickstart") -> HttpResponse:
         "most_documents": settings.KNOWLEDGE_MAX_DOCUMENTS,
         "most_stores": settings.KNOWLEDGE_MAX_STORES,
         "expired_days": settings.KNOWLEDGE_EXPIRED_DAYS,
+        "most_prompt_days": settings.PROMPT_LOG_MAX_DAYS,
         "rerank_model": settings.KNOWLEDGE_RERANK_MODEL,
         "rewrite_model": settings.KNOWLEDGE_REWRITE_MODEL,
     }
