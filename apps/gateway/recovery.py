@@ -62,7 +62,7 @@ class Recovery:
                 known = await self._redis.mget(*(f"art:settled:{request_id}" for request_id in batch))
                 lost = [entry for entry, value in zip(batch.values(), known, strict=True) if value is None]
                 if lost:
-                    await self._tell_again(lost)
+                    await self.tell_again(lost)
                 for request_id, entry in batch.items():
                     if self._doubtful[request_id] is entry:  # and not in doubt again, for another loss meanwhile
                         del self._doubtful[request_id]
@@ -74,8 +74,11 @@ class Recovery:
                     self._counters.add(counter)
                     raise
 
-    async def _tell_again(self, lost: list[tuple[float, list[Any]]]) -> None:
-        """What PostgreSQL has is not charged again: a counter may have begun from there, and is made anew."""
+    async def tell_again(self, lost: list[tuple[float, list[Any]]]) -> None:
+        """Settlements with the moment of each (time.monotonic). Redis remembers for two minutes what it has settled.
+
+        What PostgreSQL has is not charged again: a counter may have begun from there, and is made anew.
+        """
         recorded = await in_thread(lambda: recorded_requests(request_ids=[arguments[0] for _, arguments in lost]))
         told = []
         for moment, arguments in lost:
@@ -85,7 +88,7 @@ class Recovery:
                     self._counters |= {(scope, month), (scope, TOTAL)}
             told.append(self._released(arguments) if is_recorded else self._settled(arguments))
         await asyncio.gather(*told)
-        logger.warning("Redis came back without %d settlements; it was told them again", len(lost))
+        logger.warning("Redis was told of %d settlements again, which it had lost or never had", len(lost))
 
     async def _settled(self, arguments: list[Any]) -> None:
         await run_script(self._pipe, "settle", *arguments)

@@ -5,6 +5,8 @@ import contextlib
 import logging
 import time
 from collections.abc import Coroutine
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,13 +29,14 @@ from apps.gateway.selectors import evicts
 from apps.gateway.slots import LEASE_MS, Slots
 from apps.gateway.spool import Spool
 from apps.gateway.watch import POLL_SECONDS, EngineWatch
-from apps.usage.selectors import is_recorded
+from apps.usage.services import record_late
 from inference.client import EngineClient
 
 Result = TypeVar("Result")
 REPLAY_SECONDS = 5.0
 NOTE_SECONDS = 1.0
 REFRESH_SECONDS = 15.0
+EVENT = 3  # its place among the arguments of settle.lua
 logger = logging.getLogger(__name__)
 
 
@@ -82,6 +85,7 @@ class Runtime:
             await asyncio.wait(self._tasks, timeout=1)
         for arguments in self.recovery.doubtful:
             await self.keep_on_disk(arguments[0], arguments)
+        await self._record_what_waits()
         await self.client.__aexit__(None, None, None)
         await self.pipe.close()
         await self.redis.aclose()
@@ -168,17 +172,33 @@ class Runtime:
         for path in await asyncio.to_thread(self.spool.waiting):
             await self._replay(path)
 
+    async def _record_what_waits(self) -> None:
+        """A gateway's folder may end with it, as a pod's does: what Redis did not take is billed without it.
+
+        The files stay. Where the folder does, whoever is next finds that they are recorded, and mends the counters.
+        """
+        events = {Path(request_id): arguments[EVENT] for request_id, arguments in self._unsaved.items()}
+        for path in await asyncio.to_thread(self.spool.waiting):
+            with contextlib.suppress(ValueError, IndexError):  # whoever replays it sets it aside
+                if arguments := self.spool.read(path):
+                    events[path] = arguments[EVENT]
+        try:
+            for path, event in events.items():
+                if await in_thread(partial(record_late, event=event)):
+                    self.spool.age(path)
+        except Unavailable:
+            logger.warning("PostgreSQL is away as well: what Redis did not take is on this disk alone")
+
     async def _replay(self, path: Path) -> None:
         """One bad file must not hold up those behind it."""
         try:
             arguments = self.spool.read(path)
             if arguments is None:
                 return  # another process has taken it meanwhile
-            # Redis remembers for two minutes what it has settled; PostgreSQL for ever.
-            if self.spool.is_old(path) and await in_thread(lambda: is_recorded(request_id=path.stem)):
-                path.unlink(missing_ok=True)
-                return
-            await self.settle(arguments)
+            if self.spool.is_old(path):
+                await self.recovery.tell_again([(-inf, arguments)])
+            else:
+                await self.settle(arguments)
         except (ResponseError, ValueError, TypeError):
             logger.exception("the settlement %s cannot be replayed; it is set aside", path)
             path.rename(path.with_suffix(".bad"))

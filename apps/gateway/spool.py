@@ -50,8 +50,13 @@ class Spool:
         return arguments
 
     def is_old(self, path: Path) -> bool:
-        """Whether Redis may have forgotten that it has settled it."""
+        """Whether Redis may have forgotten that it has settled it, or PostgreSQL may have it already."""
         try:
             return time.time() - path.stat().st_mtime > OLD_SECONDS
         except FileNotFoundError:
             return False
+
+    def age(self, path: Path) -> None:
+        """From now on it is old: recorded elsewhere."""
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path, (0, 0))

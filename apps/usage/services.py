@@ -100,6 +100,16 @@ def record_events(*, events: Iterable[str | bytes]) -> int:
     return new
 
 
+def record_late(*, event: str) -> bool:
+    """One event past the stream, for who cannot leave it there; whether it is recorded now."""
+    try:
+        record_events(events=[event])
+    except UNRECORDABLE:
+        logger.exception("a usage event cannot be recorded")
+        return False
+    return True
+
+
 def make_months(*, today: date | None = None) -> int:
     """Makes the tables of events of this month and of those to come, where they are not there; how many were made.
 
