@@ -25,6 +25,7 @@ FIGURES = {
     "documents_oldest_age_seconds": "Since the oldest of those that wait came",
 }
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+DEMAND = "artemis_model_demand"
 
 
 class Queues(Collector):  # type: ignore[misc]
@@ -104,17 +105,26 @@ class Reconciled(Collector):  # type: ignore[misc]
 
 
 class Counted(Collector):  # type: ignore[misc]
-    """What this machine's workers have counted."""
+    """What this machine's workers have counted, and the calls that a batch of theirs has for a model, which may have no
+    engine until somebody sees that."""
 
     def collect(self) -> Iterable[Metric]:
-        metrics: Iterable[Metric] = MultiProcessCollector.merge(counted_files(), accumulate=True)
-        return metrics
+        yield from MultiProcessCollector.merge(counted_files(), accumulate=True)
+        for metric in MultiProcessCollector.merge(live_files(), accumulate=True):
+            if metric.name == DEMAND:
+                yield metric
 
 
 def counted_files() -> list[str]:
-    """Of the workers no gauges: what is in flight there is no matter of a live process."""
+    """Of the workers no gauges: most tell of what is in flight in a live process of a gateway."""
     workers = settings.WORKER_METRICS_DIR
     return [str(file) for kind in ("counter", "histogram") for file in workers.glob(f"{kind}_*.db")]
+
+
+def live_files() -> list[str]:
+    """Gauges of the workers' processes that are still there: those of others would stay for ever."""
+    files = settings.WORKER_METRICS_DIR.glob("gauge_livesum_*.db")
+    return [str(file) for file in files if Path(f"/proc/{file.stem.rpartition('_')[2]}").exists()]
 
 
 class Kept(Collector):  # type: ignore[misc]
@@ -142,7 +152,7 @@ def exposition() -> bytes:
 
 
 def workers_exposition() -> bytes:
-    """What this worker's processes have counted; no gauges, since those of processes that ended would stay."""
+    """What this worker's processes tell."""
     counted = CollectorRegistry()
     counted.register(Counted())
     return bytes(generate_latest(counted))

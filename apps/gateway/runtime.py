@@ -78,6 +78,7 @@ class Runtime:
     async def stop(self) -> None:
         """Waits for the settlements under way, then lets everything go."""
         self.lag.stop()
+        telemetry.demanded({})  # a worker's process lives on
         for loop in self._loops:
             loop.cancel()
         deadline = time.monotonic() + 10

@@ -17,6 +17,7 @@ COUNT = """
 from prometheus_client import Counter, Gauge
 Counter("artemis_moons", "Seen").inc(3)
 Gauge("artemis_moons_now", "Seen", multiprocess_mode="livesum").set(1)
+Gauge("artemis_model_demand", "Asked", ["model"], multiprocess_mode="livesum").labels("moon").set(2)
 """
 
 
@@ -40,6 +41,23 @@ def test_with_the_token(address: str) -> None:
     assert answer.status_code == 200
     assert "artemis_moons_total 6.0" in answer.text
     assert "artemis_moons_now" not in answer.text  # of processes that have ended
+
+
+def test_what_batches_ask_for_is_told_while_their_processes_live(address: str, tmp_path: Path) -> None:
+    def told() -> str:
+        return httpx.get(f"{address}/metrics", headers={"authorization": "Bearer moonlight"}).text
+
+    assert "artemis_model_demand" not in told()
+    command = [sys.executable, "-c", f"{COUNT}\nprint(flush=True)\ninput()"]
+    environment = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    living = [subprocess.Popen(command, env=environment, stdin=-1, stdout=-1) for _ in range(2)]
+    for process in living:
+        assert process.stdout and process.stdout.readline()
+    assert 'artemis_model_demand{model="moon"} 4.0' in told()
+    assert "artemis_moons_now" not in told()
+    for process in living:
+        process.communicate(b"\n")
+    assert "artemis_model_demand" not in told()
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer moon"}, {"authorization": "moonlight"}])
