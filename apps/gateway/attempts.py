@@ -137,6 +137,12 @@ class Attempts:
     _failures: set[str] = field(default_factory=set)
     _prefix: Prefix | None = None
 
+    def anew(self) -> "Attempts":
+        """The same, of which none is made."""
+        return Attempts(
+            self.router, self.client, self.catalog, self.call, self.payload, until=self.until, slots=self.slots
+        )
+
     async def open(self, meter: Meter, *, without: Collection[str] = ()) -> Opened:
         """The first deployment that answers, of those not in `without`.
 

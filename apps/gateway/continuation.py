@@ -117,6 +117,17 @@ class Continuing(Attempts):
     sent: Sent
     _unwilling: set[str] = field(default_factory=set)
 
+    @classmethod
+    def after(cls, attempts: Attempts, sent: Sent) -> "Continuing":
+        """Raises EngineError where the call has no form in which it could go on."""
+        call, payload = in_chat(attempts.call, attempts.payload)
+        return cls(
+            *(attempts.router, attempts.client, attempts.catalog, call, payload),
+            until=attempts.until,
+            slots=attempts.slots,
+            sent=sent,
+        )
+
     async def _begin(self, deployment: Deployment, meter: Meter) -> tuple[Upstream, bytes]:
         """One that refuses a beginning, whatever its catalogue says of it, is asked anew."""
         try:

@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from apps.common.errors import ArtemisError, Unavailable
 from apps.gateway.attempts import Attempts, Opened
-from apps.gateway.continuation import MOST_CONTINUATIONS, Continuing, ending_of, in_chat, sent_so_far
+from apps.gateway.continuation import MOST_CONTINUATIONS, Continuing, ending_of, sent_so_far
 from apps.gateway.contracts import Write
 from apps.gateway.metering import END, MalformedEventError, fresh
 from apps.gateway.settlement import RunningAccount
@@ -97,11 +96,9 @@ class Stream:
         account, attempts, meter = self._account, self._attempts, self._account.meter
         self._pending = b""
         await self._opened.upstream.close()
-        means = attempts.router, attempts.client, attempts.catalog
-        more: dict[str, Any] = {"until": attempts.until, "slots": attempts.slots}
         if account.first_byte is None:  # the caller has nothing: whoever is next begins
             account.meter = fresh(meter)
-            return await self._found(Attempts(*means, attempts.call, attempts.payload, **more))
+            return await self._found(attempts.anew())
         sent = sent_so_far(account.call, meter, account.spoke)
         if sent is None:
             return False
@@ -109,10 +106,8 @@ class Stream:
             self._opened.first = ending_of(attempts.call, attempts.payload, sent, self._opened.deployment)
             if not self._opened.first:
                 return False
-        else:
-            call, payload = in_chat(attempts.call, attempts.payload)
-            if not await self._found(Continuing(*means, call, payload, **more, sent=sent)):
-                return False
+        elif not await self._found(Continuing.after(attempts, sent)):
+            return False
         meter.goes_on(sent.tokens)
         self._rename = _unchanged
         return True
