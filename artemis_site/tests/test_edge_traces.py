@@ -1,6 +1,9 @@
 """A call's trace through a real nginx: the edge's span is its caller's child, and the parent of the gateway's."""
 
+import json
 import secrets
+import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -17,6 +20,22 @@ from inference.fake.control import FakeServer
 pytestmark = needs_nginx
 CHAT = "/v1/chat/completions"
 OTLP = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
+LINE = {
+    "ended": 1795867454.881,
+    "seconds": 0.002,
+    "method": "POST",
+    "path": CHAT,
+    "plane": "gateway",
+    "status": 200,
+    "refused": "",
+    "limit_requests": "PASSED",
+    "upstream_status": "200",
+    "upstream_seconds": "0.001",
+    "http": "HTTP/1.1",
+    "request_id": "req_1",
+    "parent": "b7ad6b7169203331",
+    "span": PARENT,
+}
 
 
 @dataclass
@@ -180,6 +199,35 @@ def test_of_requests_without_a_trace_a_share_is_kept(
     }
     assert kept["artemis-edge"] == kept["artemis-all"]
     assert (len(kept["artemis-edge"]) == 0) if share == "0" else (4 <= len(kept["artemis-edge"]) <= 30)
+
+
+@pytest.mark.parametrize(("sampler", "kept"), [("traceidratio", True), ("parentbased_traceidratio", False)])
+def test_the_sampler_is_asked_as_the_gateway_asks_it(sampler: str, kept: bool) -> None:
+    """Of a trace that its caller does not keep: by its id alone, or not at all. No nginx is needed to say so."""
+    ids = [secrets.token_hex(16) for _ in range(40)]
+    with (
+        Collector() as collector,
+        Eyes(
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.address,
+            OTEL_TRACES_SAMPLER=sampler,
+            OTEL_TRACES_SAMPLER_ARG="0.5",
+            **OTLP,
+        ) as eyes,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nginx,
+    ):
+        deadline = time.monotonic() + 20
+        while not eyes.is_there():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for trace_id in ids:
+            line = {**LINE, "traceparent": f"00-{trace_id}-{PARENT}-00"}
+            nginx.sendto(b"<190>Nov 28 12:00:00 edge: " + json.dumps(line).encode(), ("127.0.0.1", eyes.nginx_port))
+        while eyes.figures("artemis_edge_lines_total") != {"": 40}:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert eyes.stop() == 0  # and sends what is left
+        told = {span.trace_id for span in collector.spans}
+    assert told == ({one for one in ids if int(one[16:], 16) < 2**63} if kept else set())
 
 
 def test_an_edge_that_makes_no_spans_passes_its_callers_on(
