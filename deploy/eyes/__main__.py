@@ -46,13 +46,17 @@ def main() -> None:
 
 
 def hear(datagram: bytes, spans: "Spans | None") -> None:
+    """No line, however odd the request that made it, ends the process."""
     line = lines.read(datagram)
-    if line is None:
-        counts.UNREADABLE.inc()
-        return
-    counts.count(line)
-    if spans:
-        spans.tell(line)
+    try:
+        if line is not None:
+            counts.count(line)
+            if spans:
+                spans.tell(line)
+            return
+    except ValueError:  # a number that is none
+        pass
+    counts.UNREADABLE.inc()
 
 
 def traced() -> "Spans | None":

@@ -1,6 +1,7 @@
 """What Prometheus is told of a real nginx: each request once, by what became of it, and nothing of callers."""
 
 import concurrent.futures
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -203,10 +204,17 @@ def test_nothing_of_callers_is_told(watched: Edge, eyes: Eyes) -> None:
 
 def test_what_is_no_line_is_counted_as_such(watched: Edge, eyes: Eyes) -> None:
     before = Change(eyes, watched, "artemis_edge_unreadable_lines_total")
+    texts = dict.fromkeys(("method", "path", "plane", "refused", "limit_requests", "upstream_status"), "")
+    texts |= dict.fromkeys(("http", "request_id", "traceparent", "parent", "span", "upstream_seconds"), "")
+    numbers = {"ended": 1.0, "seconds": 0.0, "status": 200}
+    odd = [{"upstream_status": "x", "upstream_seconds": "1"}, {"upstream_status": "200", "upstream_seconds": "x"}]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-        for datagram in (b"", b"{", b"\xff\xfe", b'{"status": "x"}', b"{" * 60_000):
+        for datagram in (
+            *(b"", b"{", b"\xff\xfe", b'{"status": "x"}', b"{" * 60_000),
+            *(json.dumps({**texts, **numbers, **one}).encode() for one in odd),
+        ):
             stranger.sendto(datagram, ("127.0.0.1", eyes.nginx_port))
-    before.becomes({"": 5})
+    before.becomes({"": 7})
     assert eyes.process.poll() is None
 
 
