@@ -1,6 +1,7 @@
 """Whatever a rule or dashboard names, the platform tells; and what is asked of PostgreSQL for a customer, it has."""
 
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,7 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from apps.gateway import detours, telemetry
 from artemis_site.tests.desk import Desk
+from artemis_site.tests.edges import ask, edge_before
+from artemis_site.tests.planes import Plane
 from artemis_site.tests.platform import MODEL, Platform
+from deploy.edge.tests.edge import NGINX, NGINXES, has_connections
+from deploy.edge.tests.eyes import Eyes
 from deploy.observability.boards import CUSTOMER
 from deploy.observability.named import named
 
@@ -22,9 +27,20 @@ RARE = {
 }
 
 
-def told(platform: Platform) -> set[str]:
-    text = httpx.get(f"{platform.base_url}/metrics").raise_for_status().text
+# Of an nginx that was built to tell of its connections, as images are; whoever tests without one may do so.
+OF_SOME = {"artemis_edge_connections", "artemis_edge_nginx_requests_total"}
+
+
+def names(text: str) -> set[str]:
     return {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+
+
+def told(platform: Platform) -> set[str]:
+    return names(httpx.get(f"{platform.base_url}/metrics").raise_for_status().text)
+
+
+def wanted() -> set[str]:
+    return set().union(*named().values())
 
 
 def test_every_metric_that_is_named_is_told(platform: Platform, desk: Desk) -> None:
@@ -33,12 +49,23 @@ def test_every_metric_that_is_named_is_told(platform: Platform, desk: Desk) -> N
     for more in ({}, {"stream": True}, {"model": "no-such-model"}):
         platform.post("/v1/chat/completions", api_key=key.secret, json=body | more)
     httpx.get(f"{platform.base_url}/v1/files", headers={"authorization": f"Bearer {key.secret}"}).raise_for_status()
-    wanted = set().union(*named().values())
-    assert len(wanted) > 30
+    of_platform = {name for name in wanted() if not name.startswith("artemis_edge_")}
+    assert len(of_platform) > 30
     deadline = time.monotonic() + 60  # workers tell some four times a minute
-    while missing := wanted - told(platform) - RARE:
+    while missing := of_platform - told(platform) - RARE:
         assert time.monotonic() < deadline, missing
         time.sleep(0.5)
+
+
+@pytest.mark.skipif(not NGINXES, reason="there is no nginx with njs on this machine")
+def test_every_metric_of_the_edge_that_is_named_is_told(desk: Desk, plane: Plane, tmp_path: Path) -> None:
+    of_edge = {name for name in wanted() if name.startswith("artemis_edge_")}
+    assert len(of_edge) >= 6
+    with Eyes() as eyes, edge_before(plane, tmp_path, **eyes.settings) as edge:
+        eyes.wait(edge)
+        assert ask(edge, desk.key()).status_code == 200
+        missing = of_edge - (set() if has_connections(NGINX) else OF_SOME)
+        edge.wait_for(lambda: not missing - names(eyes.told()))
 
 
 def test_what_is_rare_is_declared() -> None:
@@ -47,7 +74,7 @@ def test_what_is_rare_is_declared() -> None:
     for name in RARE:
         if not name.startswith("artemis_reconcile_"):
             assert name.removesuffix("_total").removesuffix("_bucket") in declared
-    assert set().union(*named().values()) >= RARE
+    assert wanted() >= RARE
 
 
 @pytest.mark.django_db

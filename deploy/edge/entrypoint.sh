@@ -29,7 +29,11 @@ render || exit 78
 # nginx's own messages quote requests, whose addresses may hold secrets: they are cut where the quotation begins.
 rm -f "$errors"
 mkfifo -m 600 "$errors"
+# That nobody hears what is told of requests (EDGE_EYES_PORT) Prometheus says; nginx would at every second one.
 while IFS= read -r line; do
+    case $line in
+        *'send() failed (111: Connection refused)' | *' while logging to syslog, '*) continue ;;
+    esac
     line=${line%%, request: *}
     printf '%s\n' "${line%%, referrer: *}" >&2
 done <"$errors" &

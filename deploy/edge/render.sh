@@ -13,7 +13,7 @@ newer() {
         awk -F. -v a="$1" -v b="$2" -v c="$3" '{ exit !($1 * 1e6 + $2 * 1e3 + $3 >= a * 1e6 + b * 1e3 + c) }'
 }
 
-export HERE="$here" HTTP2_PARAMETER='' HTTP2_DIRECTIVE='' NJS_MODULE='' TLS='' ANY_NAME='' FIRST_NAME='' LAST_CALL='' IPV6='' LOG_ADDRESSES=''
+export HERE="$here" HTTP2_PARAMETER='' HTTP2_DIRECTIVE='' NJS_MODULE='' TLS='' ANY_NAME='' FIRST_NAME='' LAST_CALL='' IPV6='' LOG_ADDRESSES='' TRACES='' CONNECTIONS=''
 if newer 1 25 1; then HTTP2_DIRECTIVE=on; else HTTP2_PARAMETER=' http2'; fi
 
 if newer 1 27 4; then LAST_CALL=on; fi
@@ -38,6 +38,16 @@ FIRST_NAME=${EDGE_SERVER_NAME%% *}
 
 [ "$EDGE_IPV6" = off ] || IPV6=on
 [ "$EDGE_LOG_ADDRESSES" = off ] || LOG_ADDRESSES=on
+[ "$EDGE_TRACES" = off ] || TRACES=on
+case $EDGE_TRACES in
+    off | 0) BEGUN='* 00;' ;;
+    100) BEGUN='* 01;' ;;
+    *) BEGUN="$EDGE_TRACES% 01; * 00;" ;;
+esac
+export BEGUN
+case $built in
+    *http_stub_status_module*) CONNECTIONS=on ;;
+esac
 
 resolve=''
 if [ -n "$EDGE_RESOLVER" ]; then

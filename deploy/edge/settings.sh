@@ -164,6 +164,12 @@ setting EDGE_MAINTENANCE /etc/edge/maintenance
 path EDGE_MAINTENANCE
 setting EDGE_LOG_ADDRESSES on
 switch EDGE_LOG_ADDRESSES
+setting EDGE_EYES_PORT ''
+[ -z "$value" ] || whole EDGE_EYES_PORT 1 65535
+setting EDGE_TRACES off
+[ "$value" = off ] || whole EDGE_TRACES 0 100
+[ "$value" = off ] || [ -n "$EDGE_EYES_PORT" ] ||
+    refuse "EDGE_TRACES takes EDGE_EYES_PORT: who else makes the spans that planes are told of?"
 setting EDGE_WORKERS 2
 whole EDGE_WORKERS 1 256
 setting EDGE_RELOAD_SECONDS 30

@@ -24,6 +24,7 @@ RUN find /opt/venv/lib -depth -type d -name tests -exec rm -r {} + \
 WORKDIR /app
 COPY LICENSE manage.py ./
 COPY deploy/*.py deploy/
+COPY deploy/eyes deploy/eyes/
 COPY templates templates/
 COPY static static/
 COPY inference inference/

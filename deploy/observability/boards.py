@@ -23,6 +23,7 @@ def share_of(objective: str) -> tuple[tuple[str, str], ...]:
 
 
 MODEL = "gen_ai_request_model"
+AT_EDGE = "artemis_edge_requests_total"
 PLATFORM = Dashboard(
     "artemis-platform",
     "Platform",
@@ -38,6 +39,23 @@ PLATFORM = Dashboard(
                 "Errors told", (("{{status}} {{code}}", rate("artemis_error_answers_total", "status, code")),), "reqps"
             ),
             Panel("Refused by limits", (("{{limit}}", rate("artemis_limit_refusals_total", "limit")),), "reqps"),
+        ),
+        (
+            Panel("At the edge", (("{{plane}} {{status}}", rate(AT_EDGE, "plane, status")),), "reqps"),
+            Panel(
+                "Ended at the edge",
+                (("{{outcome}}", rate(AT_EDGE, "outcome", ', outcome!~"forwarded|answered"')),),
+                "reqps",
+            ),
+            Panel(
+                "At the edge, 95 %",
+                (
+                    ("{{plane}}", quantile(0.95, "artemis_edge_request_duration_seconds", "plane")),
+                    ("{{plane}} itself", quantile(0.95, "artemis_edge_upstream_duration_seconds", "plane")),
+                ),
+                "s",
+            ),
+            Panel("Connections at the edge", (("{{state}}", f"sum by (state) (artemis_edge_connections{HERE})"),)),
         ),
         (
             Panel("In flight", (("{{pod}}", f"sum by (pod) (artemis_requests_in_flight{HERE})"),)),

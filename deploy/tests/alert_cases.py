@@ -42,6 +42,19 @@ FIGURES, RECONCILED = (
     of_platform("artemis_reconcile_last_run_timestamp_seconds"),
 )
 MEMORY, LIMIT = of_platform("artemis_redis_memory_bytes"), of_platform("artemis_redis_memory_limit_bytes")
+AT_EDGE = "artemis_edge_requests_total"
+THROUGH, AWAY, UNCHECKED, LIMITED, MAINTAINED = (
+    of_platform(AT_EDGE, f', plane="gateway", route="chat", status="{status}", outcome="{outcome}"')
+    for status, outcome in (
+        ("2xx", "forwarded"),
+        ("5xx", "upstream_away"),
+        ("5xx", "key_unchecked"),
+        ("4xx", "limit_requests"),
+        ("5xx", "maintenance"),
+    )
+)
+UNKNOWN_PATHS = of_platform(AT_EDGE, ', plane="edge", route="other", status="4xx", outcome="not_found"')
+TOLD, COUNTED = of_platform("artemis_edge_lines_total"), of_platform("artemis_edge_nginx_requests_total")
 DOCUMENTS_FAILED = of_platform("artemis_documents_failed")
 DAY = 86_400
 
@@ -70,6 +83,16 @@ CASES = {
     "BillingFreshnessBurnsSteady": Case({OLDEST: "0x300 300x300"}, {OLDEST: "59x600"}, at=400),
     "BillingFreshnessBurnsSlow": Case({OLDEST: "0x300 300x300"}, {OLDEST: "10x600"}, at=500),
     "GatewayAway": Case({up("gateway"): "1x5 0x600"}, {up("gateway"): "0x600", up("gateway", "b"): "1x600"}),
+    "EdgeAway": Case(
+        {up("edge"): "1x5 0x600", up("gateway"): "1x600"}, {up("edge"): "0x600", up("edge", "b"): "1x600"}
+    ),
+    # What is nobody's request does not hide it; what callers themselves did is no fault of ours.
+    "EdgeFails": Case(
+        {THROUGH: "0+980x600", AWAY: "0+10x600", UNCHECKED: "0+10x600", UNKNOWN_PATHS: "0+9000x600"},
+        {THROUGH: "0+980x600", AWAY: "0+5x600", LIMITED: "0+900x600", MAINTAINED: "0+900x600"},
+    ),
+    "EdgeInMaintenance": Case({MAINTAINED: "0+10x600"}, {MAINTAINED: "0+10x60 600x540", THROUGH: "0+10x600"}, at=200),
+    "EdgeUnheard": Case({TOLD: "0+90x600", COUNTED: "0+100x600"}, {TOLD: "0+98x600", COUNTED: "0+100x600"}),
     "WorkerAway": Case({up("gateway"): "1x600"}, {up("worker"): "1x600"}),
     "WorkersIdle": Case({FIGURES: "0+60x10 600x600"}, {FIGURES: "0+60x600"}),
     "EventLoopLate": Case(

