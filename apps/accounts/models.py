@@ -98,7 +98,7 @@ class Account(RateLimited, TimestampedModel):
     suspension_reason = models.CharField(
         max_length=500, blank=True, default="", db_default="", help_text="Its people see it"
     )
-    prompt_log_days = models.PositiveSmallIntegerField(
+    prompt_log_days = models.SmallIntegerField(
         null=True,
         blank=True,
         editable=False,

@@ -115,6 +115,7 @@ class StoreFile(Claimable):
                 name="store_file_in_progress",
             ),
             models.Index(fields=["id"], condition=models.Q(deleted_at__isnull=False), name="store_file_to_empty"),
+            models.Index(fields=["id"], condition=models.Q(status="failed", deleted_at=None), name="store_file_failed"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """Files of vector stores, and batches of them."""
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Min, QuerySet
 
 from apps.common.errors import NotFound
 from apps.knowledge.contracts import BatchFacts, Chunking, DocumentFacts, FileCounts, Ingestion
@@ -45,13 +45,9 @@ def batch_of_store(*, account_id: int, project_id: int, store_id: str, batch_id:
 
 def ingestion() -> Ingestion:
     """Of all stores: what waits to be read, and what could not be."""
-    rows = StoreFile.objects.filter(deleted_at=None, status__in=(Status.IN_PROGRESS, Status.FAILED))
-    found = rows.aggregate(
-        waiting=Count("pk", filter=Q(status=Status.IN_PROGRESS)),
-        failed=Count("pk", filter=Q(status=Status.FAILED)),
-        since=Min("created_at", filter=Q(status=Status.IN_PROGRESS)),
-    )
-    return Ingestion(waiting=found["waiting"], failed=found["failed"], since=found["since"])
+    rows = StoreFile.objects.filter(deleted_at=None)
+    waiting = rows.filter(status=Status.IN_PROGRESS).aggregate(waiting=Count("pk"), since=Min("created_at"))
+    return Ingestion(failed=rows.filter(status=Status.FAILED).count(), **waiting)
 
 
 def has_waiting_documents() -> bool:
