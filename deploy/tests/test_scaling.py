@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from apps.gateway import demand, exposition, telemetry
 from deploy.checks import rendering
 from deploy.checks.rendering import ENVIRONMENTS, Object
-from deploy.checks.workloads import of_kind, selects, workloads
+from deploy.checks.workloads import Workload, of_kind, selects, workloads
 from deploy.tests.test_workloads import everything
 from inference import load
 
@@ -77,13 +77,25 @@ def test_prometheus_scrapes_what_is_asked_for(environment: str) -> None:
         for workload in workloads(objects):
             if selects(monitor["spec"]["selector"], workload.labels):
                 scraped.add(workload.name)
-                ports = {port["name"] for one in workload.containers for port in one["ports"]}
+                running = [*workload.containers, *sidecars(workload)]
+                ports = {port["name"] for one in running for port in one["ports"]}
                 assert {one["port"] for one in monitor["spec"]["podMetricsEndpoints"]} <= ports
-    assert scraped == {"gateway", "portal", "worker", "vllm-qwen3-4b", "embeddings"}
-    assert set(of_kind(objects, "PodMonitor")) == {"platform", "workers", "engines", "postgres", "postgres-pooler"}
+    assert scraped == {"gateway", "portal", "worker", "edge", "vllm-qwen3-4b", "embeddings"}
+    assert set(of_kind(objects, "PodMonitor")) == {
+        "platform",
+        "workers",
+        "edge",
+        "engines",
+        "postgres",
+        "postgres-pooler",
+    }
     for name in ("platform", "workers"):
         (endpoint,) = of_kind(objects, "PodMonitor")[name]["spec"]["podMetricsEndpoints"]
         assert endpoint["authorization"]["credentials"] == {"name": "metrics", "key": "METRICS_TOKEN"}
+
+
+def sidecars(workload: Workload) -> list[Object]:
+    return [one for one in workload.spec.get("initContainers", ()) if one.get("restartPolicy") == "Always"]
 
 
 def test_none_while_nobody_asks_and_one_when_somebody_does() -> None:
