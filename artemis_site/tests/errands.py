@@ -213,6 +213,11 @@ def spent_by(key: Key) -> int:
     return spending_of_key(key_id=ApiKey.objects.get(public_id=key.public_id).pk).spent
 
 
+def held_by(key: Key) -> int:
+    """What its calls in flight may cost at most, as admission counts it."""
+    return spending_of_key(key_id=ApiKey.objects.get(public_id=key.public_id).pk).held
+
+
 def bill_of(public_id: str) -> Bill:
     drain_events()  # as the worker does every second
     key = ApiKey.objects.get(public_id=public_id)

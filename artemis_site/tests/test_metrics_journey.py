@@ -1,13 +1,16 @@
 """What both workers did is summed at whichever of them Prometheus asks."""
 
+import contextlib
 import time
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from artemis_site.tests.desk import Desk
+from artemis_site.tests.errands import held_by
 from artemis_site.tests.platform import MODEL, Platform
 from artemis_site.tests.test_batches_journey import begin, chat, ended
+from artemis_site.tests.test_failover import open_stream
 
 MESSAGES = [{"role": "user", "content": "Say hello to the moon."}]
 CALLS = 24
@@ -65,6 +68,35 @@ def test_refusals_are_counted_by_limit(platform: Platform) -> None:
     assert after["artemis_limit_refusals_total"] - before.get("artemis_limit_refusals_total", 0) == 2
     assert after["artemis_requests_in_flight"] == 0
     assert after["artemis_model_demand"] >= 1, "the call that was admitted, though it has ended"
+
+
+def test_what_is_in_flight_in_both_workers_is_one_sum(platform: Platform, desk: Desk) -> None:
+    key, calls = desk.key(monthly_budget=10**10), 12
+    platform.primary.script(first_token_delay=4)
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(calls):
+            open_ones.enter_context(contextlib.closing(open_stream(platform, key, stream=True)))
+        wanted = {"artemis_requests_in_flight": calls, "artemis_calls_waiting": calls, "artemis_holds": calls}
+        deadline = time.monotonic() + 4
+        while {name: (now := samples(platform)).get(name) for name in wanted} != wanted:
+            assert time.monotonic() < deadline, now
+            time.sleep(0.1)
+        assert now["artemis_model_demand"] >= calls
+        (row,) = spread(platform, "artemis_requests_in_flight")
+        assert row == calls, "one series, not one of each worker"
+        held = desk.call(held_by, key)
+        assert held > 0 and round(now["artemis_held_dollars"] * 1e9) == held
+    desk.bill(key, requests=calls)
+    deadline = time.monotonic() + 5
+    while any(samples(platform)[name] for name in (*wanted, "artemis_held_dollars")):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def spread(platform: Platform, name: str) -> list[float]:
+    text = httpx.get(f"{platform.base_url}/metrics").raise_for_status().text
+    families = text_string_to_metric_families(text)
+    return [sample.value for family in families for sample in family.samples if sample.name == name]
 
 
 def test_nothing_in_the_metrics_names_a_key(platform: Platform) -> None:
