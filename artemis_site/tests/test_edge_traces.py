@@ -11,11 +11,9 @@ import pytest
 
 from artemis_site.tests.collector import Collector, Span
 from artemis_site.tests.platform import MODEL
-from artemis_site.tests.test_traces_journey import PARENT, PROMPT, TracedPlatform
+from artemis_site.tests.test_traces_journey import PARENT, PROMPT, TracedPlatform, started
 from deploy.edge.tests.edge import NGINXES, Edge, needs_nginx
 from deploy.edge.tests.eyes import Eyes
-from deploy.local.ports import free_port
-from inference.fake.control import FakeServer
 
 pytestmark = needs_nginx
 CHAT = "/v1/chat/completions"
@@ -72,17 +70,8 @@ class Behind(TracedPlatform):
 
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TracedPlatform]:
-    home = tmp_path_factory.mktemp("traced")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o711)
-    with Collector() as collector, FakeServer() as primary, FakeServer() as second, FakeServer() as claude:
-        platform = Behind(home, free_port(), primary, second, claude, collector)
-        try:
-            platform.start()
-            yield platform
-        finally:
-            platform.close_clients()
-            platform.stop()
+    with started(Behind, tmp_path_factory.mktemp("traced")) as platform:
+        yield platform
 
 
 @pytest.fixture(scope="module", params=NGINXES, ids=["this machine's", "a new one"][: len(NGINXES)])

@@ -4,7 +4,9 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -46,19 +48,24 @@ class TracedPlatform(Platform):
 PARENT = "00f067aa0ba902b7"
 
 
-@pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TracedPlatform]:
-    home = tmp_path_factory.mktemp("traced")
+@contextmanager
+def started(kind: type[TracedPlatform], home: Path) -> Iterator[TracedPlatform]:
     for folder in (home, *home.parents[:2]):
         folder.chmod(0o711)
     with Collector() as collector, FakeServer() as primary, FakeServer() as second, FakeServer() as claude:
-        platform = TracedPlatform(home, free_port(), primary, second, claude, collector)
+        platform = kind(home, free_port(), primary, second, claude, collector)
         try:
             platform.start()
             yield platform
         finally:
             platform.close_clients()
             platform.stop()
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TracedPlatform]:
+    with started(TracedPlatform, tmp_path_factory.mktemp("traced")) as platform:
+        yield platform
 
 
 @pytest.fixture(autouse=True)
