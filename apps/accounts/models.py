@@ -104,6 +104,9 @@ class Account(RateLimited, TimestampedModel):
         editable=False,
         help_text="So long its people can read what was asked and answered; empty: it is not kept",
     )
+    prompt_log_since = models.DateTimeField(
+        null=True, editable=False, help_text="What was asked before is not kept, though it may still be on its way"
+    )
     version = models.PositiveIntegerField(
         default=1, editable=False, help_text="Rises with each change that gateways must see"
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection
+from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Q
@@ -52,10 +53,12 @@ def is_suspended(*, account_id: int) -> bool:
     return Account.objects.filter(pk=account_id, suspended_at__isnull=False).exists()
 
 
-def prompts_kept_days(*, account_ids: Collection[int]) -> dict[int, int]:
-    """Of those among these accounts that want their prompts logged: how long they are kept."""
-    rows = Account.objects.filter(pk__in=account_ids, prompt_log_days__isnull=False)
-    return {row.pk: days for row in rows if (days := row.prompts_kept_days)}
+def prompts_kept_days(*, account_id: int, asked_at: datetime) -> int | None:
+    """How long what was asked then is kept; None: not at all. So it stays until the transaction ends."""
+    account = Account.objects.select_for_update(no_key=True).filter(pk=account_id).first()
+    if account is None or account.prompt_log_since is None or asked_at < account.prompt_log_since:
+        return None
+    return account.prompts_kept_days
 
 
 def first_credit() -> int | None:

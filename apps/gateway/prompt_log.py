@@ -4,6 +4,8 @@ Never in the way of a call: nothing waits for it, and where there is no room for
 """
 
 import asyncio
+import logging
+import re
 import zlib
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,19 +15,23 @@ from redis.exceptions import RedisError
 from apps.gateway import telemetry
 from apps.gateway.contracts import Call
 from apps.prompts import services
-from apps.prompts.contracts import LOGGED_ENDPOINTS, MOST_WAITING, STREAM, Heard
+from apps.prompts.contracts import LOGGED_ENDPOINTS, MOST_WAITING, QUEUE, Heard
 
 if TYPE_CHECKING:
     from apps.gateway.runtime import Runtime
 
-MOST_BYTES = 256 * 1024
-"""Of an answer deflated, and of what goes through Redis."""
-MOST_TEXT = 64 * 1024  # characters of one text that was asked
+MOST_HEARD = 128 * 1024
+"""Bytes of a streamed answer, deflated."""
+MOST_WHOLE = 4 * 1024 * 1024
+MOST_TEXT, MOST_OF_ALL = 64 * 1024, 256 * 1024
+"""Characters of what was asked; several times what is kept of it, since it is redacted before it is cut to that."""
 MOST_LISTED = 1000
+_BASE64 = re.compile(r"data:|[A-Za-z0-9+/=_-]{1000}")
+logger = logging.getLogger(__name__)
 
 
 class Ear:
-    """Hears the answer to one call, and deflates it as it comes: a stream of tokens to a twentieth."""
+    """Hears the answer to one call. A stream of tokens is deflated as it comes, to a twentieth."""
 
     def __init__(self, call: Call, started: datetime) -> None:
         self._call = call
@@ -35,7 +41,10 @@ class Ear:
         self._size = 0
 
     def hear(self, data: bytes) -> None:
-        if self._size < MOST_BYTES and (part := self._deflater.compress(data)):
+        """Events of a stream, or the whole answer, at once."""
+        if not self._call.stream:
+            self._parts = [data] if len(data) <= MOST_WHOLE else []
+        elif self._size < MOST_HEARD and (part := self._deflater.compress(data)):
             self._parts.append(part)
             self._size += len(part)
 
@@ -43,16 +52,19 @@ class Ear:
         """All that was heard, to the workers. Whoever asked has no part in it."""
         runtime.keep(_send(runtime, self))
 
-    def sealed(self) -> bytes:
-        """Takes some milliseconds."""
+    def sealed(self) -> bytes | None:
+        """Takes some milliseconds. None where it is too large."""
+        is_whole = not self._call.stream
         heard = Heard(
             request_id=self._call.request_id,
             account=self._call.key.account_id,
             endpoint=self._call.endpoint,
             started_at=self._started,
-            asked=_cut(self._call.payload),
-            answered=b"".join((*self._parts, self._deflater.flush())),
-            is_whole=not self._call.stream,
+            asked=_Cutting().of(self._call.payload),
+            answered=zlib.compress(b"".join(self._parts), 1)
+            if is_whole
+            else b"".join((*self._parts, self._deflater.flush())),
+            is_whole=is_whole,
         )
         return services.sealed(heard)
 
@@ -65,24 +77,41 @@ def ear_for(call: Call, started: datetime) -> Ear | None:
 
 
 async def _send(runtime: "Runtime", ear: Ear) -> None:
-    sealed = await asyncio.to_thread(ear.sealed)
     sent = False
     try:
-        if len(sealed) <= MOST_BYTES and await runtime.redis.xlen(STREAM) < MOST_WAITING:
-            sent = bool(await runtime.redis.xadd(STREAM, {"sealed": sealed}))
+        sealed = await asyncio.to_thread(ear.sealed)
+        if sealed is not None and await runtime.redis.llen(QUEUE) < MOST_WAITING:
+            sent = bool(await runtime.redis.rpush(QUEUE, sealed))
     except (RedisError, OSError):
         pass
+    except Exception as error:  # whatever a caller nested too deeply; its text would quote it
+        logger.warning("a prompt could not be logged: %s", type(error).__name__)
     telemetry.prompt_logged(sent=sent)
 
 
-def _cut(value: Any) -> Any:
-    """A copy without the middle of what is very long: images and files, for the most part."""
-    if isinstance(value, str):
-        half = MOST_TEXT // 2
-        return value if len(value) <= MOST_TEXT else value[:half] + value[-half:]
-    if isinstance(value, dict):
-        return {name: _cut(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        most = MOST_LISTED // 2
-        return [_cut(inner) for inner in (value if len(value) <= MOST_LISTED else (*value[:most], *value[-most:]))]
-    return value
+class _Cutting:
+    """Copies without the middle of what is very long, and without images and files. What came last gets room first."""
+
+    def __init__(self) -> None:
+        self._left = MOST_OF_ALL
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, dict):
+            return {name: self.of(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            half = MOST_LISTED // 2
+            few = value if len(value) <= MOST_LISTED else [*value[:half], *value[-half:]]
+            return [self.of(inner) for inner in reversed(few)][::-1]
+        return value
+
+    def _text(self, text: str) -> str:
+        if len(text) > 1000 and _BASE64.match(text):
+            return ""
+        most = min(MOST_TEXT, self._left)
+        if len(text) > most:
+            half = most // 2
+            text = text[:half] + text[len(text) - half :]
+        self._left -= len(text)
+        return text

@@ -37,6 +37,7 @@ REPLAY_SECONDS = 5.0
 NOTE_SECONDS = 1.0
 REFRESH_SECONDS = 15.0
 EVENT = 3  # its place among the arguments of settle.lua
+RECORDING_SECONDS, RECORDED_AT_ONCE = 60.0, 500
 logger = logging.getLogger(__name__)
 
 
@@ -176,19 +177,23 @@ class Runtime:
     async def _record_what_waits(self) -> None:
         """A gateway's folder may end with it, as a pod's does: what Redis did not take is billed without it.
 
-        The files stay. Where the folder does, whoever is next finds that they are recorded, and mends the counters.
+        The files stay. Where the folder does, whoever is next finds that they are recorded, and mends the counters of
+        budgets; where it does not, these lack what was recorded so, until `rebuild_counters`.
         """
-        events = {Path(request_id): arguments[EVENT] for request_id, arguments in self._unsaved.items()}
-        for path in await asyncio.to_thread(self.spool.waiting):
-            with contextlib.suppress(ValueError, IndexError):  # whoever replays it sets it aside
-                if arguments := self.spool.read(path):
-                    events[path] = arguments[EVENT]
-        try:
+        unsaved = {Path(request_id): arguments for request_id, arguments in self._unsaved.items()}
+        waiting = [*unsaved.items(), *await asyncio.to_thread(self.spool.unrecorded)]
+        until = time.monotonic() + RECORDING_SECONDS
+        for start in range(0, len(waiting), RECORDED_AT_ONCE):
+            events = {path: str(arguments[EVENT]).encode() for path, arguments in waiting[start:][:RECORDED_AT_ONCE]}
+            try:
+                late = partial(record_late, events=list(events.values()))
+                dead = await in_thread(late, seconds=max(1.0, until - time.monotonic()))
+            except Unavailable:
+                logger.warning("PostgreSQL is away as well: what Redis did not take is on this disk alone")
+                return
             for path, event in events.items():
-                if await in_thread(partial(record_late, event=event)):
+                if event not in dead:
                     self.spool.age(path)
-        except Unavailable:
-            logger.warning("PostgreSQL is away as well: what Redis did not take is on this disk alone")
 
     async def _replay(self, path: Path) -> None:
         """One bad file must not hold up those behind it."""
@@ -200,7 +205,7 @@ class Runtime:
                 await self.recovery.tell_again([(-inf, arguments)])
             else:
                 await self.settle(arguments)
-        except (ResponseError, ValueError, TypeError):
+        except (ResponseError, ValueError, TypeError, IndexError):
             logger.exception("the settlement %s cannot be replayed; it is set aside", path)
             path.rename(path.with_suffix(".bad"))
         else:

@@ -49,6 +49,15 @@ class Spool:
             raise ValueError(f"{path} is no settlement")
         return arguments
 
+    def unrecorded(self) -> list[tuple[Path, list[Any]]]:
+        """What waits and is recorded nowhere yet, with its settlement; not what is none."""
+        found = []
+        for path in self.waiting():
+            with contextlib.suppress(ValueError, OSError):
+                if path.stat().st_mtime > 0 and (arguments := self.read(path)):
+                    found.append((path, arguments))
+        return found
+
     def is_old(self, path: Path) -> bool:
         """Whether Redis may have forgotten that it has settled it, or PostgreSQL may have it already."""
         try:

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
-STREAM = "art:prompts"
-"""In Redis, from gateways to workers: sealed, never more than `MOST_WAITING`."""
-MOST_WAITING = 500
+QUEUE = "art:prompts"
+"""In Redis, from gateways to workers: sealed, never more than `MOST_WAITING`, each of `MOST_BYTES` at most."""
+MOST_WAITING, MOST_BYTES = 300, 384 * 1024
 LOGGED_ENDPOINTS = frozenset({"chat.completions", "completions", "messages", "responses"})
 Kind = Literal["text", "thought", "call", "result", "refusal", "other", "gap"]
 

@@ -1,5 +1,6 @@
 """From the dialect that a call spoke to parts that people read: who said what, in which order."""
 
+import contextlib
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -25,15 +26,21 @@ _TEXTS: dict[str, Kind] = {
 
 
 def conversation_of(heard: Heard) -> Conversation:
-    """Whatever an engine sent: what cannot be read of its answer is left out."""
-    return Conversation(list(_asked(heard.endpoint, heard.asked)), list(_answered(heard)))
+    """Whatever an engine sent: of an answer that has not the form of one, what stands before that is kept."""
+    answered: list[Part] = []
+    with contextlib.suppress(Exception):
+        for part in _answered(heard):
+            answered.append(part)
+    return Conversation(list(_asked(heard.endpoint, heard.asked)), answered)
 
 
 def _asked(endpoint: str, payload: Object) -> Iterator[Part]:
     if endpoint == "completions":
-        prompt = payload.get("prompt")
+        prompt: Any = payload.get("prompt")
+        if isinstance(prompt, list) and prompt and isinstance(prompt[0], int):
+            prompt = [prompt]
         for text in prompt if isinstance(prompt, list) else [prompt]:
-            yield Part("user", "text", text if isinstance(text, str) else f"tokens {_plain(text)}")
+            yield Part("user", "text", text) if isinstance(text, str) else Part("user", "other", f"{len(text)} tokens")
         return
     yield from _content("system", payload.get("system") or payload.get("instructions"))
     if endpoint == "responses":
@@ -45,10 +52,7 @@ def _asked(endpoint: str, payload: Object) -> Iterator[Part]:
 
 def _answered(heard: Heard) -> Iterator[Part]:
     data = zlib.decompressobj().decompress(heard.answered, MOST_BYTES)
-    try:
-        answer = _decode(data) if heard.is_whole else joined(heard.endpoint, data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return
+    answer = _decode(data) if heard.is_whole else joined(heard.endpoint, data)
     for choice in answer.get("choices") or ():
         if "text" in choice:
             yield Part("assistant", "text", choice["text"])

@@ -2,8 +2,10 @@
 
 import zlib
 from collections.abc import Collection
+from datetime import timedelta
 
 import msgspec
+from django.conf import settings
 from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 
@@ -38,4 +40,6 @@ def kept_of_account(*, account_id: int) -> Kept:
 
 
 def _kept(account_id: int) -> QuerySet[Prompt]:
-    return Prompt.objects.filter(account_id=account_id, expires_at__gt=timezone.now())
+    now = timezone.now()
+    oldest = now - timedelta(days=settings.PROMPT_LOG_MAX_DAYS)
+    return Prompt.objects.filter(account_id=account_id, expires_at__gt=now, started_at__gt=oldest)

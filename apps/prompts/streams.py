@@ -45,10 +45,12 @@ def _add_delta(message: Object, delta: Object) -> None:
     message["reasoning_content"] += delta.get("reasoning_content") or delta.get("reasoning") or ""
     if delta.get("refusal"):
         message["refusal"] = message.get("refusal", "") + delta["refusal"]
-    for call in delta.get("tool_calls") or ():
-        known = message["calls"].setdefault(call.get("index", 0), {"name": "", "arguments": ""})
-        function = call.get("function") or {}
-        known["name"] += function.get("name") or ""
+    calls = [(call.get("index", 0), call.get("function") or {}) for call in delta.get("tool_calls") or ()]
+    if delta.get("function_call"):
+        calls.append((0, delta["function_call"]))
+    for index, function in calls:
+        known = message["calls"].setdefault(index, {"name": "", "arguments": ""})
+        known["name"] = function.get("name") or known["name"]
         known["arguments"] += function.get("arguments") or ""
 
 
@@ -65,13 +67,11 @@ def _of_message(events: Iterator[Object]) -> Object:
         kind, index = event.get("type"), event.get("index", 0)
         if kind == "content_block_start":
             blocks[index] = {**event["content_block"]}
-            if blocks[index].get("type") == "tool_use":
-                blocks[index]["input"] = ""
         elif kind == "content_block_delta" and index in blocks:
             delta, block = event["delta"], blocks[index]
             for given, field in (("text", "text"), ("thinking", "thinking"), ("partial_json", "input")):
                 if given in delta:
-                    block[field] = block.get(field, "") + delta[given]
+                    block[field] = (block.get(field) or "") + delta[given]  # an input begins as {}
     return {"content": [block for _, block in sorted(blocks.items())]}
 
 
@@ -87,13 +87,16 @@ def _of_response(events: Iterator[Object]) -> Object:
             if item.get("type") == "function_call":
                 item["arguments"] = (item.get("arguments") or "") + event["delta"]
             else:
-                texts = item.get("content") or [{"type": _TEXT_OF.get(kind, "output_text"), "text": ""}]
-                texts[-1]["text"] = texts[-1].get("text", "") + event["delta"]
+                texts, said = item.get("content") or [], _TEXT_OF.get(kind, "output_text")
+                if not texts or texts[-1].get("type") != said:
+                    texts.append({"type": said, "text": ""})
+                texts[-1]["text"] += event["delta"]
                 item["content"] = texts
     return {"output": [item for _, item in sorted(items.items())]}
 
 
 _TEXT_OF = {
+    "response.refusal.delta": "refusal",
     "response.reasoning_text.delta": "reasoning_text",
     "response.reasoning_summary_text.delta": "summary_text",
 }

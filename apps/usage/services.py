@@ -82,7 +82,7 @@ def _record_all_but(events: Sequence[bytes]) -> Sequence[bytes]:
         return []
     except UNRECORDABLE:
         if len(events) == 1:
-            logger.exception("a usage event cannot be recorded; it is kept in %s", DEAD_STREAM)
+            logger.exception("a usage event cannot be recorded; it is kept apart")
             return events
     middle = len(events) // 2
     return [*_record_all_but(events[:middle]), *_record_all_but(events[middle:])]
@@ -100,14 +100,10 @@ def record_events(*, events: Iterable[str | bytes]) -> int:
     return new
 
 
-def record_late(*, event: str) -> bool:
-    """One event past the stream, for who cannot leave it there; whether it is recorded now."""
-    try:
-        record_events(events=[event])
-    except UNRECORDABLE:
-        logger.exception("a usage event cannot be recorded")
-        return False
-    return True
+def record_late(*, events: Sequence[bytes]) -> Sequence[bytes]:
+    """Past the stream, for who cannot leave them there; those that cannot be recorded."""
+    with no_drain():
+        return _record_all_but(events)
 
 
 def make_months(*, today: date | None = None) -> int:

@@ -3,6 +3,7 @@
 from apps.accounts.services.accounts import (
     create_account,
     ensure_account,
+    forget_prompts,
     rename_account,
     set_account_budget,
     set_prompt_log_days,
@@ -25,6 +26,7 @@ __all__ = [
     "create_project",
     "ensure_account",
     "ensure_administrator",
+    "forget_prompts",
     "invite_member",
     "mail_letters",
     "mail_to_people",

@@ -1,6 +1,7 @@
 """Makes and changes accounts."""
 
 from django.db import transaction
+from django.utils import timezone
 
 from apps.accounts.contracts import AccountRow
 from apps.accounts.models import Account, Membership, Role, User
@@ -45,8 +46,17 @@ def rename_account(*, account_id: int, name: str) -> None:
 def set_prompt_log_days(*, account_id: int, days: int | None) -> None:
     """From the next call on, what is asked and answered is kept so long; None: not at all."""
     with transaction.atomic():
-        Account.objects.filter(pk=account_id).update(prompt_log_days=days)
+        account = Account.objects.select_for_update().get(pk=account_id)
+        if account.prompt_log_days is None:
+            account.prompt_log_since = timezone.now()
+        account.prompt_log_days = days
+        account.save(update_fields=["prompt_log_days", "prompt_log_since"])
         raise_revision(account_id)
+
+
+def forget_prompts(*, account_id: int) -> None:
+    """What was asked until now is kept no more. Locks the account until the transaction ends."""
+    Account.objects.filter(pk=account_id).update(prompt_log_since=timezone.now())
 
 
 def set_account_budget(*, account_id: int, monthly_budget: int | None) -> None:

@@ -14,7 +14,7 @@ _SECRETS = re.compile(
     | (?:sk|rk|pk)_(?:test|live)_\w+ | whsec_[\w+/=]+                  # Stripe's
     | AKIA[0-9A-Z]{16}
     | AGE-SECRET-KEY-1[0-9A-Z]+
-    | eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+                                  # a JSON Web Token
+    | eyJ(?:(?!eyJ)[\w-]){8,}\.[\w-]{8,}\.[\w-]+                       # a JSON Web Token
     | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----.*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)
     # what a letter's link is opened by
     | (?<=/reset/key/)[\w-]+ | (?<=/confirm-email/)[\w:.-]+ | (?<=/invitations/)[\w:.-]{16,}

@@ -1,6 +1,7 @@
 """What a gateway hears is bounded, sealed, and never in the way."""
 
 import asyncio
+import random
 import zlib
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -15,10 +16,10 @@ from redis.exceptions import ConnectionError as RedisAway
 from apps.common.redis import async_redis, sync_redis
 from apps.common.sealing import unseal_bytes
 from apps.gateway.contracts import Call
-from apps.gateway.prompt_log import MOST_BYTES, MOST_LISTED, MOST_TEXT, Ear, ear_for
+from apps.gateway.prompt_log import MOST_HEARD, MOST_LISTED, MOST_OF_ALL, MOST_TEXT, MOST_WHOLE, Ear, ear_for
 from apps.gateway.tests.test_attempts import MODEL
 from apps.gateway.tests.test_hardness import FACTS
-from apps.prompts.contracts import MOST_WAITING, STREAM, Heard
+from apps.prompts.contracts import MOST_BYTES, MOST_WAITING, QUEUE, Heard
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
@@ -40,7 +41,7 @@ class Bench:
 
 
 class Away:
-    async def xlen(self, name: str) -> int:
+    async def llen(self, name: str) -> int:
         raise RedisAway("away")
 
 
@@ -53,15 +54,16 @@ def dropped() -> float:
     return REGISTRY.get_sample_value("artemis_logged_prompts_total", {"outcome": "dropped"}) or 0.0
 
 
-def unsealed(sealed: bytes) -> Heard:
+def unsealed(sealed: bytes | None) -> Heard:
+    assert sealed is not None and len(sealed) <= MOST_BYTES
     opened = unseal_bytes(sealed)
     assert opened is not None
     return msgspec.msgpack.decode(zlib.decompress(opened), type=Heard)
 
 
 @pytest.fixture(autouse=True)
-def _empty_stream() -> None:
-    sync_redis().delete(STREAM)
+def _empty_queue() -> None:
+    sync_redis().delete(QUEUE)
 
 
 @pytest.mark.parametrize(("wanted", "may", "endpoint", "hears"), [
@@ -75,22 +77,54 @@ def test_only_what_is_wanted_is_heard(wanted: bool, may: bool, endpoint: str, he
 
 
 def test_what_was_asked_is_cut_in_the_middle_and_the_call_is_not() -> None:
-    text, items = "a" * MOST_TEXT + "b" * MOST_TEXT, list(range(3 * MOST_LISTED))
-    payload = {"messages": [{"role": "user", "content": text}], "input": items}
+    text, items = "a b " * MOST_TEXT, list(range(3 * MOST_LISTED))
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 10**6}}
+    source = {"type": "image", "source": {"type": "base64", "data": "iVBORw0KGgo" * 1000}}
+    content = [{"type": "text", "text": text}, image, source]
+    payload = {"messages": [{"role": "user", "content": content}], "input": items}
+    before = msgspec.json.encode(payload)
     heard = unsealed(Ear(a_call(payload=payload), NOW).sealed())
-    assert heard.asked["messages"][0]["content"] == "a" * (MOST_TEXT // 2) + "b" * (MOST_TEXT // 2)
+    asked, picture, other = heard.asked["messages"][0]["content"]
+    assert asked["text"] == text[: MOST_TEXT // 2] + text[-MOST_TEXT // 2 :]
+    assert (picture["image_url"]["url"], other["source"]["data"]) == ("", "")
     assert len(heard.asked["input"]) == MOST_LISTED
-    assert payload == {"messages": [{"role": "user", "content": text}], "input": items}
+    assert msgspec.json.encode(payload) == before
+
+
+def test_of_a_long_conversation_the_end_has_room_first() -> None:
+    said = [f"{number} " + "word " * 10_000 for number in range(100)]
+    payload = {"messages": [{"role": "user", "content": text} for text in said]}
+    heard = unsealed(Ear(a_call(payload=payload), NOW).sealed())
+    kept = [message["content"] for message in heard.asked["messages"]]
+    assert kept[-5:] == said[-5:] and kept[:90] == [""] * 90
+    assert sum(map(len, kept)) <= MOST_OF_ALL
 
 
 def test_an_endless_answer_is_heard_to_a_bound() -> None:
     ear = Ear(a_call(stream=True), NOW)
-    piece = bytes(range(256)) * 256
-    for number in range(2000):
-        ear.hear(number.to_bytes(4) + piece[number % 7 :] * 2)
+    pieces = [random.randbytes(64 * 1024) for _ in range(8)]
+    for piece in pieces:
+        ear.hear(piece)
     heard = unsealed(ear.sealed())
-    assert MOST_BYTES <= len(heard.answered) < MOST_BYTES + 2 * len(piece)
-    assert zlib.decompressobj().decompress(heard.answered).startswith(bytes(4) + piece)
+    assert MOST_HEARD <= len(heard.answered) < MOST_HEARD + 2 * 64 * 1024
+    assert zlib.decompressobj().decompress(heard.answered).startswith(pieces[0])
+
+
+def test_a_whole_answer_that_is_very_large_is_left_out() -> None:
+    ear = Ear(a_call(), NOW)
+    ear.hear(b"x" * (MOST_WHOLE + 1))
+    assert zlib.decompress(unsealed(ear.sealed()).answered) == b""
+
+
+@pytest.mark.parametrize("value", [10**30, [[]]], ids=["a number beyond 64 bits", "nested"])
+async def test_what_cannot_be_sealed_is_dropped_and_counted(value: Any, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(900 if isinstance(value, list) else 0):
+        value = [value]
+    before, bench = dropped(), Bench(Away())
+    Ear(a_call(payload={"metadata": value}), NOW).tell(bench)  # type: ignore[arg-type]
+    await bench.finish()
+    assert dropped() == before + 1
+    assert all(record.exc_info is None for record in caplog.records)
 
 
 async def test_it_goes_to_the_workers_and_is_dropped_where_there_is_no_room() -> None:
@@ -98,14 +132,13 @@ async def test_it_goes_to_the_workers_and_is_dropped_where_there_is_no_room() ->
     Ear(a_call(), NOW).tell(bench)  # type: ignore[arg-type]
     await asyncio.gather(*bench.work)
     bench.work = []
-    ((_, fields),) = cast("list[tuple[bytes, dict[bytes, bytes]]]", sync_redis().xrange(STREAM))
-    assert unsealed(fields[b"sealed"]).request_id == "req_1"
-    for _ in range(MOST_WAITING):
-        sync_redis().xadd(STREAM, {"sealed": b""})
-    full = sync_redis().xlen(STREAM)
+    (sealed,) = cast("list[bytes]", sync_redis().lrange(QUEUE, 0, -1))
+    assert unsealed(sealed).request_id == "req_1"
+    sync_redis().rpush(QUEUE, *[b""] * MOST_WAITING)
+    full = sync_redis().llen(QUEUE)
     Ear(a_call(), NOW).tell(bench)  # type: ignore[arg-type]
     await bench.finish()
-    assert sync_redis().xlen(STREAM) == full and dropped() == before + 1
+    assert sync_redis().llen(QUEUE) == full and dropped() == before + 1
 
 
 async def test_a_redis_that_is_away_fails_nothing() -> None:

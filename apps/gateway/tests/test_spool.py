@@ -43,3 +43,15 @@ def test_what_is_no_settlement_is_told(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ValueError):
         Spool(tmp_path).read(path)
+
+
+def test_what_is_recorded_is_old_and_not_recorded_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    for name in ("req_a", "req_b"):
+        spool.add(name, [name, 1])
+    (tmp_path / "req_c.json").write_text("{")
+    assert dict(spool.unrecorded()) == {tmp_path / f"{name}.json": [name, 1] for name in ("req_a", "req_b")}
+    spool.age(tmp_path / "req_a.json")
+    spool.age(tmp_path / "req_of_nobody.json")
+    assert [path.stem for path, _ in spool.unrecorded()] == ["req_b"]
+    assert spool.is_old(tmp_path / "req_a.json") and len(spool.waiting()) == 3

@@ -12,7 +12,7 @@ from apps.common.redis import sync_redis
 from apps.keys.models import ApiKey
 from apps.portal.tests.test_dashboard import use
 from apps.prompts import services
-from apps.prompts.contracts import STREAM
+from apps.prompts.contracts import QUEUE
 from apps.prompts.models import Prompt
 from apps.prompts.tests.test_log import tell
 
@@ -22,10 +22,10 @@ QUESTION = "<b>Who</b> drives the moon?"
 
 
 @pytest.fixture(autouse=True)
-def _empty_stream() -> Iterator[None]:
-    sync_redis().delete(STREAM)
+def _empty_queue() -> Iterator[None]:
+    sync_redis().delete(QUEUE)
     yield
-    sync_redis().delete(STREAM)
+    sync_redis().delete(QUEUE)
 
 
 @pytest.fixture

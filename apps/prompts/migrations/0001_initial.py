@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('accounts', '0007_account_prompt_log_days'),
+        ('accounts', '0007_account_prompt_log'),
     ]
 
     operations = [

@@ -4,13 +4,13 @@ import pytest
 
 from apps.accounts.tests.cast import cast
 from apps.common.redis import sync_redis
-from apps.prompts.contracts import STREAM
+from apps.prompts.contracts import QUEUE
 
 __all__ = ["cast"]
 
 
 @pytest.fixture(autouse=True)
-def _empty_stream() -> Iterator[None]:
-    sync_redis().delete(STREAM)
+def _empty_queue() -> Iterator[None]:
+    sync_redis().delete(QUEUE)
     yield
-    sync_redis().delete(STREAM)
+    sync_redis().delete(QUEUE)

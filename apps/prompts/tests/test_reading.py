@@ -74,9 +74,10 @@ def test_several_choices_and_completions() -> None:
     found = conversation_of(heard("completions", {"prompt": ["x", "y"]}, events=events))
     assert [part.text for part in found.asked] == ["x", "y"]
     assert [part.text for part in found.answered] == ["a", "bc"]
-    assert conversation_of(heard("completions", {"prompt": [1, 2]})).asked == [
-        Part("user", "text", "tokens 1"),
-        Part("user", "text", "tokens 2"),
+    assert conversation_of(heard("completions", {"prompt": [1, 2]})).asked == [Part("user", "other", "2 tokens")]
+    assert conversation_of(heard("completions", {"prompt": [[1], [2, 3]]})).asked == [
+        Part("user", "other", "1 tokens"),
+        Part("user", "other", "2 tokens"),
     ]
 
 
@@ -173,6 +174,40 @@ def test_a_response_that_broke_off_is_what_its_deltas_said() -> None:
 def test_an_answer_that_is_none_leaves_what_was_asked(broken: bytes) -> None:
     found = conversation_of(heard("chat.completions", CHAT, broken))
     assert (found.asked, found.answered) == (CHAT_ASKED, [])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"choices": [None]},
+        {"choices": [{"message": None}]},
+        {"choices": [{}]},
+        {"content": [None]},
+        {"output": [None]},
+        {"output": [{"content": 5}]},
+    ],
+)
+def test_an_answer_of_another_form_leaves_what_was_asked(answer: Any) -> None:
+    assert conversation_of(heard("chat.completions", CHAT, answer)).asked == CHAT_ASKED
+
+
+def test_older_and_stranger_streams() -> None:
+    deltas: list[dict[str, Any]] = [{"function_call": {"name": "find", "arguments": '{"a"'}}]
+    deltas.append({"function_call": {"name": "find", "arguments": ":1}"}})
+    events = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    assert conversation_of(heard("chat.completions", CHAT, events=events)).answered == SAID[2:]
+    block = {"type": "server_tool_use", "name": "search", "input": {}}
+    asked: list[dict[str, Any]] = [{"type": "content_block_start", "index": 0, "content_block": block}]
+    asked.append({"type": "content_block_delta", "index": 0, "delta": {"partial_json": "{}"}})
+    assert conversation_of(heard("messages", MESSAGES, events=asked)).answered == [
+        Part("assistant", "other", "server_tool_use")
+    ]
+    message = {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message"}}
+    refused: list[dict[str, Any]] = [message]
+    for kind in ("output_text", "refusal"):
+        refused.append({"type": f"response.{kind}.delta", "output_index": 0, "delta": kind})
+    found = conversation_of(heard("responses", RESPONSE, events=refused)).answered
+    assert [part.kind for part in found] == ["text", "refusal"]
 
 
 def test_a_stream_that_was_cut_keeps_what_came_whole() -> None:

@@ -12,7 +12,7 @@ from apps.prompts.redaction import redacted
     [
         ("my key is sk-art-abcdefghijklmnop", "my key is [redacted]"),
         ('{"password": "hunter2"}', '{"password": "[redacted]"}'),
-        ("Authorization: Bearer abcdef0123456789", "Authorization: Bearer [redacted]"),
+        ("Authorization: Bearer abcdef0123456789", "Authorization: [redacted]"),
         ("write to jane.o-hara+x@mail.example.co.uk, please", "write to [email], please"),
         ("card 4242 4242 4242 4242.", "card [card]."),
         ("amex 378282246310005", "amex [card]"),
@@ -23,6 +23,20 @@ from apps.prompts.redaction import redacted
         ("call +49 (0)30 901820 or +1-202-555-0147", "call [phone] or [phone]"),
         ("ring 030 901 820 12 or (202) 555-0147", "ring [phone] or [phone]"),
         ("ssn 078-05-1120", "ssn [social security number]"),
+        ("exp 12/27 4111 1111 1111 1111, cvv 123 4111111111111111", "exp 12/27 [card], cvv 123 [card]"),
+        ("Qty 2 4111.1111.1111.1111 and 1234 4111\u00a01111\u00a01111\u00a01111", "Qty 2 [card] and 1234 [card]"),
+        ('{"text": "Card:\\n4111 1111 1111 1111\\n+49 170 1234567"}', '{"text": "Card:\\n[card]\\n[phone]"}'),
+        ("de89-3704-0044-0532-0130-00", "[iban]"),
+        ("415-555-2671, 415.555.2671 or 01701234567, Tel.+49 170 1234567", "[phone], [phone] or [phone], Tel.[phone]"),
+        (
+            "AWS_SECRET_ACCESS_KEY=abc/def+ghi GITHUB_TOKEN=abc token: abc",
+            "AWS_SECRET_ACCESS_KEY=[redacted] GITHUB_TOKEN=[redacted] token: [redacted]",
+        ),
+        ("password=abc&def pwd: abc", "password=[redacted] pwd: [redacted]"),
+        ('{"password": "my long phrase", "max_tokens": 5}', '{"password": "[redacted]", "max_tokens": 5}'),
+        (r"{\"api_key\": \"abc def\"}", r'{\"api_key\": \"[redacted]"}'),
+        ("Authorization: Token abcdef", "Authorization: [redacted]"),
+        ("ghp_0123456789abcdefghij0123 and glpat-0123456789abcdefghij", "[redacted] and [redacted]"),
     ],
 )
 def test_what_tells_who_somebody_is_is_blotted_out(text: str, shown: str) -> None:
