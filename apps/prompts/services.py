@@ -125,6 +125,6 @@ def _opened(entry: bytes) -> Heard | None:
 
 
 def _kept(parts: list[Part]) -> list[Part]:
-    """Redacted before it is cut to what is kept, since half a secret looks like none; of more than twice that a part."""
+    """Redacted before it is cut to what is kept, since half a secret looks like none; of much more, a part."""
     rough = fitted(parts, times=2)
     return fitted([Part(part.role, part.kind, redacted(part.text), part.name) for part in rough])
