@@ -4,6 +4,9 @@ PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 BIN := .venv/bin
 # For every release of Python 3.11, the oldest included: Debian's is 3.11.2, on which redis needs a package more.
 OLDEST := --python-version 3.11
+# As many at once as this machine bears, each with a file at a time; WORKERS=0 runs all in one process.
+WORKERS ?= auto
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=30
 
 .PHONY: help run test test-engine check format lint types contracts migrations deploy-check bench bench-billing bench-retrieval lock manage clean
 
@@ -16,7 +19,7 @@ run: ## start Artemis on this machine; Ctrl-C stops it
 
 test: ## run the whole test suite against real PostgreSQL, Redis and a real browser
 	@$(PYTHON) deploy/local/bootstrap.py dev
-	@$(BIN)/python -m pytest --durations=30
+	@$(PYTEST)
 
 test-engine: ## run the API's journey against real engines, vLLM on the CPU among them
 	@$(PYTHON) deploy/local/bootstrap.py dev
@@ -29,7 +32,7 @@ check: ## everything that CI checks, except the real engines
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m deploy.local.checks
-	$(BIN)/python -m pytest --durations=30
+	$(PYTEST)
 
 format: ## write the code as the formatter wants it
 	@$(PYTHON) deploy/local/bootstrap.py dev

@@ -61,7 +61,7 @@ class ProcessSpec:
 
 
 class ManagedProcess:
-    """One child and its restarts. The event loop's thread must outlive the child (see `_tie_to_parent`)."""
+    """One child and its restarts. The event loop's thread must outlive the child (see `tie_to_parent`)."""
 
     def __init__(self, spec: ProcessSpec, *, report: Report | None = None) -> None:
         self.spec = spec
@@ -153,7 +153,7 @@ class ManagedProcess:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    preexec_fn=_tie_to_parent(spec.stop_signal),
+                    preexec_fn=tie_to_parent(spec.stop_signal),
                     **_identity(spec.user),
                 )
             except OSError as error:
@@ -220,7 +220,7 @@ def _identity(user: str | int | None) -> dict[str, Any]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def _tie_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
+def tie_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
     """Ask Linux to signal the child when the thread that forked it dies: kill -9 on us leaves no orphans.
 
     The stop signal rather than SIGKILL: a server must still be able to take its own workers along.

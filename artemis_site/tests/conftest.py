@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 import anthropic
 import pytest
@@ -11,7 +12,7 @@ from artemis_site.tests.errands import Key, renew_catalog
 from artemis_site.tests.messages import TRANSLATED, client_of, load_engine
 from artemis_site.tests.planes import Plane
 from artemis_site.tests.platform import Platform
-from artemis_site.tests.report import ROWS, TABLES, table
+from artemis_site.tests.report import ROWS, TABLES, heard, seen, table
 from deploy.edge.tests.edge import Edge
 from deploy.local.ports import free_port
 from inference.fake.control import FakeServer
@@ -26,6 +27,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(title)
         for line in lines:
             terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["report"] = seen()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    if report := getattr(node, "workeroutput", {}).get("report"):  # nothing of a worker that was killed
+        heard(report)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from openai import OpenAI
 
 from deploy.local.platform import ROOT
 from inference.fake.control import FakeServer
+from inference.process import tie_to_parent
 
 MODEL, EMBEDDING_MODEL, SMALL_MODEL = "moon", "moon-embed", "moon-small"
 RERANK_MODEL = "moon-rank"
@@ -171,6 +172,7 @@ class RunningPlatform:
                 env=self.environment(),
                 stdout=log,
                 stderr=log,
+                preexec_fn=tie_to_parent(signal.SIGINT),
             )
         deadline = time.monotonic() + self.START_SECONDS
         while "Stop with Ctrl-C" not in self.run_log():

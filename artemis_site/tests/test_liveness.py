@@ -96,7 +96,7 @@ def test_a_worker_whose_children_do_nothing_is_not_alive(worker: Worker) -> None
 
 def test_a_worker_whose_children_are_all_at_work_is_alive(worker: Worker) -> None:
     assert worker.alive()
-    Celery(broker=worker.redis_url).send_task("sleep", args=[8])
+    Celery(broker=worker.redis_url, set_as_current=False).send_task("sleep", args=[8])
     time.sleep(1.5)
     slept = time.monotonic()
     while time.monotonic() - slept < 2 * float(STALE):

@@ -204,7 +204,7 @@ def test_an_unpaid_invoice_takes_away_step_by_step_and_its_payment_gives_back(
     own_time.advance_time(MONTH)
     until(payer, "pro", "past_due", 25)
     soon(lambda: spend(platform, key) == 200, 10)
-    assert [one for one in letters(payer) if "did not come through" in one]
+    wait_for(lambda: [one for one in letters(payer) if "did not come through" in one])
 
     now = datetime.now(UTC)
     payer.desk.call(services.dun, now=now + 4 * DAY)
@@ -226,7 +226,7 @@ def test_an_unpaid_invoice_takes_away_step_by_step_and_its_payment_gives_back(
 
     wait_for(lambda: balance(payer).available == (50 - 2 * 16) * USD)
     assert (state(payer)[:2], state(payer)[3]) == (("pro", "active"), "Pro plan")
-    assert "Nothing is left to be paid" in letters(payer)[0]
+    wait_for(lambda: "Nothing is left to be paid" in letters(payer)[0])
     assert balance(payer).limit == 25 * USD
     fees(payer, 40)
 

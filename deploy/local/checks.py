@@ -5,11 +5,13 @@ import secrets
 import subprocess
 import sys
 
-from deploy.local import pytest_servers  # noqa: F401  (its import starts PostgreSQL and Redis)
 from deploy.local.platform import ROOT
+from deploy.local.pytest_servers import start_servers
 
 
 def main() -> int:
+    os.environ["ARTEMIS_ENV"] = "test"
+    start_servers()
     manage = [sys.executable, "-W", "ignore::RuntimeWarning", "manage.py"]
     production = {
         **os.environ,

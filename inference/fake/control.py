@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -12,17 +11,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import inference
+from inference.ports import free_port
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.01
-
-
-def free_port() -> int:
-    """A port that nobody listens on; taken by whoever binds it first."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class FakeServer:

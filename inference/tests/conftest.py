@@ -7,7 +7,8 @@ import pytest
 
 import inference
 from inference import selection
-from inference.fake.control import FakeServer, free_port
+from inference.fake.control import FakeServer
+from inference.ports import free_port
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from inference.fake.control import free_port
 from inference.launcher import Engine, launch
+from inference.ports import free_port
 from inference.process import ProcessError
 from inference.profiles import PROFILES
 from inference.tests.waiting import until

@@ -8,10 +8,10 @@ import httpx
 import openai
 import pytest
 
-from inference.fake.control import free_port
 from inference.launcher import Engine, launch
 from inference.planning.memory import GIB, need_of
 from inference.planning.wishes import Model
+from inference.ports import free_port
 from inference.profiles import PROFILES, EngineProfile
 
 pytestmark = pytest.mark.engine

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import apps
-from inference.fake.control import free_port
+from inference.ports import free_port
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.02

@@ -10,7 +10,8 @@ from apps.catalog.sampling import Look, note_look, sample_engines
 from apps.catalog.selectors import engine_counts
 from apps.catalog.services import load_models
 from inference.counters import TokenCounters
-from inference.fake.control import FakeServer, free_port
+from inference.fake.control import FakeServer
+from inference.ports import free_port
 
 pytestmark = pytest.mark.django_db
 ENGINE = "http://engine:8000/v1"
