@@ -134,6 +134,7 @@ DATABASES = {
         **env.db_url_config(DATABASE_URL or "postgres://artemis@127.0.0.1:1/artemis"),  # port 1: nobody answers
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,  # each as the pool hands it out: after an outage all that it has are dead
         # The pool doubles its pause with each connection in vain; it begins anew before that is very long.
         "OPTIONS": {
             "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", 8), "timeout": 5, "reconnect_timeout": 8}
