@@ -6,6 +6,7 @@ import ctypes
 import os
 import pwd
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -234,3 +235,8 @@ def tie_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return tie
+
+
+def tie_from_main_thread(death_signal: signal.Signals) -> Callable[[], None] | None:
+    """The same for what any thread may start; from one that passes, nothing: the child would end with it."""
+    return tie_to_parent(death_signal) if threading.current_thread() is threading.main_thread() else None

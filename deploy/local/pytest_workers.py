@@ -8,7 +8,7 @@ MOST = 4
 BYTES_EACH = 3 * 2**30  # two planes, a celery worker with its children, engines' stand-ins, a browser
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1, min(MOST, len(os.sched_getaffinity(0)), memory // BYTES_EACH))

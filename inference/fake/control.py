@@ -1,7 +1,8 @@
-"""Starts and directs a fake engine from a test or a benchmark: blocking, standard library only."""
+"""Starts and directs a fake engine from a test or a benchmark: blocking."""
 
 import http.client
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any, Self
 
 import inference
 from inference.ports import free_port
+from inference.process import tie_from_main_thread
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.01
@@ -33,7 +35,8 @@ class FakeServer:
     def start(self) -> Self:
         """Also after the process has died: the port stays the same."""
         command = [sys.executable, "-m", "inference.fake", "--port", str(self.port), *self._arguments]
-        self._process = subprocess.Popen(command, cwd=Path(inference.__file__).parent.parent)
+        folder = Path(inference.__file__).parent.parent
+        self._process = subprocess.Popen(command, cwd=folder, preexec_fn=tie_from_main_thread(signal.SIGTERM))
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:

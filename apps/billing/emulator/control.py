@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any, Self
 
 import apps
 from inference.ports import free_port
+from inference.process import tie_from_main_thread
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.02
@@ -33,7 +35,8 @@ class EmulatorServer:
     def start(self) -> Self:
         """Also after the process has ended: the port stays the same."""
         command = [sys.executable, "-m", "apps.billing.emulator", "--port", str(self.port), *self._arguments]
-        self._process = subprocess.Popen(command, cwd=Path(apps.__file__).parent.parent)  # noqa: S603
+        folder, tie = Path(apps.__file__).parent.parent, tie_from_main_thread(signal.SIGTERM)
+        self._process = subprocess.Popen(command, cwd=folder, preexec_fn=tie)  # noqa: S603
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
