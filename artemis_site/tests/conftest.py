@@ -40,9 +40,9 @@ def pytest_testnodedown(node: Any) -> None:
         heard(report)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def running_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One for all journeys, gone before other tests begin. Its folder is passable, for PostgreSQL, which is nobody."""
+    """One for the whole run. Its folder is passable, so that PostgreSQL, as nobody, reaches its data."""
     home = tmp_path_factory.mktemp("platform")
     for folder in (home, *home.parents[:2]):
         folder.chmod(0o711)
@@ -65,20 +65,20 @@ def platform(running_platform: Platform, desk: Desk) -> Iterator[Platform]:
     running_platform.reset_engines()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def desk(running_platform: Platform) -> Iterator[Desk]:
     with Desk(running_platform.environment()) as desk:
         yield desk
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def plane(running_platform: Platform) -> Iterator[Plane]:
     """Of the running platform, and behind the edge."""
     with Plane(running_platform) as plane:
         yield plane
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def edge(plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     """With limits that no test reaches by chance."""
     many = {"ADDRESS_RATE": "10000", "KEY_RATE": "10000", "KEY_SECONDS": "2"}
@@ -111,7 +111,7 @@ def anthropic_client(platform: Platform, key: Key) -> Iterator[anthropic.Anthrop
         yield client
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def translated(running_platform: Platform) -> str:
     """A model whose engine speaks OpenAI's chat alone: LiteLLM translates Anthropic's messages."""
     load_engine(running_platform, TRANSLATED, endpoints=["chat.completions"])

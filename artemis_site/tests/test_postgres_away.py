@@ -9,9 +9,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from artemis_site.tests.desk import Desk
 from artemis_site.tests.platform import Platform
 from artemis_site.tests.test_redis_away import ask, until_both_know
+
+
+@pytest.fixture(autouse=True)
+def _well_afterwards(platform: Platform, desk: Desk) -> Iterator[None]:
+    """Each gateway worker finds PostgreSQL again by itself, which takes seconds; the next test begins then."""
+    yield
+    until_both_know(platform, desk.key())
 
 
 def tree(pid: int) -> list[int]:
