@@ -55,15 +55,14 @@ class Ear:
     def sealed(self) -> bytes | None:
         """Takes some milliseconds. None where it is too large."""
         is_whole = not self._call.stream
+        parts = [self._deflater.compress(part) for part in self._parts] if is_whole else self._parts
         heard = Heard(
             request_id=self._call.request_id,
             account=self._call.key.account_id,
             endpoint=self._call.endpoint,
             started_at=self._started,
             asked=_Cutting().of(self._call.payload),
-            answered=zlib.compress(b"".join(self._parts), 1)
-            if is_whole
-            else b"".join((*self._parts, self._deflater.flush())),
+            answered=b"".join((*parts, self._deflater.flush())),
             is_whole=is_whole,
         )
         return services.sealed(heard)

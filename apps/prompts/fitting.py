@@ -1,5 +1,7 @@
 """Makes room: what is kept of one call is bounded, and says where it lacks something."""
 
+from msgspec.structs import replace
+
 from apps.prompts.contracts import Part
 
 MOST_OF_PART, MOST_OF_ALL = 16_000, 64_000
@@ -14,7 +16,7 @@ def fitted(parts: list[Part], *, times: int = 1) -> list[Part]:
 
     `times`: as much room, for who changes the texts before they are fitted.
     """
-    short = [Part(part.role, part.kind, shortened(part.text, MOST_OF_PART * times), part.name) for part in parts]
+    short = [replace(part, text=shortened(part.text, MOST_OF_PART * times)) for part in parts]
     room = MOST_OF_ALL * times - sum(len(part.text) for part in short[:1])
     first = len(short)
     while first > 1 and len(short) - first < MOST_PARTS and len(short[first - 1].text) <= room:

@@ -1,8 +1,7 @@
 """Reads what was logged: always of one account, and never what has expired."""
 
 import zlib
-from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 from django.conf import settings
@@ -29,17 +28,16 @@ def logged_prompt(*, account_id: int, request_id: str) -> LoggedPrompt | None:
     )
 
 
-def logged_among(*, account_id: int, request_ids: Collection[str]) -> set[str]:
-    """Those of these requests of the account that were logged."""
-    return set(_kept(account_id).filter(request_id__in=request_ids).values_list("request_id", flat=True))
-
-
 def kept_of_account(*, account_id: int) -> Kept:
     found = _kept(account_id).aggregate(prompts=Count("pk"), oldest=Min("started_at"))
     return Kept(**found)
 
 
+def oldest_allowed() -> datetime:
+    """What was asked before, the platform does not let anybody keep."""
+    return timezone.now() - timedelta(days=settings.PROMPT_LOG_MAX_DAYS)
+
+
 def _kept(account_id: int) -> QuerySet[Prompt]:
-    now = timezone.now()
-    oldest = now - timedelta(days=settings.PROMPT_LOG_MAX_DAYS)
-    return Prompt.objects.filter(account_id=account_id, expires_at__gt=now, started_at__gt=oldest)
+    of_account = Prompt.objects.filter(account_id=account_id)
+    return of_account.filter(expires_at__gt=timezone.now(), started_at__gt=oldest_allowed())

@@ -25,6 +25,7 @@ from apps.prompts.fitting import fitted
 from apps.prompts.models import Prompt
 from apps.prompts.reading import conversation_of
 from apps.prompts.redaction import redacted
+from apps.prompts.selectors import oldest_allowed
 
 LOCK, LOCK_SECONDS = "art:prompts:storing", 60
 DELETED_AT_ONCE = 500
@@ -60,9 +61,8 @@ def delete_all(*, account_id: int) -> int:
 
 def delete_expired() -> int:
     """In parts, so that no lock is held for long."""
-    now = timezone.now()
-    oldest_allowed = now - timedelta(days=settings.PROMPT_LOG_MAX_DAYS)
-    expired = Prompt.objects.filter(Q(expires_at__lte=now) | Q(started_at__lte=oldest_allowed)).order_by("expires_at")
+    over = Q(expires_at__lte=timezone.now()) | Q(started_at__lte=oldest_allowed())
+    expired = Prompt.objects.filter(over).order_by("expires_at")
     deleted = 0
     while oldest := list(expired.values_list("pk", flat=True)[:DELETED_AT_ONCE]):
         deleted += Prompt.objects.filter(pk__in=oldest).delete()[0]
@@ -127,4 +127,4 @@ def _opened(entry: bytes) -> Heard | None:
 def _kept(parts: list[Part]) -> list[Part]:
     """Redacted before it is cut to what is kept, since half a secret looks like none; of much more, a part."""
     rough = fitted(parts, times=2)
-    return fitted([Part(part.role, part.kind, redacted(part.text), part.name) for part in rough])
+    return fitted([msgspec.structs.replace(part, text=redacted(part.text)) for part in rough])

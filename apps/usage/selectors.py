@@ -282,10 +282,6 @@ def totals_with_errands(*, account_id: int, request_id: str) -> UsageTotals | No
     return _totals(events.aggregate(**_SUMS_OF_EVENTS))
 
 
-def is_recorded(*, request_id: str) -> bool:
-    return UsageRequest.objects.filter(pk=request_id).exists()
-
-
 def recorded_requests(*, request_ids: Collection[str]) -> set[str]:
     """Those of these requests that are recorded."""
     found = UsageRequest.objects.filter(pk__in=request_ids).values_list("pk", flat=True)

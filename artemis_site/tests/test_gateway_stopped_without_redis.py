@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import httpx
@@ -13,7 +12,7 @@ from apps.usage.selectors import recorded_requests
 from artemis_site.tests.desk import Desk
 from artemis_site.tests.errands import spent_by
 from artemis_site.tests.platform import Platform
-from artemis_site.tests.test_limits import INPUT_PRICE, OUTPUT_PRICE
+from artemis_site.tests.test_limits import INPUT_PRICE, OUTPUT_PRICE, wait_for
 from artemis_site.tests.test_readiness import ready
 from artemis_site.tests.test_redis_away import ask, frozen_redis, until_both_know, wait_until_back
 
@@ -39,29 +38,17 @@ def test_what_redis_did_not_take_is_billed_once(platform: Platform, desk: Desk, 
         assert answered >= 1
         gateway = platform.child("gunicorn")
         os.kill(gateway, signal.SIGTERM)
-        deadline = time.monotonic() + 60
-        while Path(f"/proc/{gateway}").exists():
-            assert time.monotonic() < deadline, "it waits for Redis"
-            time.sleep(0.1)
+        wait_for(lambda: not Path(f"/proc/{gateway}").exists(), 60)  # it does not wait for Redis
         waiting = spooled(spool)
         assert len(waiting) == answered
         assert desk.call(recorded_requests, request_ids=waiting) == set(waiting), "billed without Redis"
         if folder_ends:
             shutil.rmtree(spool)
-    deadline = time.monotonic() + 30
-    while not is_back(platform):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_for(lambda: is_back(platform), 30)
     wait_until_back(platform, key)
     bill = desk.bill(key, requests=asked + answered + 1, seconds=40)
     price = bill.requests[0].input_tokens * INPUT_PRICE + 5 * OUTPUT_PRICE
     assert bill.cost == (asked + answered + 1) * price
     if not folder_ends:
-        deadline = time.monotonic() + 20
-        while spooled(spool):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        deadline = time.monotonic() + 10
-        while desk.call(spent_by, key) != bill.cost:
-            assert time.monotonic() < deadline, "the counter of its budget lacks some"
-            time.sleep(0.2)
+        wait_for(lambda: not spooled(spool), 20)
+        wait_for(lambda: desk.call(spent_by, key) == bill.cost)  # the counter of its budget has them, too

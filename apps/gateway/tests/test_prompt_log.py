@@ -20,7 +20,9 @@ from apps.gateway.prompt_log import MOST_HEARD, MOST_LISTED, MOST_OF_ALL, MOST_T
 from apps.gateway.tests.test_attempts import MODEL
 from apps.gateway.tests.test_hardness import FACTS
 from apps.prompts.contracts import MOST_BYTES, MOST_WAITING, QUEUE, Heard
+from apps.prompts.tests.conftest import empty_queue
 
+__all__ = ["empty_queue"]
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
@@ -59,11 +61,6 @@ def unsealed(sealed: bytes | None) -> Heard:
     opened = unseal_bytes(sealed)
     assert opened is not None
     return msgspec.msgpack.decode(zlib.decompress(opened), type=Heard)
-
-
-@pytest.fixture(autouse=True)
-def _empty_queue() -> None:
-    sync_redis().delete(QUEUE)
 
 
 @pytest.mark.parametrize(("wanted", "may", "endpoint", "hears"), [

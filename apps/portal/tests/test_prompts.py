@@ -1,6 +1,6 @@
 """The prompt log on the portal: turned on and off, read at a request by those who may, and by nobody else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,24 +8,17 @@ from django.test import Client
 
 from apps.accounts.models import Account, User
 from apps.accounts.tests.cast import Cast
-from apps.common.redis import sync_redis
 from apps.keys.models import ApiKey
 from apps.portal.tests.test_dashboard import use
 from apps.prompts import services
-from apps.prompts.contracts import QUEUE
 from apps.prompts.models import Prompt
+from apps.prompts.tests.conftest import empty_queue
 from apps.prompts.tests.test_log import tell
 
+__all__ = ["empty_queue"]
 SignIn = Callable[[User], Client]
 SETTINGS, LOG = "/a/northwind/settings/", "/a/northwind/settings/prompts/"
 QUESTION = "<b>Who</b> drives the moon?"
-
-
-@pytest.fixture(autouse=True)
-def _empty_queue() -> Iterator[None]:
-    sync_redis().delete(QUEUE)
-    yield
-    sync_redis().delete(QUEUE)
 
 
 @pytest.fixture

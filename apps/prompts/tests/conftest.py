@@ -10,7 +10,7 @@ __all__ = ["cast"]
 
 
 @pytest.fixture(autouse=True)
-def _empty_queue() -> Iterator[None]:
+def empty_queue() -> Iterator[None]:
     sync_redis().delete(QUEUE)
     yield
     sync_redis().delete(QUEUE)

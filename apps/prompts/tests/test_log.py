@@ -62,8 +62,7 @@ def test_another_account_sees_nothing_of_it(cast: Cast) -> None:
     tell(cast.northwind.id)
     services.store_waiting()
     assert texts(cast.charlies.id) is None
-    assert selectors.logged_among(account_id=cast.charlies.id, request_ids=["req_1"]) == set()
-    assert selectors.logged_among(account_id=cast.northwind.id, request_ids=["req_1", "req_2"]) == {"req_1"}
+    assert texts(cast.northwind.id) and texts(cast.northwind.id, "req_2") is None
     assert selectors.kept_of_account(account_id=cast.charlies.id).prompts == 0
     services.delete_all(account_id=cast.charlies.id)
     services.log_for(account_id=cast.charlies.id, days=1)

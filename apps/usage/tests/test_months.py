@@ -8,7 +8,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from apps.keys.models import ApiKey
 from apps.usage.models import UsageDay, UsageEndUserDay, UsageEvent, UsageHour, UsageRequest
-from apps.usage.selectors import is_recorded, recorded_requests, requests_by_prefix, totals_with_errands
+from apps.usage.selectors import recorded_requests, requests_by_prefix, totals_with_errands
 from apps.usage.services import make_months, record_events
 from apps.usage.tests.test_record_events import event
 
@@ -93,7 +93,7 @@ def test_requests_are_found_in_all_months(key: ApiKey) -> None:
     assert sorted(found) == [(f"req_a_{n}", "completed") for n in range(3)]
     assert requests_by_prefix(account_id=key.account_id + 1, prefix="req_") == []
     assert recorded_requests(request_ids=["req_a_2", "req_b", "req_c"]) == {"req_a_2", "req_b"}
-    assert is_recorded(request_id="req_a_1") and not is_recorded(request_id="req_a_")
+    assert recorded_requests(request_ids=["req_a_1", "req_a_"]) == {"req_a_1"}
 
 
 def test_a_request_is_summed_with_those_that_were_made_for_it(key: ApiKey) -> None:
