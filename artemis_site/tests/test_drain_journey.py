@@ -66,6 +66,7 @@ def asking(platform: Platform, key: Key) -> Iterator[Caller]:
 @pytest.fixture
 def brought_back(platform: Platform, desk: Desk) -> Iterator[None]:
     yield
+    platform.primary.reset()
     platform.manage("drain", "moon-a", "moon-b", "--back")
     wait_for(lambda: not desk.call(out_of_service), 30)
 

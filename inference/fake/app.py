@@ -156,7 +156,8 @@ class FakeApp:
         await asgi.respond_json(send, 200, {})
 
     async def _log(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        await asgi.respond_json(send, 200, [entry.describe() for entry in self._engine.journal.entries])
+        entries = self._engine.journal.entries
+        await asgi.respond_json(send, 200, [entry.describe() for entry in entries if entry.is_known])
 
     async def _counters(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         await asgi.respond_json(send, 200, self._engine.journal.counters())

@@ -20,13 +20,18 @@ class Entry:
     path: str
     headers: Iterable[tuple[bytes, bytes]]
     began: float = field(default_factory=time.monotonic)
-    body: bytes = b""
+    body: bytes | None = None
     status: int | None = None
     generated: int = 0
     delivered: int = 0
     disconnected_after: float | None = None
     seconds: float | None = None
     fault: str | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """It was read, or ended before it could be: a request whose head alone has come says nothing yet."""
+        return self.body is not None or self.seconds is not None
 
     @property
     def age(self) -> float:
@@ -37,7 +42,7 @@ class Entry:
             "number": self.number,
             "path": self.path,
             "headers": {key.decode("latin-1"): _redact(key, value) for key, value in self.headers},
-            "body": _decode(self.body),
+            "body": _decode(self.body or b""),
             "status": self.status,
             "generated_tokens": self.generated,
             "delivered_tokens": self.delivered,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -76,6 +77,18 @@ def test_reset_before_headers(fake: FakeServer) -> None:
         ask(fake)
     assert ask(fake).status_code == 200
     assert fake.log()[0]["fault"] == "reset"
+
+
+def test_a_request_whose_head_alone_has_come_is_not_told_of(fake: FakeServer) -> None:
+    """Who waits for a request to come looks into its body."""
+    body = json.dumps(BODY).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: fake\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", fake.port)) as connection:
+        connection.sendall(head.encode() + body[:5])
+        asyncio.run(until(lambda: fake.counters()["requests"] == 1))
+        assert fake.log() == []
+        connection.sendall(body[5:])
+        assert fake.wait_log(lambda one: True)["body"] == BODY
 
 
 def test_silence(fake: FakeServer) -> None:
