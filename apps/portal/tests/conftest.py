@@ -6,10 +6,11 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.accounts.tests.cast import Cast, cast
+from apps.common.tests.minutes import one_minute
 from apps.keys.contracts import KeyFacts
 from apps.knowledge.tests.world import make_key
 
-__all__ = ["cast"]
+__all__ = ["cast", "one_minute"]
 
 
 @pytest.fixture(autouse=True)

@@ -144,6 +144,7 @@ def test_forms_need_their_token(cast: Cast, key: str) -> None:
     assert answer.status_code == 403 and b"too old" in answer.content
 
 
+@pytest.mark.usefixtures("one_minute")
 def test_a_flood_of_changes_is_refused(cast: Cast, signed_in: SignIn) -> None:
     client = signed_in(cast.alice)
     statuses = [client.post("/a/northwind/settings/name/", {"name": "N"}).status_code for _ in range(61)]

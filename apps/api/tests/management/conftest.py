@@ -9,10 +9,11 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.accounts.tests.cast import Cast, cast
 from apps.common.redis import sync_redis
+from apps.common.tests.minutes import one_minute
 from apps.keys import services as keys
 from apps.keys.contracts import IssuedKey, KeyPolicy
 
-__all__ = ["cast"]
+__all__ = ["cast", "one_minute"]
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 Caller = Callable[..., Any]
 

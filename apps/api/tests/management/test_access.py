@@ -87,6 +87,7 @@ def test_writing_needs_the_csrf_token(cast: Cast) -> None:
     assert client.post(path, {"name": "Game"}, content_type="application/json", headers=headers).status_code == 201
 
 
+@pytest.mark.usefixtures("one_minute")
 def test_too_many_writes_wait(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "WRITES_A_MINUTE", "3/m")
     answers = [alice("POST", "projects", {"name": f"P{number}"}) for number in range(5)]
