@@ -16,15 +16,21 @@ PATIENCE = 2.0
 
 
 def main(name: str, stale: float = STALE_SECONDS) -> int:
-    file = Path(os.environ.get("ARTEMIS_HOME", ".artemis")) / f"{name}.alive"
+    home = Path(os.environ.get("ARTEMIS_HOME", ".artemis"))
+    works, found = look(home / f"{name}.alive", os.environ.get("REDIS_URL", ""), stale)
+    if found:
+        print(f"{name} {found}", file=sys.stderr)
+    return 0 if works else 1
+
+
+def look(file: Path, redis_url: str, stale: float = STALE_SECONDS) -> tuple[bool, str]:
+    """Whether it does its work, and what there is to say of it."""
     age = time.time() - file.stat().st_mtime if file.exists() else float("inf")
     if age <= stale:
-        return 0
-    if not redis_answers(os.environ.get("REDIS_URL", "")):
-        print(f"{name} has done nothing for {age:.0f} s, but Redis is away", file=sys.stderr)
-        return 0
-    print(f"{name} has done nothing for {age:.0f} s", file=sys.stderr)
-    return 1
+        return True, ""
+    if not redis_answers(redis_url):
+        return True, f"has done nothing for {age:.0f} s, but Redis is away"
+    return False, f"has done nothing for {age:.0f} s"
 
 
 def redis_answers(url: str) -> bool:

@@ -52,8 +52,10 @@ class ProcessSpec:
     ready: Probe | None = None
     ready_timeout: float = 60.0
     alive: Probe | None = None
-    """Asked every `alive_seconds` once it was ready; a child of which it says no is killed, and started again."""
+    """Asked every `alive_seconds` once it was ready; a child of which it says no `alive_failures` times running is
+    killed, and started again."""
     alive_seconds: float = 10.0
+    alive_failures: int = 1
     restart: bool = True
     backoff: Backoff = field(default_factory=Backoff)
     stop_signal: signal.Signals = signal.SIGTERM
@@ -184,11 +186,13 @@ class ManagedProcess:
     async def _end_of(self, child: asyncio.subprocess.Process) -> None:
         """Which it may meet by our hand, where it lives and does nothing."""
         end = asyncio.ensure_future(child.wait())
+        failures = 0
         while self.spec.alive is not None:
             done, _ = await asyncio.wait({end}, timeout=self.spec.alive_seconds)
             if done:
                 break
-            if self._was_ready and not await self.spec.alive():
+            failures = failures + 1 if self._was_ready and not await self.spec.alive() else 0
+            if failures == self.spec.alive_failures:
                 self._report(self.spec.name, "lives and makes no progress; it is killed")
                 self._send(signal.SIGKILL, group=True)
         await end

@@ -17,6 +17,7 @@ import psycopg
 import redis.asyncio
 from psycopg import sql
 
+from deploy import alive
 from deploy.local import postgres
 from deploy.local import redis as embedded_redis
 from deploy.local.catalog_file import write_catalog
@@ -260,8 +261,16 @@ class Platform:
                 cwd=ROOT,
                 log_path=self.home / "logs" / "worker.log",
                 signal_group=False,
+                alive=self.worker_works,
+                alive_seconds=alive.STALE_SECONDS / 2,
+                alive_failures=3,  # what the first find old may be of the start before, or from before Redis was away
             )
         )
+
+    async def worker_works(self) -> bool:
+        """And its beat."""
+        files = (self.home / f"{name}.alive" for name in ("worker", "beat"))
+        return all([(await asyncio.to_thread(alive.look, file, self.environment["REDIS_URL"]))[0] for file in files])
 
     async def check_answers(self) -> None:
         """The key works, from the outside, and the models are on offer."""

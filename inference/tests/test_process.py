@@ -63,6 +63,19 @@ async def test_a_child_that_lives_and_does_nothing_is_started_again(nursery: Nur
     ]
 
 
+async def test_it_may_say_no_a_few_times(nursery: Nursery) -> None:
+    asked: list[bool] = []
+
+    async def alive() -> bool:
+        asked.append(len(asked) in (2, 6))
+        return asked[-1]
+
+    process = nursery.make(ENDLESS, alive=alive, alive_seconds=0.05, alive_failures=3, backoff=Backoff(first=0.01))
+    await process.start()
+    await until(lambda: process.restarts == 1)
+    assert asked[:6] == [False, False, True, False, False, False]
+
+
 async def test_output_is_appended_to_the_log(nursery: Nursery) -> None:
     nursery.log.parent.mkdir()
     nursery.log.write_text("before\n")
