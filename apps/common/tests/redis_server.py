@@ -33,6 +33,12 @@ class Server:
         with Redis.from_url(self.url) as client:
             client.replicaof(*master)
 
+    def sync(self) -> None:
+        """Until all that it has answered is on its disk: it writes later than it answers where a sync is under way."""
+        with Redis.from_url(self.url) as client:
+            client.set("synced", 1)  # WAITAOF waits for what its own connection wrote, and all before that
+            assert client.waitaof(1, 0, 10_000)[0] == 1
+
     def kill(self) -> None:
         assert self.process
         self.process.kill()

@@ -109,6 +109,7 @@ async def test_the_lost_seconds_are_told_again(server: Server, key: ApiKey) -> N
         for name in ("kept", "recorded", "lost", "early"):
             await gateway.admit(name)
         await gateway.settle("kept", 1)
+        await asyncio.to_thread(server.sync)
         copy = await asyncio.to_thread(copy_of_appended, server.folder)
         await gateway.settle("recorded", 20)
         await in_thread(drain_events)
