@@ -6,7 +6,8 @@ from datetime import datetime
 THRESHOLDS = (50, 80, 100)
 TOTAL = "total"
 REFUSALS = "art:refused"
-"""In Redis: the budgets ("key:7 202611") that refused calls since they were last looked at; admission adds them."""
+"""In Redis: the budgets that refused calls since they were last looked at, each with its sum as it was then
+("key:7 202611 5000000000"); admission adds them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 Of a budget the highest threshold that is reached is told, if none as high was told in this period: so a raised budget
 does not repeat itself, and one that is used up at once says so once. That a budget refuses calls is told apart, once a
-period as well: it does so before it is spent, where what is left does not cover what a call may cost. Mails and
-webhooks go out from what is noted here, in the same transaction, and so are not lost with a worker.
+period as well: it does so before it is spent, where what is left does not cover what a call may cost. Not where it was
+raised meanwhile, or credit has come: who has just paid shall not read that calls are refused. Mails and webhooks go
+out from what is noted here, in the same transaction, and so are not lost with a worker.
 """
 
 from collections.abc import Sequence
@@ -37,34 +38,36 @@ def check_refusals() -> int:
     marks: Any = store.smembers(REFUSALS)
     if not marks:
         return 0
-    names = {_refused(mark.decode()) for mark in marks}
+    refused = {_refused(mark.decode()) for mark in marks}
     made = sum(
         _tell(status, 100, refused=True)
         for status in budgets_of_everybody()
-        if status.is_hard and _name(status) in names
+        if status.is_hard and (*_name(status), status.budget) in refused
     )
-    made += sum(_tell_of_credit(identifier) for scope, identifier, period in names if (scope, period) == ACCOUNT)
+    made += sum(
+        _tell_of_credit(owner, credit) for scope, owner, period, credit in refused if (scope, period) == ACCOUNT
+    )
     store.srem(REFUSALS, *marks)  # not before: what this process does not get to, the next one does
     return made
 
 
 @transaction.atomic
-def _tell_of_credit(account_id: int) -> bool:
+def _tell_of_credit(account_id: int, credit: int) -> bool:
     try:
         _, slug = account_name(account_id=account_id)
     except NotFound:
         return False
-    is_new = tell_of_end(account_id=account_id)
+    is_new = tell_of_end(account_id=account_id, credit=credit)
     if is_new:
         enqueue(account_id=account_id, kind="credit.calls_refused", data={"account": slug})
     return is_new
 
 
-def _refused(mark: str) -> tuple[str, int, str]:
-    """ "key:7 202611" as the name of a budget."""
-    owner, _, period = mark.partition(" ")
+def _refused(mark: str) -> tuple[str, int, str, int]:
+    """ "key:7 202611 5000" as the name of a budget and its sum; -1 is none's, of a gateway that did not say it yet."""
+    owner, period, total = (*mark.split(" "), "-1")[:3]
     scope, _, identifier = owner.partition(":")
-    return scope, int(identifier), period if period == TOTAL else f"{period[:4]}-{period[4:]}"
+    return scope, int(identifier), period if period == TOTAL else f"{period[:4]}-{period[4:]}", int(total)
 
 
 def _name(status: BudgetStatus) -> tuple[str, int, str]:

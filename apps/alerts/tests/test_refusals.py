@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from django.core import mail
 
-from apps.accounts.selectors import letters_of_account
+from apps.accounts.selectors import credit_that_stops, letters_of_account
 from apps.accounts.services import set_account_limits
 from apps.accounts.tests.cast import Cast
-from apps.alerts.contracts import REFUSALS
+from apps.alerts.contracts import REFUSALS, TOTAL
 from apps.alerts.models import BudgetAlert
 from apps.alerts.selectors import alerts_of_account, deliveries_of_account
 from apps.alerts.services import check_budgets, check_refusals, deliver_waiting, mail_waiting, set_webhook
@@ -26,9 +26,16 @@ def _no_refusals() -> Iterator[None]:
     sync_redis().delete(REFUSALS)
 
 
-def refuse(scope: str, identifier: int, period: str = "") -> None:
+def refuse(scope: str, identifier: int, total: int | None, period: str = "") -> None:
     """As admit.lua does."""
-    sync_redis().sadd(REFUSALS, f"{scope}:{identifier} {period or format(datetime.now(UTC), '%Y%m')}")
+    sync_redis().sadd(REFUSALS, f"{scope}:{identifier} {period or format(datetime.now(UTC), '%Y%m')} {total}")
+
+
+def refuse_by_credit(account_id: int) -> int | None:
+    credit = credit_that_stops(account_id=account_id)
+    if credit is not None:
+        refuse("account", account_id, credit, TOTAL)
+    return credit
 
 
 def test_it_is_told_once_a_period_before_and_after_the_thresholds(cast: Cast, receiver: Receiver) -> None:
@@ -36,7 +43,7 @@ def test_it_is_told_once_a_period_before_and_after_the_thresholds(cast: Cast, re
     key = key_of(cast.northwind.id, monthly_budget=1000)
     spend(key, 300)
     for made in (1, 0, 0):
-        refuse("key", key.pk)
+        refuse("key", key.pk, 1000)
         assert check_refusals() == made
     assert sync_redis().smembers(REFUSALS) == set()
     spend(key, 700)
@@ -59,29 +66,41 @@ def test_only_of_budgets_that_stand_and_stop_calls(cast: Cast) -> None:
     total = key_of(cast.northwind.id, total_budget=1000)
     without = key_of(cast.charlies.id)
     for key in (soft, total, without):
-        refuse("key", key.pk)
-    refuse("key", total.pk, "total")
-    refuse("key", total.pk, "202001")
+        refuse("key", key.pk, 1000)
+    refuse("key", total.pk, 1000, TOTAL)
+    refuse("key", total.pk, 1000, "202001")
     assert check_refusals() == 1
     alert = BudgetAlert.objects.get()
     assert (alert.scope_id, alert.period, alert.refused) == (total.pk, "total", True)
 
 
+def test_what_was_raised_since_is_not_told(cast: Cast) -> None:
+    """Nor what was refused by a gateway that did not say its sum yet, as those did that came before."""
+    key, account_id = key_of(cast.northwind.id, monthly_budget=2000), cast.northwind.id
+    refuse("key", key.pk, 1000)
+    sync_redis().sadd(REFUSALS, f"key:{key.pk} {format(datetime.now(UTC), '%Y%m')}")
+    set_credit_limit(account_id=account_id, limit=0)
+    refuse_by_credit(account_id)
+    record_payment(account_id=account_id, amount=1000, key="paid", reason="Paid")
+    assert check_refusals() == 0
+    assert sync_redis().smembers(REFUSALS) == set()
+    assert letters_of_account(account_id=account_id) == []
+
+
 def test_credit_that_ends_is_told_once_until_it_changes(cast: Cast, receiver: Receiver) -> None:
     account_id = cast.northwind.id
     set_webhook(account_id=account_id, url=receiver.url)
-    refuse("account", account_id, "total")
-    assert check_refusals() == 0, "nothing limits it"
+    assert refuse_by_credit(account_id) is None
     set_credit_limit(account_id=account_id, limit=0)
     for made in (1, 0):
-        refuse("account", account_id, "total")
+        refuse_by_credit(account_id)
         assert check_refusals() == made
     record_payment(account_id=account_id, amount=1000, key="paid", reason="Paid")
-    refuse("account", account_id, "total")
+    refuse_by_credit(account_id)
     assert check_refusals() == 1
     set_account_limits(account_id=account_id, values={"total_budget": 10})
     record_payment(account_id=account_id, amount=1000, key="paid again", reason="Paid")
-    refuse("account", account_id, "total")
+    refuse("account", account_id, 10, TOTAL)
     assert check_refusals() == 1, "of the budget, which stops calls before the credit does"
 
     assert deliver_waiting() == 3

@@ -9,11 +9,13 @@ from apps.billing.services.letters import write_about_money
 
 
 @transaction.atomic
-def tell_of_end(*, account_id: int) -> bool:
-    """That calls were refused for want of credit; whether it was told. Once, until credit comes or goes again."""
+def tell_of_end(*, account_id: int, credit: int) -> bool:
+    """That calls were refused when the account could use so much in all (nano-dollars); whether it was told.
+
+    Once, until credit comes or goes again, and not where it has come since.
+    """
     book = Book.of(account_id)
-    credit = credit_that_stops(account_id=account_id)
-    if credit is None or credit == book.customer.told_of_end:
+    if credit != credit_that_stops(account_id=account_id) or credit == book.customer.told_of_end:
         return False
     Customer.objects.filter(pk=account_id).update(told_of_end=credit)
     write_about_money(

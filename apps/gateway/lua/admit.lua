@@ -55,7 +55,7 @@ for i, budget in ipairs(budgets) do
     local left = tonumber(budget.sum) - spent - held - hold
     if left < 0 then
       -- For apps/alerts, which tells the account once; of a refusal only, so that who is admitted pays nothing for it.
-      redis.pcall('SADD', 'art:refused', budget.scope .. ' ' .. budget.period)
+      redis.pcall('SADD', 'art:refused', budget.scope .. ' ' .. budget.period .. ' ' .. budget.sum)
       return answer('budget', budget.scope, budget.period, 'before')
     end
     if free == '' or left < free then free = left end

@@ -351,7 +351,10 @@ def test_only_a_budget_that_refuses_is_noted_for_the_alert() -> None:
     assert sync_redis().smembers(REFUSALS) == set()
     assert admit("b", key_budget=1000)[0] == "budget"
     assert admit("c", account_budget=10)[0] == "budget"
-    assert sync_redis().smembers(REFUSALS) == {f"key:{KEY} {MONTH}".encode(), f"account:{ACCOUNT} {MONTH}".encode()}
+    assert sync_redis().smembers(REFUSALS) == {
+        f"key:{KEY} {MONTH} 1000".encode(),
+        f"account:{ACCOUNT} {MONTH} 10".encode(),
+    }
 
 
 def test_a_check_counts_a_request_and_holds_nothing() -> None:
