@@ -158,8 +158,8 @@ def test_times(watched: Edge, eyes: Eyes, change: Change, portal: Backend) -> No
     with watched.client() as client:
         client.get("/docs/").raise_for_status()
     change.becomes({"portal pages 2xx forwarded": 1})
-    assert 0.3 <= whole.now()["portal pages"] < 1
-    assert 0.3 <= behind.now()["portal"] < 1
+    assert 0.29 <= whole.now()["portal pages"] < 1  # nginx counts in milliseconds, and these are differences of sums
+    assert 0.29 <= behind.now()["portal"] < 1
 
 
 def test_connections(watched: Edge, eyes: Eyes) -> None:
