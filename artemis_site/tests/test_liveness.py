@@ -137,13 +137,14 @@ def test_a_worker_that_loses_redis_goes_on_when_it_is_back(platform: Platform, r
         run_worker(tmp_path, redis.url, platform.environment(), children=2) as worker,
         Redis.from_url(redis.url) as client,
     ):
-        send_sleep(redis.url, 8)
+        send_sleep(redis.url, 15)
         wait_for(sleeps.exists)
+        redis.sync()
         redis.kill()
         redis.start()
         wait_for(worker.worked_since(time.time()))
         assert sleeps.exists()
-        wait_for(lambda: not sleeps.exists() and not client.hlen("unacked"))
+        wait_for(lambda: not sleeps.exists() and not client.hlen("unacked"), 20)
         wait_for(worker.worked_since(time.time()))
         assert worker.process.poll() is None
 

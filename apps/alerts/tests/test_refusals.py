@@ -26,16 +26,15 @@ def _no_refusals() -> Iterator[None]:
     sync_redis().delete(REFUSALS)
 
 
-def refuse(scope: str, identifier: int, total: int | None, period: str = "") -> None:
+def refuse(scope: str, identifier: int, total: int, period: str = "") -> None:
     """As admit.lua does."""
     sync_redis().sadd(REFUSALS, f"{scope}:{identifier} {period or format(datetime.now(UTC), '%Y%m')} {total}")
 
 
-def refuse_by_credit(account_id: int) -> int | None:
+def refuse_by_credit(account_id: int) -> None:
     credit = credit_that_stops(account_id=account_id)
-    if credit is not None:
-        refuse("account", account_id, credit, TOTAL)
-    return credit
+    assert credit is not None
+    refuse("account", account_id, credit, TOTAL)
 
 
 def test_it_is_told_once_a_period_before_and_after_the_thresholds(cast: Cast, receiver: Receiver) -> None:
@@ -90,7 +89,8 @@ def test_what_was_raised_since_is_not_told(cast: Cast) -> None:
 def test_credit_that_ends_is_told_once_until_it_changes(cast: Cast, receiver: Receiver) -> None:
     account_id = cast.northwind.id
     set_webhook(account_id=account_id, url=receiver.url)
-    assert refuse_by_credit(account_id) is None
+    refuse("account", account_id, 1000, TOTAL)
+    assert check_refusals() == 0, "nothing limits it"
     set_credit_limit(account_id=account_id, limit=0)
     for made in (1, 0):
         refuse_by_credit(account_id)
